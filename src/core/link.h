@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Links: authenticated channels between neighbours (client-entry, node-node) that carry cells.
+ * Noise IK handshake, header-only AEAD, cookies under load, rekey, replay window, roaming.
+ * Sans-I/O: handshake datagrams to send are taken with links_next_out; time comes in.
+ */
+#ifndef CORE_LINK_H
+#define CORE_LINK_H
+
+#include "core/drop.h"
+#include "crypto/noise.h"
+#include "util/dgram.h"
+#include "util/list.h"
+#include "wire/cell.h"
+
+struct links;    /* all links of one worker */
+struct link_key; /* one pair of transport keys; private */
+
+enum link_state {
+	LINK_IDLE,       /* no usable key and none being made */
+	LINK_CONNECTING, /* handshake under way, no usable key */
+	LINK_UP,         /* cells can be sent */
+};
+
+/* A peer, named by its static key; transport keys come and go beneath it. */
+struct link {
+	uint8_t peer[DH_LEN];     /* the peer's static public key */
+	struct endpoint endpoint; /* where it was last heard (or first to be called) */
+	uint32_t id;              /* unique among this worker's links, never reused, not 0 */
+	enum link_state state;
+	bool peer_is_node;   /* said in the handshake; the engine checks it against descriptors */
+	bool circ_id_high;   /* our circ_ids have the top bit set (the peer's then not) */
+	uint64_t rtt_ns;     /* of the last handshake, when we began it; 0 unknown */
+	uint64_t last_rx_ns; /* of a verified cell */
+	uint64_t last_tx_ns;
+	void *user;                /* the engine's */
+	struct link_key *send_key; /* NULL unless LINK_UP */
+				   /* more, private to link.c */
+};
+
+struct links_params {
+	const struct dh_keypair *identity; /* our link static; borrowed */
+	const struct rng *rng;             /* borrowed */
+	struct aead *aead;                 /* borrowed; for bodies that the link seals */
+	bool is_node;                      /* told to peers */
+	uint8_t index_bits_worker; /* worker number, put in the low 3 bits of receiver indexes */
+	uint32_t max_links;        /* bound on state made by strangers */
+	uint32_t init_burst;       /* inits per second and source prefix before cookies are asked */
+};
+
+struct links *links_create(const struct links_params *params);
+void links_free(struct links *ls);
+
+/*
+ * links_get(ls, peer, endpoint): the link to this static key, made (idle) when there was none;
+ * NULL when max_links are in use.  endpoint (may be NULL) is used only when the link is new.
+ */
+struct link *links_get(struct links *ls, const uint8_t peer[static DH_LEN],
+		       const struct endpoint *endpoint);
+struct link *links_by_id(struct links *ls, uint32_t id);
+
+/* link_connect: begin a handshake unless one is under way or the link is up. */
+void link_connect(struct links *ls, struct link *l, const struct now *now);
+
+/* link_close: forget the peer and wipe its keys; the pointer is dead afterwards. */
+void link_close(struct links *ls, struct link *l);
+
+/* links_recv_handshake: a datagram whose first byte is not MSG_CELL. */
+enum drop links_recv_handshake(struct links *ls, const uint8_t *data, size_t len,
+			       const struct endpoint *from, const struct now *now);
+
+/* One received cell. */
+struct link_rx {
+	uint8_t
+	    *cell; /* CELL_LEN bytes; its header is decrypted in place, and non-DATA bodies too */
+	const struct endpoint *from;
+	struct link *link;         /* out, when drop is DROP_NONE */
+	struct cell_header header; /* out */
+	enum drop drop;            /* out */
+};
+
+/*
+ * links_open(ls, rx, n, now): verify and decrypt the link layer of n cells in one batch; updates
+ * windows, endpoints (roaming) and key confirmation.  DATA bodies stay as they are.
+ */
+void links_open(struct links *ls, struct link_rx *rx, size_t n, const struct now *now);
+
+/*
+ * link_seal(ls, l, cells, headers, n, now): the link layer of n cells adjacent in memory (stride
+ * CELL_LEN), in place, with consecutive counters.  For kinds other than DATA the body at
+ * CELL_BODY_OFF is sealed too and T written; for DATA T and B stand already.  Only when l->state is
+ * LINK_UP.
+ */
+void link_seal(struct links *ls, struct link *l, uint8_t *cells, const struct cell_header *headers,
+	       size_t n, const struct now *now);
+
+/* A handshake datagram to send. */
+struct link_out {
+	struct endpoint to;
+	uint16_t len;
+	uint8_t data[CELL_LEN];
+};
+bool links_next_out(struct links *ls, struct link_out *out);
+
+/* What happened; taken in order.  The link pointer is valid until the next call into links. */
+enum link_event_type {
+	LINK_EVENT_UP,   /* can send */
+	LINK_EVENT_DOWN, /* keys expired or handshake given up; state is LINK_IDLE */
+};
+struct link_event {
+	enum link_event_type type;
+	struct link *link;
+};
+bool links_next_event(struct links *ls, struct link_event *ev);
+
+/* Timers: retries, rekeys, expiry, keep-alive-free.  deadline is absolute mono_ns or NEVER. */
+void links_tick(struct links *ls, const struct now *now);
+uint64_t links_deadline(const struct links *ls);
+
+/* links_foreach(ls, fn, ctx): every link; fn must not close links. */
+void links_foreach(struct links *ls, void (*fn)(struct link *l, void *ctx), void *ctx);
+
+#endif

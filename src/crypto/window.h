@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Replay windows in the manner of RFC 6479: a ring of bitmap words, so that moving forward clears
+ * words instead of shifting.  The bitmap's size is the caller's (a power of two of 64-bit words);
+ * one word of it is always being cleared, so the usable width is 64 bits less.
+ */
+#ifndef CRYPTO_WINDOW_H
+#define CRYPTO_WINDOW_H
+
+#include "util/bytes.h"
+
+/* Embed it in front of the bitmap: struct { struct window w; uint64_t bits[32]; }. */
+struct window {
+	uint64_t top; /* highest counter set */
+	bool any;     /* something was set; before that every counter is fresh */
+};
+
+/*
+ * window_is_fresh: counter was not set yet and is not below the window.
+ * window_set: set it; call only when fresh and authenticated.  words: power of two, >= 2.
+ */
+bool window_is_fresh(const struct window *w, const uint64_t *bits, size_t words, uint64_t counter);
+void window_set(struct window *w, uint64_t *bits, size_t words, uint64_t counter);
+
+#endif
