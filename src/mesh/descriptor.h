@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a node says about itself, signed by its identity; the only thing anybody believes about it.
+ *
+ * Wire: version 1, roles 1, exit flags 1, load 1, sequence u64, published u64, valid_until u64,
+ * id 32, link key 32, operator 32, capacity u32, country 2, protocol ranges 6, session key 32 (only
+ * with ROLE_EXIT), name length 1 and name, onion key count 1 and keys of 52 (id u32, public 32,
+ * valid_from u64, valid_until u64), address count 1 and addresses of 18 (ip 16, port u16), tail of
+ * extensions {type 1, length u16, value} in strictly rising order of type (unknown: odd types are
+ * refused, even ones ignored), signature 64.  There is one encoding of each descriptor.
+ */
+#ifndef MESH_DESCRIPTOR_H
+#define MESH_DESCRIPTOR_H
+
+#include "mesh/identity.h"
+
+#define DESCRIPTOR_VERSION        1
+#define DESCRIPTOR_MAX            1024 /* bytes, signature included */
+#define DESCRIPTOR_NAME_MAX       32
+#define DESCRIPTOR_ADDRS_MAX      4
+#define DESCRIPTOR_ONION_KEYS_MAX 2
+#define DESCRIPTOR_VALID_MAX_S    (24 * 3600)
+#define DESCRIPTOR_SKEW_S         120
+#define DESCRIPTOR_TEXT_MAX       64
+#define OPERATOR_LEN              32
+#define SHORT_ID_LEN              8 /* hex characters */
+#define LOAD_UNKNOWN              255
+
+enum node_role {
+	ROLE_ENTRY = 1 << 0,
+	ROLE_RELAY = 1 << 1,
+	ROLE_EXIT = 1 << 2,
+	ROLE_ALL = ROLE_ENTRY | ROLE_RELAY | ROLE_EXIT,
+};
+
+enum exit_flag { /* what the exit reaches */
+	EXIT_V4 = 1 << 0,
+	EXIT_V6 = 1 << 1,
+	EXIT_ALL = EXIT_V4 | EXIT_V6,
+};
+
+struct onion_public {
+	uint64_t valid_from_s, valid_until_s;
+	uint32_t id;
+	uint8_t key[DH_LEN];
+};
+
+struct version_range {
+	uint8_t min, max;
+};
+
+struct descriptor {
+	uint64_t sequence;
+	uint64_t published_s, valid_until_s; /* wall clock */
+	uint8_t id[NODE_ID_LEN];
+	uint8_t link_key[DH_LEN];
+	uint8_t session_key[DH_LEN]; /* zero unless ROLE_EXIT */
+	uint8_t operator_tag[OPERATOR_LEN];
+	uint32_t capacity_kbit;
+	uint8_t roles;                      /* enum node_role */
+	uint8_t exit_flags;                 /* enum exit_flag; 0 unless ROLE_EXIT */
+	uint8_t load_percent;               /* 0..100 or LOAD_UNKNOWN */
+	char country[3];                    /* two capital letters */
+	char name[DESCRIPTOR_NAME_MAX + 1]; /* a-z 0-9 - . _, may be empty */
+	struct version_range link_versions, circuit_versions, session_versions;
+	uint8_t onion_key_count, addr_count;
+	struct onion_public onion_keys[DESCRIPTOR_ONION_KEYS_MAX];
+	struct endpoint addrs[DESCRIPTOR_ADDRS_MAX];
+	/* Extensions as encoded; decoding borrows them from the bytes decoded. */
+	const uint8_t *tail;
+	uint16_t tail_len;
+};
+
+#define DESCRIPTOR_ERRORS(X)                                                                \
+	X(DESCRIPTOR_OK, "ok")                                                              \
+	X(DESCRIPTOR_TOO_BIG, "too_big")                                                    \
+	X(DESCRIPTOR_MALFORMED, "malformed") /* truncated, left-over or non-canonical */    \
+	X(DESCRIPTOR_UNKNOWN_VERSION, "version")                                            \
+	X(DESCRIPTOR_EXTENSION, "extension") /* one that must be understood and is not */   \
+	X(DESCRIPTOR_SIGNATURE, "signature")                                                \
+	X(DESCRIPTOR_EXPIRED, "expired")                                                    \
+	X(DESCRIPTOR_NOT_YET_VALID, "not_yet_valid")                                        \
+	X(DESCRIPTOR_VALIDITY, "validity") /* longer than 24 h, or ends before it begins */ \
+	X(DESCRIPTOR_ROLES, "roles")                                                        \
+	X(DESCRIPTOR_EXIT, "exit_flags") /* an exit that reaches nothing, or the reverse */ \
+	X(DESCRIPTOR_NO_SESSION_KEY, "no_session_key")                                      \
+	X(DESCRIPTOR_NO_ONION_KEY, "no_onion_key")                                          \
+	X(DESCRIPTOR_ONION_KEY, "onion_key") /* impossible validity or a repeated id */     \
+	X(DESCRIPTOR_WEAK_KEY, "weak_key")   /* zero or of low order */                     \
+	X(DESCRIPTOR_NO_ADDRESS, "no_address")                                              \
+	X(DESCRIPTOR_ADDRESS, "address") /* unspecified, loopback, multicast, repeated */   \
+	X(DESCRIPTOR_PORT, "port")                                                          \
+	X(DESCRIPTOR_COUNTRY, "country")                                                    \
+	X(DESCRIPTOR_NAME, "name")                                                          \
+	X(DESCRIPTOR_OPERATOR, "operator") /* zero tag */                                   \
+	X(DESCRIPTOR_CAPACITY, "capacity")                                                  \
+	X(DESCRIPTOR_LOAD, "load")                                                          \
+	X(DESCRIPTOR_PROTOCOL, "protocol") /* empty version range */
+
+enum descriptor_error {
+#define X(id, name) id,
+	DESCRIPTOR_ERRORS(X)
+#undef X
+	DESCRIPTOR_ERROR_COUNT,
+};
+
+/* descriptor_error_name(e): stable snake_case name. */
+const char *descriptor_error_name(enum descriptor_error e);
+
+/*
+ * descriptor_sign(d, id, wall_s, out, len): encode and sign (d->id and d->link_key must be the
+ * identity's).  Refuses what descriptor_open would refuse; *len is written only on success.
+ */
+MUST_USE enum descriptor_error descriptor_sign(const struct descriptor *d,
+					       const struct identity *id, uint64_t wall_s,
+					       uint8_t out[static DESCRIPTOR_MAX], size_t *len);
+
+/* descriptor_decode(d, bytes, len): form only, neither signature nor sense.  *d only on success. */
+MUST_USE enum descriptor_error descriptor_decode(struct descriptor *d, const uint8_t *bytes,
+						 size_t len);
+
+/* descriptor_check(d, wall_s): does what it says make sense, and now? */
+MUST_USE enum descriptor_error descriptor_check(const struct descriptor *d, uint64_t wall_s);
+
+/* descriptor_verify(d, bytes, len): the signature of the bytes d was decoded from. */
+MUST_USE enum descriptor_error descriptor_verify(const struct descriptor *d, const uint8_t *bytes,
+						 size_t len);
+
+/* descriptor_open(d, bytes, len, wall_s): decode, check, verify; what a receiver calls. */
+MUST_USE enum descriptor_error descriptor_open(struct descriptor *d, const uint8_t *bytes,
+					       size_t len, uint64_t wall_s);
+
+/* descriptor_onion_key(d, wall_s): the newest onion key valid now, or NULL. */
+const struct onion_public *descriptor_onion_key(const struct descriptor *d, uint64_t wall_s);
+
+/* operator_tag(out, name): how an operator's name stands in descriptors. */
+void operator_tag(uint8_t out[static OPERATOR_LEN], const char *name);
+
+/* "name/NL/1a2b3c4d" and "1a2b3c4d". */
+const char *descriptor_text(const struct descriptor *d, char out[static DESCRIPTOR_TEXT_MAX]);
+const char *short_id(const uint8_t id[static NODE_ID_LEN], char out[static SHORT_ID_LEN + 1]);
+
+#endif
