@@ -15,6 +15,7 @@
 
 struct links;    /* all links of one worker */
 struct link_key; /* one pair of transport keys; private */
+struct egress_batch;
 
 enum link_state {
 	LINK_IDLE,       /* no usable key and none being made */
@@ -33,9 +34,10 @@ struct link {
 	uint64_t rtt_ns;     /* of the last handshake, when we began it; 0 unknown */
 	uint64_t last_rx_ns; /* of a verified cell */
 	uint64_t last_tx_ns;
-	void *user;                /* the engine's */
-	struct link_key *send_key; /* NULL unless LINK_UP */
-				   /* more, private to link.c */
+	void *user;                  /* the engine's */
+	struct egress_batch *egress; /* the engine's: the batch being filled, or NULL */
+	struct link_key *send_key;   /* NULL unless LINK_UP */
+				     /* more, private to link.c */
 };
 
 struct links_params {

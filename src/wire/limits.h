@@ -24,6 +24,7 @@ enum {
 	/* Onion, bytes */
 	ONION_HOP_LEN = 18, /* what one layer adds: op, arg, tag */
 	ONION_OP_LEN = 2,   /* op, arg */
+	ONION_OVERHANG_MAX = ONION_HOP_LEN * (HOPS_MAX - 1),
 
 	/* CREATE and CREATED, bytes; both fill the body */
 	CREATE_ROUTE_LEN = 128,

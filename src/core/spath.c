@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/spath.h"
+
+#include <errno.h>
+
+void spath_init(struct spath *sp, enum spath_side side, const uint8_t root[static KEY_LEN],
+		const uint8_t exporter[static KEY_LEN], uint32_t path_id, struct spath_sent *sent)
+{
+	uint8_t ikm[KEY_LEN + 4], prk[HASH_LEN];
+	const bool is_exit = side == SPATH_EXIT;
+
+	*sp = (struct spath){.path_id = path_id, .pack_due_ns = NEVER, .sent = sent};
+	memcpy(ikm, exporter, KEY_LEN);
+	put_le32(ikm + KEY_LEN, path_id);
+	hkdf_extract(prk, root, KEY_LEN, ikm, sizeof(ikm));
+	hkdf_expand(is_exit ? sp->open_key : sp->seal_key, KEY_LEN, prk, "macromesh/1 sf", NULL, 0);
+	hkdf_expand(is_exit ? sp->seal_key : sp->open_key, KEY_LEN, prk, "macromesh/1 sb", NULL, 0);
+	hkdf_expand(sp->bind_key, KEY_LEN, prk, "macromesh/1 bind", NULL, 0);
+	secret_wipe(ikm, sizeof(ikm));
+	secret_wipe(prk, sizeof(prk));
+}
+
+void spath_wipe(struct spath *sp)
+{
+	secret_wipe(sp, sizeof(*sp));
+	sp->pack_due_ns = NEVER;
+}
+
+static void bind_mac(const struct spath *sp, const uint8_t *data, size_t len, uint8_t *out,
+		     size_t out_len)
+{
+	uint8_t full[HASH_LEN];
+
+	hash_hmac(full, sp->bind_key, KEY_LEN, data, len);
+	memcpy(out, full, out_len);
+}
+
+void spath_binder(const struct spath *sp, const uint8_t h[static HASH_LEN], uint8_t flags,
+		  uint8_t weight, uint8_t out[static MAC_LEN])
+{
+	uint8_t data[1 + HASH_LEN + 6];
+
+	data[0] = 'A';
+	memcpy(data + 1, h, HASH_LEN);
+	put_le32(data + 1 + HASH_LEN, sp->path_id);
+	data[5 + HASH_LEN] = flags;
+	data[6 + HASH_LEN] = weight;
+	bind_mac(sp, data, sizeof(data), out, MAC_LEN);
+}
+
+void spath_attached_mac(const struct spath *sp, const uint32_t *path_id, size_t count,
+			uint8_t out[static MAC_LEN])
+{
+	uint8_t data[1 + 4 * 8];
+
+	data[0] = 'R';
+	for (size_t i = 0; i < count; i++)
+		put_le32(data + 1 + 4 * i, path_id[i]);
+	bind_mac(sp, data, 1 + 4 * count, out, MAC_LEN);
+}
+
+/* The digest cannot be made without the session tags, which lie under every hop's layer. */
+static void digest(const struct spath *sp, const uint64_t tags[2], uint64_t first, uint64_t last,
+		   uint8_t out[static 8])
+{
+	uint8_t data[1 + 16 + 12];
+
+	data[0] = 'P';
+	memcpy(data + 1, tags, 16);
+	put_le48(data + 17, first);
+	put_le48(data + 23, last);
+	bind_mac(sp, data, sizeof(data), out, 8);
+}
+
+static void collect_into(struct spath *sp, const struct now *now, struct pack *p)
+{
+	uint64_t at = sp->range[0].low;
+
+	*p = (struct pack){.first = at, .total = sp->total, .ce = (uint32_t)sp->total_ce};
+	p->count = (uint8_t)sp->ranges;
+	p->delay_16us = (uint16_t)MIN((now->mono_ns - sp->last_ns) / (16 * NS_PER_US), UINT16_MAX);
+	for (unsigned i = 0; i < sp->ranges; i++) {
+		p->range[i].gap = (uint16_t)(sp->range[i].low - at);
+		p->range[i].run = (uint16_t)(sp->range[i].high - sp->range[i].low + 1);
+		at = sp->range[i].high + 1;
+	}
+	digest(sp, sp->tags, p->first, at - 1, p->digest);
+	sp->ranges = 0;
+	sp->fresh = 0;
+	sp->tags[0] = sp->tags[1] = 0;
+	sp->pack_due_ns = NEVER;
+}
+
+/* Ranges are sorted; a new counter extends one, joins two, or opens one.  False: no room. */
+static bool range_add(struct spath *sp, uint64_t seq)
+{
+	struct spath_range *r = sp->range;
+	unsigned i = sp->ranges;
+
+	while (i > 0 && r[i - 1].low > seq)
+		i--;
+	/* now r[i - 1].low <= seq < r[i].low */
+	const bool joins_left = i > 0 && seq <= r[i - 1].high + 1;
+	const bool joins_right = i < sp->ranges && seq + 1 == r[i].low;
+
+	if (joins_left && joins_right) {
+		r[i - 1].high = r[i].high;
+		sp->ranges--;
+		memmove(&r[i], &r[i + 1], (sp->ranges - i) * sizeof(*r));
+		return true;
+	}
+	if (joins_left) {
+		r[i - 1].high = MAX(r[i - 1].high, seq);
+		return true;
+	}
+	if (joins_right) {
+		r[i].low = seq;
+		return true;
+	}
+	if (sp->ranges == PACK_RANGES_MAX || (i > 0 && seq - r[i - 1].high > UINT16_MAX) ||
+	    (i < sp->ranges && r[i].low - seq > UINT16_MAX))
+		return false;
+	memmove(&r[i + 1], &r[i], (sp->ranges - i) * sizeof(*r));
+	r[i] = (struct spath_range){seq, seq};
+	sp->ranges++;
+	return true;
+}
+
+void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN], bool elicits,
+		    bool ce, const struct now *now)
+{
+	if (!range_add(sp, seq)) {
+		if (sp->readies ==
+		    SPATH_READY_MAX) /* the other end sees those cells only in total */
+			memmove(&sp->ready[0], &sp->ready[1], --sp->readies * sizeof(sp->ready[0]));
+		collect_into(sp, now, &sp->ready[sp->readies++]);
+		range_add(sp, seq);
+	}
+	sp->tags[0] ^= get_le64(tag);
+	sp->tags[1] ^= get_le64(tag + 8);
+	sp->fresh++;
+	sp->total++;
+	sp->total_ce += ce;
+	sp->last_ns = now->mono_ns;
+	if (elicits && sp->pack_due_ns == NEVER)
+		sp->pack_due_ns = now->mono_ns + SPATH_PACK_DELAY_MS * NS_PER_MS;
+	if (sp->fresh >= SPATH_PACK_CELLS)
+		sp->pack_due_ns = now->mono_ns;
+}
+
+bool spath_has_pack(const struct spath *sp, const struct now *now)
+{
+	return sp->readies > 0 || sp->pack_due_ns <= now->mono_ns;
+}
+
+size_t spath_pack(struct spath *sp, const struct now *now, uint8_t *out)
+{
+	struct pack p;
+
+	if (sp->readies > 0) {
+		p = sp->ready[0];
+		memmove(&sp->ready[0], &sp->ready[1], --sp->readies * sizeof(sp->ready[0]));
+	} else {
+		collect_into(sp, now, &p);
+	}
+	return pack_encode(&p, out);
+}
+
+static uint32_t time_us(const struct now *now)
+{
+	return (uint32_t)(now->mono_ns / NS_PER_US) | 1; /* never 0: that marks an unused slot */
+}
+
+void spath_sent_cell(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN],
+		     const struct now *now)
+{
+	sp->sent_total++;
+	sp->sent_last_ns = now->mono_ns;
+	if (sp->sent == NULL)
+		return;
+	sp->sent[seq % SPATH_SENT_MAX] = (struct spath_sent){
+	    .tag = {get_le64(tag), get_le64(tag + 8)},
+	    .seq_low = (uint32_t)seq,
+	    .sent_us = time_us(now),
+	};
+}
+
+/* RFC 6298, section 2. */
+static void rtt_sample(struct spath *sp, uint64_t rtt_ns)
+{
+	if (sp->srtt_ns == 0) {
+		sp->srtt_ns = rtt_ns;
+		sp->rttvar_ns = rtt_ns / 2;
+		return;
+	}
+	const uint64_t diff = rtt_ns > sp->srtt_ns ? rtt_ns - sp->srtt_ns : sp->srtt_ns - rtt_ns;
+
+	sp->rttvar_ns = (3 * sp->rttvar_ns + diff) / 4;
+	sp->srtt_ns = (7 * sp->srtt_ns + rtt_ns) / 8;
+}
+
+/*
+ * Takes the tags of the acknowledged cells out of the ring.  False when one is not there any more
+ * (or was acknowledged before): then the digest can be neither confirmed nor refuted.
+ */
+static bool take_tags(struct spath *sp, const struct pack *p, uint64_t tags[2], uint64_t *last,
+		      uint32_t *last_sent_us)
+{
+	uint64_t at = p->first;
+	bool complete = true;
+
+	tags[0] = tags[1] = 0;
+	*last_sent_us = 0;
+	for (unsigned i = 0; i < p->count; i++) {
+		at += p->range[i].gap;
+		for (unsigned k = 0; k < p->range[i].run; k++, at++) {
+			struct spath_sent *s = &sp->sent[at % SPATH_SENT_MAX];
+
+			if (s->sent_us == 0 || s->seq_low != (uint32_t)at) {
+				complete = false;
+				continue;
+			}
+			tags[0] ^= s->tag[0];
+			tags[1] ^= s->tag[1];
+			*last_sent_us = s->sent_us;
+			s->sent_us = 0;
+		}
+	}
+	*last = at - 1;
+	return complete;
+}
+
+int spath_acked(struct spath *sp, const uint8_t *body, size_t len, const struct now *now)
+{
+	uint64_t tags[2], last, delay_us;
+	uint32_t sent_us;
+	uint8_t want[8];
+	struct pack p;
+
+	if (pack_decode(&p, body, len) != 0)
+		return -EINVAL;
+	if (p.total > sp->sent_total)
+		return -EINVAL; /* acknowledges what was never sent */
+	sp->acked_total = MAX(sp->acked_total, p.total);
+	sp->acked_ce = p.ce;
+	sp->acked_last_ns = now->mono_ns;
+	if (sp->sent == NULL || !take_tags(sp, &p, tags, &last, &sent_us))
+		return 0;
+	digest(sp, tags, p.first, last, want);
+	if (!secret_equal(want, p.digest, sizeof(want))) {
+		sp->proofs_failed++;
+		return -EBADMSG;
+	}
+	sp->proofs_ok++;
+	delay_us = (uint64_t)p.delay_16us * 16;
+	if (time_us(now) - sent_us >= delay_us && p.delay_16us < UINT16_MAX)
+		rtt_sample(sp, (time_us(now) - sent_us - delay_us) * NS_PER_US);
+	return 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One path of a session, at either end: the keys that the session has on one circuit, what arrived
+ * and must be acknowledged, and what was sent and waits for that (docs/protocol.md, "Session").
+ * Counters are those that the exit sees, in both directions.
+ */
+#ifndef CORE_SPATH_H
+#define CORE_SPATH_H
+
+#include "crypto/aead.h"
+#include "crypto/hash.h"
+#include "util/now.h"
+#include "wire/frame.h"
+
+enum spath_side {
+	SPATH_CLIENT,
+	SPATH_EXIT,
+};
+
+enum {
+	SPATH_SENT_MAX = 16384,   /* cells remembered for proofs, power of two */
+	SPATH_PACK_CELLS = 512,   /* acknowledge after so many cells ... */
+	SPATH_PACK_DELAY_MS = 20, /* ... or so long after the first */
+	SPATH_READY_MAX = 4,
+};
+
+/* A sent cell: its session tag, kept until the exit proves that it arrived. */
+struct spath_sent {
+	uint64_t tag[2];
+	uint32_t seq_low;
+	uint32_t sent_us; /* low bits of the sending time; 0: slot unused */
+};
+
+struct spath_range {
+	uint64_t low, high; /* counters, both included */
+};
+
+struct spath {
+	uint8_t seal_key[KEY_LEN];
+	uint8_t open_key[KEY_LEN];
+	uint8_t bind_key[KEY_LEN];
+	uint32_t path_id;
+
+	/* arrived, not yet acknowledged */
+	struct spath_range range[PACK_RANGES_MAX];
+	unsigned ranges;
+	unsigned fresh;   /* cells in range */
+	uint64_t tags[2]; /* xor of their session tags */
+	uint64_t total;   /* cells ever */
+	uint64_t total_ce;
+	uint64_t last_ns;                   /* arrival of the last one */
+	uint64_t pack_due_ns;               /* NEVER: nothing to acknowledge */
+	struct pack ready[SPATH_READY_MAX]; /* made early because ranges ran out */
+	unsigned readies;
+
+	/* sent */
+	struct spath_sent *sent; /* SPATH_SENT_MAX, or NULL: nothing is remembered */
+	uint64_t sent_total;
+	uint64_t sent_last_ns;
+	uint64_t acked_total;   /* as the other end counts */
+	uint64_t acked_last_ns; /* when an acknowledgement came */
+	uint64_t acked_ce;
+	uint64_t srtt_ns, rttvar_ns; /* RFC 6298; 0: no sample yet */
+	uint64_t proofs_ok, proofs_failed;
+};
+
+/*
+ * spath_init(sp, side, root, exporter, path_id): keys of this path; exporter is the exit hop's
+ * circuit secret, so that each circuit brings fresh forward-secret keys.  sent: see above,
+ * borrowed.
+ */
+void spath_init(struct spath *sp, enum spath_side side, const uint8_t root[static KEY_LEN],
+		const uint8_t exporter[static KEY_LEN], uint32_t path_id, struct spath_sent *sent);
+void spath_wipe(struct spath *sp);
+
+/* The MACs of ATTACH and ATTACHED: over the circuit's transcript hash and the message's fields. */
+void spath_binder(const struct spath *sp, const uint8_t h[static HASH_LEN], uint8_t flags,
+		  uint8_t weight, uint8_t out[static MAC_LEN]);
+void spath_attached_mac(const struct spath *sp, const uint32_t *path_id, size_t count,
+			uint8_t out[static MAC_LEN]);
+
+/*
+ * spath_received(sp, seq, tag, elicits, ce, now): a verified cell.  elicits: it carried more than
+ * acknowledgements, so it is acknowledged in time itself.
+ */
+void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN], bool elicits,
+		    bool ce, const struct now *now);
+
+/* spath_has_pack: an acknowledgement should go now.  spath_pack: write its frame body (<=
+ * PACK_LEN(16)). */
+bool spath_has_pack(const struct spath *sp, const struct now *now);
+size_t spath_pack(struct spath *sp, const struct now *now, uint8_t *out);
+
+void spath_sent_cell(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN],
+		     const struct now *now);
+
+/* spath_acked(sp, body, len, now): a PACK frame from the other end.  0, -EINVAL, or -EBADMSG: a
+ * proof failed. */
+MUST_USE int spath_acked(struct spath *sp, const uint8_t *body, size_t len, const struct now *now);
+
+#endif
