@@ -12,8 +12,11 @@
 #define KEY_LEN 32
 #define TAG_LEN 16
 
-/* One message.  src and dst are either equal, or dst lies at a lower address, or they do not
- * overlap. */
+/*
+ * One message.  src and dst are either equal, or dst lies at a lower address, or they do not
+ * overlap.  aad and tag may be the same memory (the tag is written last), and an opened message's
+ * tag may lie in dst (it is read first); aad may not.
+ */
 struct aead_job {
 	const uint8_t *key; /* KEY_LEN bytes */
 	uint64_t nonce;
