@@ -16,7 +16,8 @@
 
 #define NODE_ID_LEN 32
 
-/* Room at the last hop of an n-hop CREATE, for later use: 1204 - 176 (n - 1), at least 500. */
+/* Room at the last hop of an n-hop CREATE, for later use: 1204 - 176 (n - 1), at least 500.  Filled
+ * with noise. */
 #define CREATE_FREE_LEN(n) (CELL_BODY_LEN - 48 - CREATE_ROUTE_LEN - CREATE_HOP_LEN * ((n)-1))
 
 enum route_flag {
@@ -27,7 +28,7 @@ enum route_flag {
 /* What the client tells one hop (wire layout: 0 ver, 1 suite, 2 flags, 3 zero, 4 time_s u32,
  * 8 lifetime_s u16, 10 padding u16, 12 next_onion_key_id u32, 16 next_id 32, 48 next_ip 16,
  * 64 next_port u16, 66 zero 2, 68 zero 60).  Unknown version, suite, flag bits or non-zero
- * reserved bytes are refused. */
+ * reserved bytes are refused, and so is a next hop after ROUTE_LAST. */
 struct route {
 	uint32_t time_s; /* wall clock */
 	uint32_t next_onion_key_id;
@@ -95,9 +96,9 @@ struct create_result {
 /*
  * create_finish(cc, body, out): peel, rebuild, compare (the whole body, constant time).
  * 0: body is genuine: either all n hops answered HOP_OK, or answer[answered-1].status says why that
- * hop gave up.  -EBADMSG: it does not recompute; *out is wiped.
+ * hop gave up.  -EBADMSG: it does not recompute or an answer is malformed; *out is wiped.
  */
-MUST_USE int create_finish(struct create_client *cc, const uint8_t body[static CELL_BODY_LEN],
+MUST_USE int create_finish(const struct create_client *cc, const uint8_t body[static CELL_BODY_LEN],
 			   struct create_result *out);
 void create_wipe(struct create_client *cc);
 
@@ -110,8 +111,8 @@ struct create_pending {
 /*
  * create_open(p, id, key, key_id, body, route, next_body): a hop reads a CREATE made for its onion
  * key. next_body: CELL_BODY_LEN bytes, what to send on unless route says last.  May equal body. 0;
- * -EBADMSG: not for this key or changed; -EPROTO: verified, but the route is malformed. The caller
- * tries its onion keys in turn.
+ * -EBADMSG: not for this key or changed; -EPROTO: verified, but the route is malformed. On failure
+ * p is wiped and the rest unchanged: the caller tries its onion keys in turn.
  */
 MUST_USE int create_open(struct create_pending *p, const uint8_t id[static NODE_ID_LEN],
 			 const struct dh_keypair *key, uint32_t key_id,

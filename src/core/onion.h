@@ -46,9 +46,10 @@ static inline uint8_t *onion_plaintext(uint8_t *cell, unsigned m)
 /*
  * onion_seal(a, hops, m, cells, seqs, n): the client's side, n <= ONION_BATCH cells for hop m.
  * In: each cell's plaintext for hop m stands at onion_plaintext(cell, m).  seqs[i]: the counter
- * that hop 1 will see (link side), 48 bits.  Out: T and B of each cell; bytes 0..35 are not
- * touched. Cells may be adjacent in memory, in ascending order; the last one needs 18 (m - 1) bytes
- * of room behind it.  Intermediate layers carry OP_FORWARD, arg 0.
+ * that hop 1 will see (link side), 48 bits.  Out: T and B of each cell; its bytes 0..35 are left
+ * alone, but the 18 (m - 1) bytes behind it are scratch. Cells may be adjacent in memory, in
+ * ascending order, when headers and whatever else lies behind a cell are written later; the last
+ * one needs that room too.  Intermediate layers carry OP_FORWARD, arg 0.
  */
 void onion_seal(struct aead *a, const struct hop_keys *hops, unsigned m, uint8_t *const *cells,
 		const uint64_t *seqs, size_t n);
@@ -90,7 +91,7 @@ void onion_wrap(struct aead *a, struct onion_wrap *jobs, size_t n);
 /* One backward cell at the client. */
 struct onion_unwrap {
 	const uint8_t *cell;
-	uint8_t *out; /* CELL_BODY_LEN bytes: the origin's plaintext */
+	uint8_t *out; /* CELL_BODY_LEN bytes: the origin's plaintext; may be cell's B */
 	uint64_t b;   /* from the link header */
 	bool ok;      /* the chain of tags recomputed (constant time) */
 };
