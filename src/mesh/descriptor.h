@@ -108,8 +108,9 @@ enum descriptor_error {
 const char *descriptor_error_name(enum descriptor_error e);
 
 /*
- * descriptor_sign(d, id, wall_s, out, len): encode and sign (d->id and d->link_key must be the
- * identity's).  Refuses what descriptor_open would refuse; *len is written only on success.
+ * descriptor_sign(d, id, wall_s, out, len): encode and sign, with id and link key of the
+ * identity whatever d says.  Refuses what descriptor_open would refuse; *len is written only on
+ * success.
  */
 MUST_USE enum descriptor_error descriptor_sign(const struct descriptor *d,
 					       const struct identity *id, uint64_t wall_s,

@@ -42,8 +42,8 @@ enum directory_result directory_add(struct directory *dir, const uint8_t *bytes,
 
 /*
  * Lookups: NULL when unknown.  A pointer is good until the next directory_add or _expire.
- * Nothing proves that a node owns the link key it names, except that it can answer a handshake with
- * it; of several that name the same one, the first that came is found.
+ * Nothing proves that a node owns the link key it names until it answers a handshake with it; of
+ * several that name the same one, any may be found.
  */
 const struct descriptor *directory_by_id(const struct directory *dir,
 					 const uint8_t id[static NODE_ID_LEN]);
