@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A UDP socket for both address families that moves datagrams in batches (GSO, GRO, *mmsg). */
+#ifndef IO_UDP_H
+#define IO_UDP_H
+
+#include "util/dgram.h"
+
+/* Segmentation by the kernel: in doubt after an error that may also mean a too small MTU. */
+enum udp_gso {
+	UDP_GSO_OFF,
+	UDP_GSO_ON,
+	UDP_GSO_DOUBT
+};
+
+struct udp_config {
+	struct endpoint bind; /* all zero: any address, any port */
+	uint32_t mark;        /* SO_MARK, for policy routing; 0: none */
+	bool gso, gro;        /* use them where the kernel has them */
+	bool reuse_port;      /* several sockets on one port, one per worker */
+};
+
+struct udp_stats {
+	uint64_t rx_truncated; /* datagrams longer than any of ours */
+	uint64_t tx_too_big;   /* datagrams dropped: larger than the MTU of the way out */
+	uint64_t tx_failed;    /* datagrams dropped for all other errors */
+};
+
+struct udp {
+	int fd;
+	int family;
+	bool gro;
+	enum udp_gso gso;
+	struct udp_stats stats;
+	struct udp_rx *rx;
+	struct udp_tx *tx;
+};
+
+/* udp_open(u, cfg, what): 0, or -errno and *what is a static text: the step that failed. */
+MUST_USE int udp_open(struct udp *u, const struct udp_config *cfg, const char **what);
+void udp_close(struct udp *u);
+
+/* udp_local(u, e): the address and port it is bound to.  0 or -errno. */
+MUST_USE int udp_local(const struct udp *u, struct endpoint *e);
+
+/*
+ * udp_recv(u, dgrams): receives what is there in one system call, up to a batch.  Returns the
+ * number of datagrams in *dgrams, 0 when there was none, or -errno.  The datagrams and their bytes
+ * are the caller's until the next udp_recv.
+ */
+MUST_USE int udp_recv(struct udp *u, struct rx_dgram **dgrams);
+
+/*
+ * udp_send(u, list): sends a list of batches.  Returns NULL when all are done with, otherwise the
+ * first batch that the socket buffer had no room for: its data and count are advanced past what was
+ * sent, so the returned list is what to send again on EPOLLOUT.  A batch that cannot be sent for
+ * another reason is dropped and counted.
+ */
+MUST_USE struct tx_batch *udp_send(struct udp *u, struct tx_batch *list);
+
+#endif
