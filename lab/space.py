@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Namespaces without names: each is held by a sleeping process and ends with it."""
+
+import os
+import shutil
+import subprocess
+
+import process
+from errors import LabError
+
+# Runs in a host's new namespaces.  $1 becomes the host's own /etc/resolv.conf.
+_HOLDER = """
+set -e
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+echo 0 >/proc/sys/net/ipv4/conf/default/rp_filter
+mount --bind "$1" /etc/resolv.conf
+echo ready
+exec sleep infinity
+"""
+
+# With privileges, or else as the root of a new user namespace.
+_WAYS = (
+    ["unshare", "--net", "--mount"],
+    ["unshare", "--user", "--map-root-user", "--net", "--mount"],
+)
+
+
+def core_command():
+    """The prefix under which the supervisor runs: its namespaces are the lab's core."""
+    errors = []
+    for way in _WAYS:
+        try:
+            process.run([*way, "ip", "link", "set", "lo", "up"])
+        except LabError as error:
+            errors.append(str(error).splitlines()[-1])
+            continue
+        return way
+    raise LabError("cannot make network namespaces here:\n  " + "\n  ".join(errors)
+                   + "\nrun as root, or allow unprivileged user namespaces "
+                     "(sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone)")
+
+
+class Space:
+    """The network and mount namespaces of one host."""
+
+    def __init__(self, token, resolv_conf):
+        if not os.path.exists("/etc/resolv.conf"):
+            raise LabError("/etc/resolv.conf does not exist, so no host can have its own")
+        self._holder = process.spawn(
+            ["unshare", "--net", "--mount", "--propagation", "private",
+             "sh", "-c", _HOLDER, "holder", resolv_conf],
+            token, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.pid = self._holder.pid
+
+    def wait_ready(self):
+        said = self._holder.stdout.readline()
+        if said != "ready\n":
+            raise LabError(f"a host's namespaces: {said}{self._holder.stdout.read()}".strip())
+
+    def command(self, argv):
+        """argv, as run from the core inside this host."""
+        return ["nsenter", f"--net=/proc/{self.pid}/ns/net", f"--mount=/proc/{self.pid}/ns/mnt",
+                "--", *argv]
+
+    def close(self):
+        self._holder.kill()
+        self._holder.wait()
+        self._holder.stdout.close()
+
+
+def enter_command(pid, is_unprivileged, argv):
+    """argv, as run from outside of the lab inside the namespaces of pid."""
+    user = ["--user", "--preserve-credentials"] if is_unprivileged else []
+    if shutil.which("nsenter") is None:
+        raise LabError("nsenter is not installed: run make deps")
+    return ["nsenter", "--target", str(pid), *user, "--net", "--mount",
+            f"--wdns={os.getcwd()}", "--", *argv]
