@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What macro.conf says: parsed, checked, defaults filled in.  Read-only once loaded; a reload makes
+ * a new one.  Each key is described in schema.c, which also makes the sample and the man page.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdio.h>
+
+#include "util/endpoint.h"
+#include "util/log.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/macro/macro.conf"
+
+enum config_section_id {
+	CONFIG_TOP, /* before the first section */
+	CONFIG_DAEMON,
+	CONFIG_MESH,
+	CONFIG_CLIENT,
+	CONFIG_PROFILE,
+	CONFIG_NODE,
+	CONFIG_EXIT,
+	CONFIG_SECTION_COUNT,
+};
+
+enum config_aead {
+	CONFIG_AEAD_AUTO,
+	CONFIG_AEAD_IPSEC_MB,
+	CONFIG_AEAD_OPENSSL,
+	CONFIG_AEAD_SODIUM,
+};
+
+enum config_role {
+	CONFIG_ROLE_ENTRY = 1 << 0,
+	CONFIG_ROLE_RELAY = 1 << 1,
+	CONFIG_ROLE_EXIT = 1 << 2,
+};
+
+struct config_strings {
+	char **items;
+	size_t count;
+};
+
+struct config_endpoints {
+	struct endpoint *items;
+	size_t count;
+};
+
+struct config_ip {
+	uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+struct config_ips {
+	struct config_ip *items;
+	size_t count;
+};
+
+struct config_prefix {
+	uint8_t ip[16];
+	uint8_t len_bits; /* of the 16 bytes: an IPv4 /16 has 112 */
+};
+
+enum config_policy_net {
+	CONFIG_NET_ANY,
+	CONFIG_NET_PRIVATE, /* whatever is not globally routable unicast */
+	CONFIG_NET_PREFIX,
+};
+
+struct config_policy_rule {
+	bool is_accept;
+	enum config_policy_net net;
+	struct config_prefix prefix; /* CONFIG_NET_PREFIX */
+	uint16_t port_min, port_max;
+};
+
+/* The first rule that matches decides; no match accepts.  Ends with the built-in rejections. */
+struct config_policy {
+	struct config_policy_rule *items;
+	size_t count;
+};
+
+struct config_daemon {
+	char *socket;
+	char *state_dir;
+	enum log_level log_level;
+	uint32_t workers;
+	enum config_aead aead;
+};
+
+struct config_mesh {
+	struct config_strings seeds;
+};
+
+struct config_client {
+	char tun[16];
+	bool autoconnect;
+	char *profile;
+	uint32_t fwmark;
+	uint32_t table;
+	struct endpoint listen; /* port 0: any */
+};
+
+struct config_profile {
+	char *name;
+	char *exit; /* "auto", an upper-case country code, or a node's name or id */
+	uint32_t hops;
+	struct config_ips dns; /* none: the exit's */
+	uint32_t rotate_s;     /* 0: the protocol's own choice */
+	bool ipv6;
+};
+
+struct config_node {
+	struct endpoint listen;
+	struct config_endpoints address;
+	uint32_t roles; /* enum config_role */
+	char *name;
+	char *operator;
+	char country[3]; /* upper case */
+	uint64_t bandwidth_bps;
+	uint32_t max_circuits;
+};
+
+struct config_exit {
+	char tun[16];
+	struct config_prefix pool_v4;
+	struct config_prefix pool_v6;
+	struct config_ips dns;
+	struct config_policy policy;
+	uint32_t packet_limit; /* packets/s per session */
+	uint32_t max_sessions;
+};
+
+struct config {
+	uint32_t version;
+	uint32_t sections; /* 1 << enum config_section_id for each one in the file */
+	struct config_daemon daemon;
+	struct config_mesh mesh;
+	struct config_client client;
+	struct config_profile *profiles; /* one named "default" is always there */
+	size_t profile_count;
+	struct config_node node;
+	struct config_exit exit;
+};
+
+/*
+ * config_load(out, path, errors): read and check a file.  Each mistake is one line on errors:
+ * "FILE:LINE: [section] key: what is wrong; what to do".  0 with *out for config_free, or a
+ * negative errno (-EINVAL: the content) with *out unchanged.
+ */
+MUST_USE int config_load(struct config **out, const char *path, FILE *errors);
+
+/* config_parse(out, text, len, name, errors): the same for text in memory; name is for messages. */
+MUST_USE int config_parse(struct config **out, const char *text, size_t len, const char *name,
+			  FILE *errors);
+
+void config_free(struct config *cfg);
+
+static inline bool config_has(const struct config *cfg, enum config_section_id section)
+{
+	return (cfg->sections & 1u << section) != 0;
+}
+
+/* config_profile_find(cfg, name): NULL if there is none of that name. */
+const struct config_profile *config_profile_find(const struct config *cfg, const char *name);
+
+/*
+ * config_exit_is_valid(text): "auto", a country code or what can be a node's name or id: for
+ * choices that come from elsewhere than the file.
+ */
+bool config_exit_is_valid(const char *text);
+
+/* A setting to put into a sample instead of the commented default. */
+struct config_setting {
+	enum config_section_id section;
+	const char *key;
+	const char *value;
+};
+
+/*
+ * config_sample_write(out, set, count): a macro.conf with every key explained and commented out at
+ * its default, except for those in set.
+ */
+void config_sample_write(FILE *out, const struct config_setting *set, size_t count);
+
+/* config_man_write(out): the list of sections and keys of macro.conf(5), in mdoc. */
+void config_man_write(FILE *out);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Every key of macro.conf, once.  Parsing, messages, the sample and the man page all come from
+ * here; to add a key, add a field to config.h and a row to its section.
+ */
+#include "config/schema.h"
+
+#include <stddef.h>
+
+/* The offset of a field, refused by the compiler if the field is not of the type given. */
+#define FIELD(s, f, t) \
+	.offset =      \
+	    offsetof(struct s, f) + 0 * sizeof((__typeof__(t) *)NULL == &((struct s *)NULL)->f)
+
+static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const aeads[] = {"auto", "ipsec-mb", "openssl", "sodium", NULL};
+static const char *const roles[] = {"entry", "relay", "exit", NULL};
+
+static const struct config_key top_keys[] = {
+    {"version", &value_u32, FIELD(config, version, uint32_t), .fallback = "1", .min = 1, .max = 1,
+     .expect = "1, the only version of this file there is",
+     .help = "Version of the file's format. Stands before the first section."},
+};
+
+static const struct config_key daemon_keys[] = {
+    {"socket", &value_path, FIELD(config_daemon, socket, char *),
+     .fallback = "/run/macro/macro.sock", .max = 107,
+     .help = "Unix socket of the control API, which macro(1) talks to. Open to root, the daemon's "
+	     "own user and the group macro."},
+    {"state_dir", &value_path, FIELD(config_daemon, state_dir, char *),
+     .fallback = "/var/lib/macro", .max = 1024,
+     .help = "Directory of what must outlive the daemon: the node's identity, known descriptors, "
+	     "and what to undo on this machine after a crash."},
+    {"log_level", &value_enum, FIELD(config_daemon, log_level, enum log_level), .fallback = "info",
+     .words = log_levels,
+     .help = "Least important message that is logged to standard error. Keys, addresses of "
+	     "clients and contents are never logged."},
+    {"workers", &value_u32, FIELD(config_daemon, workers, uint32_t), .fallback = "1", .min = 1,
+     .max = 64, .help = "Threads that carry packets."},
+    {"aead", &value_enum, FIELD(config_daemon, aead, enum config_aead), .fallback = "auto",
+     .words = aeads,
+     .help = "Library that encrypts. auto takes the fastest one this processor supports; all give "
+	     "the same bytes."},
+};
+
+static const struct config_key mesh_keys[] = {
+    {"seeds", &value_seeds, FIELD(config_mesh, seeds, struct config_strings),
+     .example = "TOKEN@192.0.2.1:4600",
+     .help = "Nodes to learn the mesh from, as printed by macro node seed. More of them make "
+	     "the start more reliable; what they say about other nodes is verified."},
+};
+
+static const struct config_key client_keys[] = {
+    {"tun", &value_ifname, FIELD(config_client, tun, char[16]), .fallback = "macro0",
+     .help = "Name of the client's network interface."},
+    {"autoconnect", &value_bool, FIELD(config_client, autoconnect, bool), .fallback = "no",
+     .help = "Connect when the daemon starts."},
+    {"profile", &value_name, FIELD(config_client, profile, char *), .fallback = "default",
+     .max = CONFIG_NAME_MAX, .help = "Profile used where none is named."},
+    {"fwmark", &value_u32, FIELD(config_client, fwmark, uint32_t), .fallback = "0x6d6d", .min = 1,
+     .max = UINT32_MAX,
+     .help = "Mark of the daemon's own packets, the only ones that go outside the tunnel."},
+    {"table", &value_u32, FIELD(config_client, table, uint32_t), .fallback = "27757", .min = 256,
+     .max = UINT32_MAX, .help = "Number of the routing table that leads into the tunnel."},
+    {"listen", &value_endpoint, FIELD(config_client, listen, struct endpoint),
+     .example = "[::]:4601",
+     .help = "Local UDP address and port to use. Without it: all addresses, a port the system "
+	     "picks."},
+};
+
+static const struct config_key profile_keys[] = {
+    {"exit", &value_exit, FIELD(config_profile, exit, char *), .fallback = "auto",
+     .help = "Where traffic leaves the mesh: any exit, any one in a country, or one node."},
+    {"hops", &value_u32, FIELD(config_profile, hops, uint32_t), .fallback = "3", .min = 1, .max = 5,
+     .help = "Nodes on the route. With 1 the exit knows who you are; with 2 entry and exit "
+	     "together do."},
+    {"dns", &value_ips, FIELD(config_profile, dns, struct config_ips), .fallback = "exit",
+     .zero_word = "exit",
+     .help = "Name servers asked through the tunnel: the ones the exit offers, or these."},
+    {"rotate", &value_u32, FIELD(config_profile, rotate_s, uint32_t), .fallback = "auto",
+     .zero_word = "auto", .min = 30, .max = 86400,
+     .help = "Seconds after which the route is replaced, without a break. auto: 10 to 15 minutes, "
+	     "at random."},
+    {"ipv6", &value_bool, FIELD(config_profile, ipv6, bool), .fallback = "yes",
+     .help = "Carry IPv6. With no, IPv6 destinations are refused at once instead of leaking."},
+};
+
+static const struct config_key node_keys[] = {
+    {"listen", &value_endpoint, FIELD(config_node, listen, struct endpoint),
+     .fallback = "[::]:4600", .help = "Local UDP address and port of the node."},
+    {"address", &value_endpoints, FIELD(config_node, address, struct config_endpoints),
+     .example = "192.0.2.1:4600, [2001:db8::1]:4600", .is_required = true,
+     .help = "Where others reach this node."},
+    {"roles", &value_flags, FIELD(config_node, roles, uint32_t), .fallback = "relay",
+     .words = roles,
+     .help = "What this node does for others. An entry sees the addresses of clients; an exit "
+	     "sends their traffic out under its own address."},
+    {"name", &value_name, FIELD(config_node, name, char *), .example = "de-berlin-01", .min = 3,
+     .max = CONFIG_NAME_MAX, .is_required = true, .help = "Name of the node, for people."},
+    {"operator", &value_label, FIELD(config_node, operator, char *), .example = "example.org",
+     .max = 64, .is_required = true,
+     .help = "Who runs the node. The same on all nodes of one operator: no route uses two."},
+    {"country", &value_country, FIELD(config_node, country, char[3]), .example = "DE",
+     .is_required = true, .help = "Country the node stands in."},
+    {"bandwidth", &value_bandwidth, FIELD(config_node, bandwidth_bps, uint64_t), .fallback = "200M",
+     .min = 1000000, .max = 1000000000000,
+     .help = "What the node can carry for others in each direction; routes are chosen in "
+	     "proportion."},
+    {"max_circuits", &value_u32, FIELD(config_node, max_circuits, uint32_t), .fallback = "100000",
+     .min = 16, .max = 10000000, .help = "Circuits held at once; further ones are refused."},
+};
+
+static const struct config_key exit_keys[] = {
+    {"tun", &value_ifname, FIELD(config_exit, tun, char[16]), .fallback = "macroexit0",
+     .help = "Name of the exit's network interface."},
+    {"pool_v4", &value_prefix4, FIELD(config_exit, pool_v4, struct config_prefix),
+     .fallback = "10.88.0.0/16", .min = 8, .max = 30,
+     .help = "IPv4 addresses given to sessions; translated to the node's own on the way out."},
+    {"pool_v6", &value_prefix6, FIELD(config_exit, pool_v6, struct config_prefix),
+     .fallback = "fd6d:6d00::/64", .min = 32, .max = 112,
+     .help = "IPv6 addresses given to sessions; translated to the node's own on the way out."},
+    {"dns", &value_ips, FIELD(config_exit, dns, struct config_ips),
+     .example = "9.9.9.9, 2620:fe::fe",
+     .help = "Name servers offered to clients. Without it: those this machine uses itself."},
+    {"policy", &value_policy, FIELD(config_exit, policy, struct config_policy),
+     .example = "accept 10.1.0.0/16:443, reject *:6881-6999",
+     .help = "Destinations that clients may reach. The first rule that matches decides. After "
+	     "the rules given here come reject private:* (what is not on the public Internet) and "
+	     "reject *:25, then everything is accepted."},
+    {"packet_limit", &value_u32, FIELD(config_exit, packet_limit, uint32_t), .fallback = "200000",
+     .min = 100, .max = 100000000, .help = "Packets per second that one session may send."},
+    {"max_sessions", &value_u32, FIELD(config_exit, max_sessions, uint32_t), .fallback = "4096",
+     .min = 1, .max = 1000000, .help = "Sessions held at once; further ones are refused."},
+};
+
+_Static_assert(ARRAY_LEN(node_keys) <= CONFIG_KEYS_MAX && ARRAY_LEN(exit_keys) <= CONFIG_KEYS_MAX,
+	       "CONFIG_KEYS_MAX");
+
+#define KEYS(k) .keys = (k), .key_count = ARRAY_LEN(k)
+
+const struct config_section config_sections[CONFIG_SECTION_COUNT] = {
+    [CONFIG_TOP] = {"", "", 0, KEYS(top_keys)},
+    [CONFIG_DAEMON] = {"daemon", "The daemon as a whole.", offsetof(struct config, daemon),
+		       KEYS(daemon_keys)},
+    [CONFIG_MESH] = {"mesh", "The mesh to take part in; for clients and nodes.",
+		     offsetof(struct config, mesh), KEYS(mesh_keys)},
+    [CONFIG_CLIENT] = {"client",
+		       "Present where this machine's own traffic is to go through the mesh.",
+		       offsetof(struct config, client), KEYS(client_keys)},
+    [CONFIG_PROFILE] = {"profile",
+			"A way of being connected, under a name. Any number of them; [profile "
+			"default] is there even if not written.",
+			0, KEYS(profile_keys)},
+    [CONFIG_NODE] = {"node", "Present where this machine carries the traffic of others.",
+		     offsetof(struct config, node), KEYS(node_keys)},
+    [CONFIG_EXIT] = {"exit", "How a node with the role exit lets traffic out.",
+		     offsetof(struct config, exit), KEYS(exit_keys)},
+};
