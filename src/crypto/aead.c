@@ -6,6 +6,10 @@
 
 /* Fastest first. */
 static const struct aead_backend *const backends[] = {
+#ifdef HAVE_IPSEC_MB
+    &aead_ipsec_mb,
+#endif
+    &aead_openssl,
     &aead_sodium,
 };
 
@@ -51,6 +55,10 @@ const char *aead_name(const struct aead *a)
 const char *const *aead_names(void)
 {
 	static const char *const names[] = {
+#ifdef HAVE_IPSEC_MB
+	    "ipsec-mb",
+#endif
+	    "openssl",
 	    "sodium",
 	    NULL,
 	};
@@ -77,4 +85,13 @@ void aead_xor(struct aead *a, struct aead_job *jobs, size_t n)
 void aead_mac(struct aead *a, struct aead_job *jobs, size_t n)
 {
 	a->backend->mac(a, jobs, n);
+}
+
+void aead_poly_keys(const struct aead_job *jobs, size_t n, uint8_t (*out)[CHACHA_BLOCK_LEN])
+{
+	struct chacha_job blocks[AEAD_ROUND];
+
+	for (size_t i = 0; i < n; i++)
+		blocks[i] = (struct chacha_job){.key = jobs[i].key, .nonce = jobs[i].nonce};
+	chacha_blocks(blocks, n, out);
 }

@@ -12,6 +12,9 @@
 #define KEY_LEN 32
 #define TAG_LEN 16
 
+#define AEAD_AAD_MAX  64
+#define AEAD_TEXT_MAX 2048
+
 /*
  * One message.  src and dst are either equal, or dst lies at a lower address, or they do not
  * overlap.  aad and tag may be the same memory (the tag is written last), and an opened message's
@@ -20,11 +23,11 @@
 struct aead_job {
 	const uint8_t *key; /* KEY_LEN bytes */
 	uint64_t nonce;
-	const uint8_t *aad; /* may be NULL when aad_len is 0; at most 64 bytes */
+	const uint8_t *aad; /* may be NULL when aad_len is 0; at most AEAD_AAD_MAX bytes */
 	const uint8_t *src;
 	uint8_t *dst;
 	uint8_t *tag; /* seal, mac: written; open: compared in constant time */
-	uint32_t len; /* of src and dst */
+	uint32_t len; /* of src and dst; at most AEAD_TEXT_MAX */
 	uint16_t aad_len;
 	bool ok; /* open: the tag was right.  When false, dst must not be used. */
 };

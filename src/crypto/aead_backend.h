@@ -4,8 +4,10 @@
 #define CRYPTO_AEAD_BACKEND_H
 
 #include "crypto/aead.h"
+#include "crypto/chacha.h"
 
-#define NONCE_LEN 12
+#define NONCE_LEN  12
+#define AEAD_ROUND 64 /* most keys of one aead_poly_keys */
 
 struct aead_backend {
 	const char *name;
@@ -23,6 +25,10 @@ struct aead {
 };
 
 extern const struct aead_backend aead_ipsec_mb, aead_openssl, aead_sodium;
+
+/* aead_poly_keys(jobs, n, out): the Poly1305 keys of n <= AEAD_ROUND messages in one wide call;
+ * each is the first half of its block. */
+void aead_poly_keys(const struct aead_job *jobs, size_t n, uint8_t (*out)[CHACHA_BLOCK_LEN]);
 
 static inline void aead_put_nonce(uint8_t out[static NONCE_LEN], uint64_t nonce)
 {
