@@ -55,17 +55,15 @@ __attribute__((format(printf, 3, 4))) static void report(struct parse *p, unsign
 
 static void report_value(struct parse *p, const struct config_key *key, int err, const char *bad)
 {
-	const char *what = err == -ERANGE  ? "is out of range"
-			   : err == -E2BIG ? "is one too many"
-					   : "is not understood";
+	const char *what = err == -ERANGE ? "is out of range" : "is not understood";
 	char expect[CONFIG_EXPECT_MAX];
 
 	if (*bad == '\0')
 		report(p, p->line, "%s%s: has an empty value; give %s", p->title, key->name,
 		       key_expect(key, expect));
 	else if (err == -E2BIG)
-		report(p, p->line, "%s%s: \"%.100s\" %s; give at most %d", p->title, key->name, bad,
-		       what, CONFIG_LIST_MAX);
+		report(p, p->line, "%s%s: \"%.100s\" is one too many; give at most %d", p->title,
+		       key->name, bad, key->max != 0 ? (int)key->max : CONFIG_LIST_MAX);
 	else
 		report(p, p->line, "%s%s: \"%.100s\" %s; give %s", p->title, key->name, bad, what,
 		       key_expect(key, expect));

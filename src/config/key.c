@@ -26,8 +26,22 @@ static void expect_words(const struct config_key *key, char *out)
 	}
 }
 
+static void expect_prefix(const struct config_key *key, char *out)
+{
+	const char *family = key->type == &value_prefix4 ? "IPv4" : "IPv6";
+
+	if (key->min == key->max)
+		snprintf(out, CONFIG_EXPECT_MAX, "an %s network, ADDRESS/%" PRIu64, family,
+			 key->min);
+	else
+		snprintf(out, CONFIG_EXPECT_MAX,
+			 "an %s network, ADDRESS/%" PRIu64 " to ADDRESS/%" PRIu64, family, key->min,
+			 key->max);
+}
+
 const char *key_expect(const struct config_key *key, char out[static CONFIG_EXPECT_MAX])
 {
+	const struct value_type *type = key->type;
 	const char *zero = key->zero_word != NULL ? key->zero_word : "";
 	const char * or = key->zero_word != NULL ? " or " : "";
 
@@ -35,15 +49,20 @@ const char *key_expect(const struct config_key *key, char out[static CONFIG_EXPE
 		snprintf(out, CONFIG_EXPECT_MAX, "%s", key->expect);
 	else if (key->words != NULL)
 		expect_words(key, out);
-	else if (key->type == &value_name)
+	else if (type == &value_prefix4 || type == &value_prefix6)
+		expect_prefix(key, out);
+	else if (type == &value_name || type == &value_nodename)
 		snprintf(out, CONFIG_EXPECT_MAX,
-			 "a name of %" PRIu64 " to %" PRIu64
-			 " letters, digits, dots, dashes or underscores",
-			 MAX(key->min, 1), key->max);
-	else if (key->type == &value_label)
+			 "a name of %" PRIu64 " to %" PRIu64 " %sletters, digits, dots, dashes or "
+			 "underscores",
+			 MAX(key->min, 1), key->max, type == &value_nodename ? "small " : "");
+	else if (type == &value_label)
 		snprintf(out, CONFIG_EXPECT_MAX, "at most %" PRIu64 " characters", key->max);
-	else if (key->type->expect != NULL)
-		snprintf(out, CONFIG_EXPECT_MAX, "%s%s%s", zero, or, key->type->expect);
+	else if (type->expect != NULL && key->max != 0 && type->separators != NULL)
+		snprintf(out, CONFIG_EXPECT_MAX, "%s%s%s, at most %" PRIu64, zero, or, type->expect,
+			 key->max);
+	else if (type->expect != NULL)
+		snprintf(out, CONFIG_EXPECT_MAX, "%s%s%s", zero, or, type->expect);
 	else
 		snprintf(out, CONFIG_EXPECT_MAX, "%s%sa number from %" PRIu64 " to %" PRIu64, zero,
 			 or, key->min, key->max);

@@ -6,7 +6,7 @@
 #include "config/config.h"
 
 #define CONFIG_KEYS_MAX   12  /* in one section */
-#define CONFIG_LIST_MAX   256 /* items */
+#define CONFIG_LIST_MAX   256 /* items, where the key has no lower max */
 #define CONFIG_NAME_MAX   32
 #define CONFIG_EXPECT_MAX 160
 
@@ -30,7 +30,7 @@ struct config_key {
 	const char *expect; /* replaces the type's */
 	const char *zero_word;
 	const char *const *words;
-	uint64_t min, max;
+	uint64_t min, max; /* of a number, of a text's length, of a prefix; max items of a list */
 	bool is_required;
 };
 
@@ -46,8 +46,9 @@ extern const struct config_section config_sections[CONFIG_SECTION_COUNT];
 
 /* The types (value.c) */
 extern const struct value_type value_bool, value_u32, value_bandwidth, value_enum, value_flags,
-    value_path, value_ifname, value_name, value_label, value_exit, value_country, value_endpoint,
-    value_endpoints, value_ips, value_seeds, value_prefix4, value_prefix6, value_policy;
+    value_path, value_ifname, value_name, value_nodename, value_label, value_exit, value_country,
+    value_endpoint, value_endpoints, value_ips, value_seeds, value_prefix4, value_prefix6,
+    value_policy;
 
 /* key_expect(key, out): what a right value of key is, to follow "give ". */
 const char *key_expect(const struct config_key *key, char out[static CONFIG_EXPECT_MAX]);

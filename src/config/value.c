@@ -181,6 +181,15 @@ static int parse_name(const struct config_key *key, void *field, const char *tex
 	return 0;
 }
 
+/* As descriptors have it, so that no two nodes differ only in case. */
+static int parse_nodename(const struct config_key *key, void *field, const char *text)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if (isupper((unsigned char)*c))
+			return -EINVAL;
+	return parse_name(key, field, text);
+}
+
 static int parse_label(const struct config_key *key, void *field, const char *text)
 {
 	if (strlen(text) > key->max)
@@ -243,6 +252,7 @@ const struct value_type value_ifname = {
     NULL, "an interface name of 1 to 15 letters, digits, dots, dashes or underscores", parse_ifname,
     NULL};
 const struct value_type value_name = {NULL, NULL, parse_name, clear_text};
+const struct value_type value_nodename = {NULL, NULL, parse_nodename, clear_text};
 const struct value_type value_label = {NULL, NULL, parse_label, clear_text};
 const struct value_type value_exit = {
     NULL, "auto, a country's two letters (ISO 3166-1), or a node's name or id", parse_exit,

@@ -12,9 +12,9 @@
 
 #define SEED_KEY_CHARS 86 /* 64 bytes in unpadded base64url */
 
-/* Items of a list, which starts as all zeros. */
-#define LIST_APPEND(list, item)                                                           \
-	((list)->count >= CONFIG_LIST_MAX                                                 \
+/* A list starts as all zeros.  LIST_APPEND is 0 or -E2BIG. */
+#define LIST_APPEND(key, list, item)                                                      \
+	((list)->count >= ((key)->max != 0 ? (key)->max : CONFIG_LIST_MAX)                \
 	     ? -E2BIG                                                                     \
 	     : ((list)->items =                                                           \
 		    xrealloc((list)->items, (list)->count + 1, sizeof((list)->items[0])), \
@@ -31,8 +31,7 @@ static int parse_endpoints(const struct config_key *key, void *field, const char
 	struct config_endpoints *list = field;
 	struct endpoint e;
 
-	(void)key;
-	return endpoint_parse(&e, text) != 0 ? -EINVAL : LIST_APPEND(list, e);
+	return endpoint_parse(&e, text) != 0 ? -EINVAL : LIST_APPEND(key, list, e);
 }
 
 static void clear_endpoints(void *field)
@@ -50,7 +49,7 @@ static int parse_ips(const struct config_key *key, void *field, const char *text
 
 	if (key->zero_word != NULL && strcasecmp(text, key->zero_word) == 0)
 		return 0;
-	return endpoint_ip_parse(ip.ip, text) != 0 ? -EINVAL : LIST_APPEND(list, ip);
+	return endpoint_ip_parse(ip.ip, text) != 0 ? -EINVAL : LIST_APPEND(key, list, ip);
 }
 
 static void clear_ips(void *field)
@@ -67,12 +66,11 @@ static int parse_seed(const struct config_key *key, void *field, const char *tex
 	struct endpoint e;
 	size_t len = 0;
 
-	(void)key;
 	while (isalnum((unsigned char)text[len]) || text[len] == '-' || text[len] == '_')
 		len++;
 	if (len != SEED_KEY_CHARS || text[len] != '@' || endpoint_parse(&e, text + len + 1) != 0)
 		return -EINVAL;
-	return LIST_APPEND(list, xstrdup(text));
+	return LIST_APPEND(key, list, xstrdup(text));
 }
 
 static void clear_seeds(void *field)
@@ -186,7 +184,6 @@ static int parse_policy(const struct config_key *key, void *field, const char *t
 	struct config_policy_rule rule = {0};
 	char buf[128], *net, *ports;
 
-	(void)key;
 	if (strlen(text) >= sizeof(buf))
 		return -EINVAL;
 	memcpy(buf, text, strlen(text) + 1);
@@ -200,7 +197,7 @@ static int parse_policy(const struct config_key *key, void *field, const char *t
 	*ports++ = '\0';
 	if (parse_net(&rule, text_trim(net)) != 0 || parse_ports(&rule, ports) != 0)
 		return -EINVAL;
-	return LIST_APPEND(list, rule);
+	return LIST_APPEND(key, list, rule);
 }
 
 static void clear_policy(void *field)
@@ -217,10 +214,8 @@ const struct value_type value_endpoints = {", \t", "a list of IP:PORT or [IPV6]:
 const struct value_type value_ips = {", \t", "a list of IP addresses", parse_ips, clear_ips};
 const struct value_type value_seeds = {
     ", \t", "a list of seed tokens as printed by \"macro node seed\"", parse_seed, clear_seeds};
-const struct value_type value_prefix4 = {NULL, "an IPv4 network, ADDRESS/8 to ADDRESS/30",
-					 parse_prefix4, NULL};
-const struct value_type value_prefix6 = {NULL, "an IPv6 network, ADDRESS/32 to ADDRESS/112",
-					 parse_prefix6, NULL};
+const struct value_type value_prefix4 = {NULL, NULL, parse_prefix4, NULL};
+const struct value_type value_prefix6 = {NULL, NULL, parse_prefix6, NULL};
 const struct value_type value_policy = {
     ",",
     "a list of \"accept NET:PORTS\" or \"reject NET:PORTS\", NET: *, private, A.B.C.D/N or "
