@@ -23,7 +23,7 @@ enum link_state {
 	LINK_UP,         /* cells can be sent */
 };
 
-/* A peer, named by its static key; transport keys come and go beneath it. */
+/* A peer, named by its static key; transport keys come and go beneath it.  Made only by links. */
 struct link {
 	uint8_t peer[DH_LEN];     /* the peer's static public key */
 	struct endpoint endpoint; /* where it was last heard (or first to be called) */
@@ -40,14 +40,17 @@ struct link {
 				     /* more, private to link.c */
 };
 
+#define LINKS_MAX (1u << 18) /* receiver indexes have 21 random bits */
+
 struct links_params {
 	const struct dh_keypair *identity; /* our link static; borrowed */
 	const struct rng *rng;             /* borrowed */
 	struct aead *aead;                 /* borrowed; for bodies that the link seals */
 	bool is_node;                      /* told to peers */
 	uint8_t index_bits_worker; /* worker number, put in the low 3 bits of receiver indexes */
-	uint32_t max_links;        /* bound on state made by strangers */
-	uint32_t init_burst;       /* inits per second and source prefix before cookies are asked */
+	uint32_t max_links;        /* 1..LINKS_MAX: bound on state made by strangers */
+	uint32_t init_burst;       /* not 0: inits answered per second before cookies are asked,
+				    * and then again per source prefix that has shown a cookie */
 };
 
 struct links *links_create(const struct links_params *params);
@@ -55,13 +58,15 @@ void links_free(struct links *ls);
 
 /*
  * links_get(ls, peer, endpoint): the link to this static key, made (idle) when there was none;
- * NULL when max_links are in use.  endpoint (may be NULL) is used only when the link is new.
+ * NULL when max_links are in use or the key is our own.  endpoint (may be NULL) is used only when
+ * the link is new.  A link got here stays until link_close; one made by a stranger may be evicted
+ * while it is LINK_IDLE and its user is NULL.
  */
 struct link *links_get(struct links *ls, const uint8_t peer[static DH_LEN],
 		       const struct endpoint *endpoint);
 struct link *links_by_id(struct links *ls, uint32_t id);
 
-/* link_connect: begin a handshake unless one is under way or the link is up. */
+/* link_connect: begin a handshake unless one is under way or the link is up.  Ends in an event. */
 void link_connect(struct links *ls, struct link *l, const struct now *now);
 
 /* link_close: forget the peer and wipe its keys; the pointer is dead afterwards. */
@@ -90,9 +95,10 @@ void links_open(struct links *ls, struct link_rx *rx, size_t n, const struct now
 /*
  * link_seal(ls, l, cells, headers, n, now): the link layer of n cells adjacent in memory (stride
  * CELL_LEN), in place, with consecutive counters.  For kinds other than DATA the body at
- * CELL_BODY_OFF is sealed too and T written; for DATA T and B stand already.  Only when l->state is
- * LINK_UP.
+ * CELL_BODY_OFF is sealed too and T written; for DATA T and B stand already.  n <= LINK_SEAL_MAX.
+ * Only when l->state is LINK_UP: ask before every call, a call may use the key up.
  */
+#define LINK_SEAL_MAX 4096
 void link_seal(struct links *ls, struct link *l, uint8_t *cells, const struct cell_header *headers,
 	       size_t n, const struct now *now);
 
@@ -104,9 +110,17 @@ struct link_out {
 };
 bool links_next_out(struct links *ls, struct link_out *out);
 
-/* What happened; taken in order.  The link pointer is valid until the next call into links. */
+/*
+ * What happened; taken in order, one per link: a newer event replaces one not yet taken.  The link
+ * pointer is valid until the next call into links.
+ */
 enum link_event_type {
-	LINK_EVENT_UP,   /* can send */
+	/*
+	 * Can send: the link came up, or has a new key from a handshake that we began.  Send a
+	 * COVER cell now unless other cells are waiting: the peer takes the new key into use only
+	 * after the first cell under it.
+	 */
+	LINK_EVENT_UP,
 	LINK_EVENT_DOWN, /* keys expired or handshake given up; state is LINK_IDLE */
 };
 struct link_event {
@@ -115,7 +129,8 @@ struct link_event {
 };
 bool links_next_event(struct links *ls, struct link_event *ev);
 
-/* Timers: retries, rekeys, expiry, keep-alive-free.  deadline is absolute mono_ns or NEVER. */
+/* Timers: retries, rekeys, expiry.  deadline is absolute mono_ns or NEVER; after links_tick(now) it
+ * is later than now. */
 void links_tick(struct links *ls, const struct now *now);
 uint64_t links_deadline(const struct links *ls);
 
