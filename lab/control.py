@@ -3,6 +3,7 @@
 
 import json
 import socket
+import traceback
 
 from errors import LabError
 
@@ -12,7 +13,7 @@ def _read_line(connection):
         return file.readline()
 
 
-def ask(path, command, **arguments):
+def ask(path, command, /, **arguments):
     """The command's result, or its LabError."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
@@ -47,8 +48,9 @@ class Door:
                 answer = {"result": handle(command, arguments)}
             except LabError as error:
                 answer = {"error": str(error)}
-            except (OSError, ValueError, TypeError) as error:
-                answer = {"error": f"bad request: {error!r}"}
+            except Exception as error:  # a command that goes wrong does not end the lab
+                traceback.print_exc()
+                answer = {"error": f"{error!r}; see lab/lab logs lab"}
             try:
                 connection.sendall(json.dumps(answer).encode() + b"\n")
             except OSError:

@@ -49,22 +49,22 @@ class Network:
         links, rules = [], []
         for host in self._hosts.values():
             links += [
-                f"link add {host.name} type veth peer name eth0 netns {self._spaces[host.name].pid}",
+                f"link add name {host.name} type veth peer name eth0 netns {self._spaces[host.name].pid}",
                 f"addr add {host.gateway4}/16 dev {host.name}",
                 f"addr add {host.gateway6}/32 dev {host.name} nodad",
-                f"link set {host.name} up",
+                f"link set dev {host.name} up",
             ]
             rules.append(f"rule add iif {host.name} lookup {_table(host)} pref {_table(host)}")
-        _ip(([], ["link set lo up", *links]), (["-4"], rules), (["-6"], rules))
+        _ip(([], ["link set dev lo up", *links]), (["-4"], rules), (["-6"], rules))
         for host in self._hosts.values():
             self._set_up_host(host)
 
     def _set_up_host(self, host):
         lines = [
-            "link set lo up",
+            "link set dev lo up",
             f"addr add {host.v4}/16 dev eth0",
             f"addr add {host.v6}/32 dev eth0 nodad",
-            "link set eth0 up",
+            "link set dev eth0 up",
             f"route add default via {host.gateway4}",
             f"route add default via {host.gateway6}",
         ]
@@ -73,7 +73,7 @@ class Network:
 
     def start_wan(self):
         """After lab-wan has made its device."""
-        _ip(([], [f"link set {WAN_DEVICE} mtu 1500 txqueuelen {_WAN_QUEUE} addrgenmode none up"]))
+        _ip(([], [f"link set dev {WAN_DEVICE} mtu 1500 txqueuelen {_WAN_QUEUE} addrgenmode none up"]))
 
     def route_pairs(self, pairs, is_emulated):
         """From now on the pairs' packets go through lab-wan, or no longer do."""

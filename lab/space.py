@@ -8,13 +8,22 @@ import subprocess
 import process
 from errors import LabError
 
-# Runs in a host's new namespaces.  $1 becomes the host's own /etc/resolv.conf.
+# Runs in a host's new namespaces.  The host's /etc is a folder of its own, made at $1: links to
+# the real files, and a resolv.conf with the text $2 which its programs may replace.
 _HOLDER = """
 set -e
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
 echo 0 >/proc/sys/net/ipv4/conf/default/rp_filter
-mount --bind "$1" /etc/resolv.conf
+mount -n -t tmpfs -o mode=755 etc "$1"
+cd "$1"
+mkdir .real
+mount -n --rbind /etc .real
+ln -s .real/* .
+rm -f resolv.conf
+printf %s "$2" >resolv.conf
+cd /
+mount -n --move "$1" /etc
 echo ready
 exec sleep infinity
 """
@@ -44,12 +53,12 @@ def core_command():
 class Space:
     """The network and mount namespaces of one host."""
 
-    def __init__(self, token, resolv_conf):
-        if not os.path.exists("/etc/resolv.conf"):
-            raise LabError("/etc/resolv.conf does not exist, so no host can have its own")
+    def __init__(self, token, folder, resolv_conf):
+        etc = folder / "etc"
+        etc.mkdir()
         self._holder = process.spawn(
             ["unshare", "--net", "--mount", "--propagation", "private",
-             "sh", "-c", _HOLDER, "holder", resolv_conf],
+             "sh", "-c", _HOLDER, "holder", str(etc), resolv_conf],
             token, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.pid = self._holder.pid
 

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host that runs macrod: its identity, its macro.conf, and whether its API answers."""
+
+import socket
+
+import process
+from runtime import program
+
+PORT = 4600
+
+
+class Node:
+    """Any host with a daemon; only those with node roles have an identity and a [node] section."""
+
+    def __init__(self, host, folder):
+        self.host = host
+        self.config_path = folder / "macro.conf"
+        self.socket_path = folder / "macro.sock"
+        self.state_dir = folder / "state"
+
+    @property
+    def addresses(self):
+        return [f"{self.host.v4}:{PORT}", f"[{self.host.v6}]:{PORT}"]
+
+    def init(self):
+        """Makes the identity; returns the seed that leads others to this node."""
+        macro = program("macro")
+        identity = ["--state-dir", str(self.state_dir)]
+        process.run([macro, "node", "init", *identity, "--config", str(self.config_path),
+                     "--name", self.host.name, "--roles", ",".join(self.host.roles),
+                     "--country", self.host.country, "--operator", self.host.operator,
+                     *(word for address in self.addresses for word in ("--address", address))])
+        return process.run([macro, "node", "seed", *identity,
+                            "--address", self.addresses[0]]).strip()
+
+    def write_config(self, seeds, dns):
+        host = self.host
+        lines = ["[daemon]", f"socket = {self.socket_path}", f"state_dir = {self.state_dir}",
+                 "[mesh]", f"seeds = {', '.join(seeds)}"]
+        if host.is_node:
+            roles = [role for role in host.roles if role in ("entry", "relay", "exit")]
+            lines += ["[node]", f"listen = [::]:{PORT}", f"address = {', '.join(self.addresses)}",
+                      f"roles = {', '.join(roles)}", f"name = {host.name}",
+                      f"operator = {host.operator}", f"country = {host.country}",
+                      f"bandwidth = {host.bandwidth}"]
+        if "exit" in host.roles and dns:
+            lines += ["[exit]", f"dns = {', '.join(dns)}"]
+        if "client" in host.roles:
+            lines += ["[client]", "tun = macro0", "[profile default]", "hops = 3", "exit = auto"]
+        self.config_path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def command(self):
+        return [program("macrod"), "-c", str(self.config_path)]
+
+    def is_answering(self):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(2)
+            try:
+                connection.connect(str(self.socket_path))
+                connection.sendall(b"GET /v1/status HTTP/1.0\r\nHost: macro\r\n\r\n")
+                return connection.recv(8).startswith(b"HTTP/1.")
+            except OSError:
+                return False
