@@ -58,7 +58,7 @@ void msg_put_tai64n(struct writer *w, uint64_t wall_ns)
 	put_be32(p + 8, (uint32_t)(wall_ns % NS_PER_S));
 }
 
-void msg_put_mac1(uint8_t *msg, const uint8_t receiver_static[static 32])
+void msg_put_mac1(uint8_t *msg, const uint8_t receiver_static[static DH_LEN])
 {
 	uint8_t key[HASH_LEN];
 

@@ -15,6 +15,7 @@
 #define CORE_LINK_MSG_H
 
 #include "crypto/cookie.h"
+#include "crypto/noise.h"
 #include "util/cursor.h"
 #include "wire/cell.h"
 
@@ -29,7 +30,7 @@ enum {
 	INIT_E_OFF = 8,
 	INIT_ZERO_OFF = 40,
 	INIT_SEALED_OFF = 1240, /* static, payload */
-	INIT_SEALED_LEN = 32 + TAG_LEN + HELLO_LEN + TAG_LEN,
+	INIT_SEALED_LEN = DH_LEN + TAG_LEN + HELLO_LEN + TAG_LEN,
 	INIT_ZERO2_OFF = INIT_SEALED_OFF + INIT_SEALED_LEN,
 
 	RESP_INDEX_OFF = 4,
@@ -74,7 +75,7 @@ bool msg_get_hello(struct reader *r, struct hello *h);
 void msg_put_tai64n(struct writer *w, uint64_t wall_ns);
 
 /* mac1 of INIT and RESP: proves that the sender knows whom it calls. */
-void msg_put_mac1(uint8_t *msg, const uint8_t receiver_static[static 32]);
+void msg_put_mac1(uint8_t *msg, const uint8_t receiver_static[static DH_LEN]);
 bool msg_mac1_is_right(const struct cookie_jar *jar, const uint8_t *msg);
 
 bool msg_is_zero(const uint8_t *p, size_t len);
