@@ -52,7 +52,7 @@ struct directory *directory_create(const struct directory_params *params)
 
 	dir->max_entries = params->max_entries != 0 ? params->max_entries : MAX_ENTRIES_DEFAULT;
 	dir->next_expiry_s = UINT64_MAX;
-	dir->epoch = rng_u64(params->rng);
+	dir->epoch = rng_u64(params->rng) | 1; /* 0 means unknown */
 	rng_fill(params->rng, dir->hash_key, sizeof(dir->hash_key));
 	map_init(&dir->by_id, LOG_MIN, params->rng);
 	map_init(&dir->by_link, LOG_MIN, params->rng);

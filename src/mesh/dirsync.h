@@ -7,14 +7,6 @@
  * several questions for adjacent ranges are under way at once, lost ones are asked again.  Each
  * descriptor is verified here by directory_add; a source can withhold, but not forge.  Nodes push
  * their own descriptor to their sources.
- *
- * Message bodies are CELL_BODY_LEN bytes, the rest zero:
- *   GET     1 | 0 | request u16 | epoch u64 | from u64 | to u64
- *   DATA    2 | count u8 | request u16 | epoch u64 | from u64 | next u64 | last u64 | total u32 |
- *           count * {length u16, descriptor}: what changed in (from, next], whole; next >= to, or
- *           no more had room
- *   PUSH    3 | 0 | request u16 | length u16 | descriptor
- *   PUSHED  4 | result u8 | error u8 | 0 | request u16
  */
 #ifndef MESH_DIRSYNC_H
 #define MESH_DIRSYNC_H

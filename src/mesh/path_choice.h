@@ -77,7 +77,4 @@ MUST_USE enum path_error path_choose(struct path_chooser *pc, const struct path_
 				     const struct now *now, const struct rng *rng,
 				     struct path_route *route, char why[static PATH_WHY_MAX]);
 
-/* path_weight(d): how often a node is drawn, against others. */
-uint64_t path_weight(const struct descriptor *d);
-
 #endif
