@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The machine of a client while the tunnel is up.  All traffic goes to the TUN, except for the
+ * daemon's own packets, which carry the mark, and for destinations that the main table has a
+ * specific route to, such as the LAN.  A family that the session has no address for is unreachable,
+ * so that nothing of it leaks past the tunnel.
+ */
+#ifndef HOST_CLIENT_NET_H
+#define HOST_CLIENT_NET_H
+
+#include "host/transaction.h"
+
+#define CLIENT_NET_DNS_MAX RESOLV_SERVERS_MAX
+
+struct client_net_config {
+	const char *state_dir;
+	const char *tun;        /* exists; its addresses, MTU and state are set here */
+	bool is_tun_persistent; /* and is to be deleted with the rest */
+	uint32_t mtu_bytes;
+	uint8_t v4[16], v6[16]; /* inner addresses; all zero: none of that family */
+	uint32_t fwmark;
+	uint32_t table;
+	uint8_t dns[CLIENT_NET_DNS_MAX][16];
+	size_t dns_count;        /* 0: DNS is left alone */
+	const char *resolv_path; /* NULL: RESOLV_PATH_DEFAULT */
+	struct transaction_hook hook;
+};
+
+struct client_net {
+	struct transaction t;
+};
+
+/*
+ * client_net_up(n, cfg, err): all of it or, with a negative errno and *err naming the step,
+ * nothing. -EEXIST: something of it is there already.  cfg is not needed afterwards.
+ */
+MUST_USE int client_net_up(struct client_net *n, const struct client_net_config *cfg,
+			   struct host_error *err);
+
+/*
+ * client_net_replace(n, cfg, err): the same for a new session, without a moment in which traffic
+ * can go outside.  On failure nothing is set any more, and n is closed as after client_net_down.
+ */
+MUST_USE int client_net_replace(struct client_net *n, const struct client_net_config *cfg,
+				struct host_error *err);
+
+/*
+ * client_net_down(n, err): restore everything, before the TUN is closed.  n is closed in any case;
+ * what could not be restored stays in the journal for host_recover.
+ */
+MUST_USE int client_net_down(struct client_net *n, struct host_error *err);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The kernel's links, addresses, routes and rules, asked and changed over rtnetlink.  All calls
+ * return 0 or the kernel's negative errno.  What we add carries NETLINK_PROTOCOL as its origin, so
+ * that it is known again even without a journal.
+ */
+#ifndef HOST_NETLINK_H
+#define HOST_NETLINK_H
+
+#include <net/if.h>
+
+#include "host/ip_prefix.h"
+
+#define NETLINK_PROTOCOL 109 /* rtm_protocol / FRA_PROTOCOL value that no other program claims */
+
+struct netlink; /* one request socket; not for several threads at once */
+
+MUST_USE int netlink_open(struct netlink **out);
+void netlink_close(struct netlink *nl); /* NULL allowed */
+
+struct netlink_link {
+	char name[IFNAMSIZ];
+	uint32_t index;
+	uint32_t mtu_bytes;
+	bool is_up;
+};
+
+/* netlink_link_get(nl, name, out): -ENODEV if there is none of that name. */
+MUST_USE int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *out);
+/* netlink_link_set(nl, link): MTU and up or down of the link with that index. */
+MUST_USE int netlink_link_set(struct netlink *nl, const struct netlink_link *link);
+MUST_USE int netlink_link_delete(struct netlink *nl, uint32_t index);
+
+struct netlink_address {
+	char dev[IFNAMSIZ];
+	struct ip_prefix addr;
+};
+
+/* -EEXIST if it is there already; -EADDRNOTAVAIL or -ENODEV if there is nothing to delete. */
+MUST_USE int netlink_address_add(struct netlink *nl, const struct netlink_address *a);
+MUST_USE int netlink_address_delete(struct netlink *nl, const struct netlink_address *a);
+
+struct netlink_route {
+	struct ip_prefix dst;
+	uint32_t table;
+	char dev[IFNAMSIZ]; /* empty: unreachable */
+	uint8_t protocol;   /* filled by dumps only; what we add has NETLINK_PROTOCOL */
+};
+
+MUST_USE int netlink_route_add(struct netlink *nl, const struct netlink_route *r);
+MUST_USE int netlink_route_delete(struct netlink *nl, const struct netlink_route *r);
+
+struct netlink_rule {
+	int family; /* AF_INET or AF_INET6 */
+	uint32_t priority;
+	uint32_t table;        /* 0: unreachable */
+	uint32_t fwmark;       /* 0: any; all bits are compared */
+	bool is_inverted;      /* "not": what does not match */
+	bool is_specific_only; /* ignores the table's default route: suppress_prefixlength 0 */
+	bool has_to;
+	struct ip_prefix to;
+	char iif[IFNAMSIZ]; /* empty: any */
+	uint8_t protocol;   /* filled by dumps only */
+};
+
+MUST_USE int netlink_rule_add(struct netlink *nl, const struct netlink_rule *r);
+MUST_USE int netlink_rule_delete(struct netlink *nl, const struct netlink_rule *r);
+
+/*
+ * The dumps call fn for each entry (of one family; routes of all tables); a negative return of fn
+ * ends the dump and is returned.  fn must not use nl.
+ */
+typedef int netlink_route_fn(void *ctx, const struct netlink_route *route);
+typedef int netlink_rule_fn(void *ctx, const struct netlink_rule *rule);
+
+MUST_USE int netlink_route_dump(struct netlink *nl, int family, netlink_route_fn *fn, void *ctx);
+MUST_USE int netlink_rule_dump(struct netlink *nl, int family, netlink_rule_fn *fn, void *ctx);
+
+#endif

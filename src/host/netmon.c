@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/netmon.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int netmon_open(struct netmon *m)
+{
+	const struct sockaddr_nl addr = {
+	    .nl_family = AF_NETLINK,
+	    .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+			 RTMGRP_IPV6_ROUTE,
+	};
+	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	m->fd = fd;
+	return 0;
+}
+
+void netmon_close(struct netmon *m)
+{
+	close(m->fd);
+	m->fd = -1;
+}
+
+int netmon_read(struct netmon *m)
+{
+	int changed = 0;
+	char byte; /* that there is a message says enough; the rest of it is cut off */
+
+	for (;;) {
+		if (recv(m->fd, &byte, sizeof(byte), 0) >= 0 || errno == ENOBUFS)
+			changed = 1; /* ENOBUFS: so much that some was lost */
+		else if (errno == EAGAIN)
+			return changed;
+		else if (errno != EINTR)
+			return -errno;
+	}
+}
