@@ -103,6 +103,8 @@ static bool range_add(struct spath *sp, uint64_t seq)
 	const bool joins_left = i > 0 && seq <= r[i - 1].high + 1;
 	const bool joins_right = i < sp->ranges && seq + 1 == r[i].low;
 
+	if (i > 0 && joins_left && seq - r[i - 1].low >= UINT16_MAX - SPATH_PACK_CELLS)
+		return false; /* a run has 16 bits */
 	if (joins_left && joins_right) {
 		r[i - 1].high = r[i].high;
 		sp->ranges--;

@@ -27,18 +27,7 @@ static inline struct reader rd_init(const void *p, size_t len)
 }
 
 /* rd_bytes(r, n): the next n bytes in place, or NULL (and r turns bad). */
-static inline const uint8_t *rd_bytes(struct reader *r, size_t n)
-{
-	const uint8_t *p = r->p;
-
-	if (r->bad || r->left < n) {
-		r->bad = true;
-		return NULL;
-	}
-	r->p += n;
-	r->left -= n;
-	return p;
-}
+const uint8_t *rd_bytes(struct reader *r, size_t n);
 
 static inline void rd_copy(struct reader *r, void *dst, size_t n)
 {
@@ -102,19 +91,7 @@ static inline struct writer wr_init(void *p, size_t len)
 }
 
 /* wr_bytes(w, n): room for the next n bytes, or NULL (and w turns bad). */
-static inline uint8_t *wr_bytes(struct writer *w, size_t n)
-{
-	uint8_t *p = w->p;
-
-	if (w->bad || w->left < n) {
-		w->bad = true;
-		return NULL;
-	}
-	w->p += n;
-	w->left -= n;
-	w->done += n;
-	return p;
-}
+uint8_t *wr_bytes(struct writer *w, size_t n);
 
 static inline void wr_copy(struct writer *w, const void *src, size_t n)
 {

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The door of the protocol: links, circuits and sessions as one machine without sockets, clocks or
+ * threads.  One engine per worker.  Datagrams and packets go in with the time; batches of
+ * datagrams, packets, events and a deadline come out.
+ *
+ *   client TUN -> engine_recv_client -> session, onion, link -> engine_take_batches -> UDP
+ *   UDP -> engine_recv -> link -> circuit: next or previous link -> engine_take_batches
+ *                                       or session -> engine_take_packets -> exit or client TUN
+ *   exit TUN -> engine_recv_exit -> session, onion, link -> engine_take_batches
+ *
+ * What comes out points into memory given to or owned by the engine and is valid until the next
+ * engine_recv*; batches are the caller's until engine_return_batch.
+ */
+#ifndef CORE_ENGINE_H
+#define CORE_ENGINE_H
+
+#include "core/create.h"
+#include "core/drop.h"
+#include "core/link.h"
+#include "util/dgram.h"
+#include "wire/control.h"
+
+struct engine;
+
+enum node_role { /* bits */
+	ROLE_ENTRY = 1 << 0,
+	ROLE_RELAY = 1 << 1,
+	ROLE_EXIT = 1 << 2,
+};
+
+/* A node as its descriptor tells it. */
+struct node_peer {
+	uint8_t id[NODE_ID_LEN];
+	uint8_t link_key[DH_LEN];
+};
+
+/* What the engine asks of the directory and of the node's key ring. */
+struct engine_world {
+	void *ctx;
+	bool (*node_by_id)(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out);
+	bool (*node_by_link_key)(void *ctx, const uint8_t key[static DH_LEN],
+				 struct node_peer *out);
+	/* onion_key(ctx, i, ...): the node's i-th valid onion key; false when there are no more. */
+	bool (*onion_key)(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id);
+};
+
+struct exit_params {
+	const struct dh_keypair *session_key;
+	uint8_t pool_v4[4];   /* network; .0 and .1 are not given out */
+	uint8_t pool_v4_bits; /* prefix length, 8..28; 0: no IPv4 */
+	uint8_t pool_v6[16];  /* a /64; the host part equals the IPv4 host number */
+	bool has_v6;
+	uint32_t max_sessions;
+	uint32_t packets_per_s; /* per session and direction */
+};
+
+struct engine_params {
+	const struct dh_keypair *link_key;
+	const uint8_t *node_id; /* NULL: a client only */
+	uint8_t roles;          /* enum node_role bits */
+	uint8_t worker;
+	uint32_t max_circuits;
+	uint32_t max_links;
+	size_t batches; /* egress batches, about 64 KiB each */
+	const struct rng *rng;
+	const char *aead; /* back-end name or NULL */
+	struct engine_world world;
+	const struct exit_params *exit; /* NULL: not an exit */
+};
+
+/* NULL when no AEAD back-end works.  Everything that params points to is borrowed for the engine's
+ * life. */
+struct engine *engine_create(const struct engine_params *params);
+void engine_free(struct engine *e);
+
+/* ---- bytes in ---- */
+
+/* engine_recv(e, d, n, now): datagrams from the network; d's bytes are changed and, until the next
+ * call, referred to by the packets that come out. */
+void engine_recv(struct engine *e, const struct rx_dgram *d, size_t n, const struct now *now);
+/* Packets from the client's TUN, and from the exit's. */
+void engine_recv_client(struct engine *e, const struct packet *p, size_t n, const struct now *now);
+void engine_recv_exit(struct engine *e, const struct packet *p, size_t n, const struct now *now);
+
+/* ---- bytes out ---- */
+
+struct tx_batch *engine_take_batches(struct engine *e);
+void engine_return_batch(struct engine *e, struct tx_batch *b);
+
+enum packet_sink {
+	SINK_CLIENT,
+	SINK_EXIT,
+};
+const struct packet *engine_take_packets(struct engine *e, enum packet_sink sink, size_t *n);
+
+/* ---- time ---- */
+
+uint64_t engine_deadline(const struct engine *e);
+void engine_tick(struct engine *e, const struct now *now);
+
+/* ---- neighbours ---- */
+
+/*
+ * engine_link(e, link_key, endpoint, now): bring a link to a node up (or find it); its id, 0 when
+ * the table is full.  LINK_UP / LINK_DOWN events tell the rest.
+ */
+uint32_t engine_link(struct engine *e, const uint8_t link_key[static DH_LEN],
+		     const struct endpoint *endpoint, const struct now *now);
+/* engine_link_send(e, link, body, now): a message between neighbours (kind LINKCTL), CELL_BODY_LEN
+ * bytes, first byte 1..15 (mesh/dirsync).  Lost without notice when the link is not up. */
+void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static CELL_BODY_LEN],
+		      const struct now *now);
+
+/* ---- the client's circuits ("paths") and session ---- */
+
+struct path_spec {
+	unsigned n;
+	struct create_hop hop[HOPS_MAX];
+	uint8_t entry_link_key[DH_LEN];
+	uint8_t exit_session_key[DH_LEN];
+	uint16_t lifetime_s;
+};
+
+/* engine_path_build: its id (never 0), or 0 when limits or a degenerate key forbid.  Answers:
+ * EVENT_PATH_OPEN, EVENT_PATH_FAILED. */
+uint32_t engine_path_build(struct engine *e, const struct path_spec *spec, const struct now *now);
+void engine_path_close(struct engine *e, uint32_t path, const struct now *now);
+/* engine_path_echo(e, path, hop (1-based), now): answered by EVENT_ECHO. */
+void engine_path_echo(struct engine *e, uint32_t path, unsigned hop, const struct now *now);
+
+/* engine_session_open: a new session with the exit of this open path.  EVENT_SESSION_OPEN /
+ * _FAILED. */
+void engine_session_open(struct engine *e, uint32_t path, const struct now *now);
+/* engine_session_attach: make the path one of the session's.  EVENT_PATH_ATTACHED / _ATTACH_FAILED.
+ */
+void engine_session_attach(struct engine *e, uint32_t path, const struct now *now);
+/* engine_session_use: packets leave through this attached path from now on (0: through none). */
+void engine_session_use(struct engine *e, uint32_t path);
+/* engine_session_close: tell the exit, forget the session.  Paths stay. */
+void engine_session_close(struct engine *e, const struct now *now);
+
+struct path_stats {
+	uint32_t path;
+	bool is_attached, is_active;
+	uint64_t srtt_ns;
+	uint64_t tx_cells, acked_cells, rx_cells;
+	uint64_t proofs_ok, proofs_failed; /* PACK digests: the forward half of the path proof */
+	uint64_t bwd_ok, bwd_failed;       /* recomputed backward chains */
+	uint64_t bwd_last_ns;              /* mono time of the last good one */
+	uint64_t acked_last_ns, sent_last_ns;
+};
+bool engine_path_stats(const struct engine *e, uint32_t path, struct path_stats *out);
+
+/* ---- what happened ---- */
+
+enum engine_event_type {
+	EVENT_LINK_UP,
+	EVENT_LINK_DOWN,
+	EVENT_LINK_MESSAGE, /* a LINKCTL body for mesh/ */
+	EVENT_PATH_OPEN,
+	EVENT_PATH_FAILED, /* hop and status say who gave up; hop 0: the entry cannot be reached */
+	EVENT_PATH_CLOSED, /* by the other side */
+	EVENT_ECHO,
+	EVENT_SESSION_OPEN,
+	EVENT_SESSION_FAILED,
+	EVENT_PATH_ATTACHED,
+	EVENT_PATH_ATTACH_FAILED,
+};
+
+struct engine_event {
+	enum engine_event_type type;
+	uint32_t link; /* LINK_* */
+	uint32_t path; /* PATH_*, ECHO, SESSION_* */
+	bool link_is_node;
+	unsigned hop;                /* PATH_FAILED, ECHO */
+	enum hop_status status;      /* PATH_FAILED */
+	enum control_status control; /* SESSION_FAILED, PATH_ATTACH_FAILED */
+	uint64_t rtt_ns; /* PATH_OPEN, ECHO; LINK_UP: the handshake's, 0 when the peer began it */
+	struct session_grant grant;  /* SESSION_OPEN */
+	uint8_t body[CELL_BODY_LEN]; /* LINK_MESSAGE */
+};
+
+/* engine_next_event: oldest first; false when there is none. */
+bool engine_next_event(struct engine *e, struct engine_event *ev);
+
+/* ---- counters ---- */
+
+struct engine_stats {
+	uint64_t drops[DROP_COUNT];
+	uint64_t rx_datagrams, tx_datagrams;
+	uint64_t fwd_cells, bwd_cells; /* forwarded for others */
+	uint64_t client_rx_packets, client_tx_packets, client_rx_bytes, client_tx_bytes;
+	uint64_t exit_rx_packets, exit_tx_packets, exit_rx_bytes, exit_tx_bytes;
+	uint64_t creates_ok, creates_failed;
+	uint64_t events_lost;
+	uint32_t circuits, links, sessions, paths;
+};
+void engine_stats(const struct engine *e, struct engine_stats *out);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files behind engine.h share.  Nobody else includes it, but tests. */
+#ifndef CORE_ENGINE_INT_H
+#define CORE_ENGINE_INT_H
+
+#include "core/egress.h"
+#include "core/engine.h"
+#include "core/onion.h"
+#include "core/packer.h"
+#include "core/spath.h"
+#include "core/unpacker.h"
+#include "crypto/window.h"
+#include "util/bucket.h"
+#include "util/list.h"
+#include "util/map.h"
+
+struct exit_node;
+struct tunnel;
+
+/* A circuit that a session is attached to, at the exit. */
+struct exit_path {
+	struct spath sp;
+	struct circuit *circuit;
+	struct exit_session *session;
+	struct outcell *open_cell;
+	struct list in_session;
+};
+
+enum {
+	EVENT_RING = 128,
+	PACKET_RING = 2048, /* packets out per engine_recv; more are dropped and counted */
+	CREATE_RATE_NODE_PER_S = 2000, /* CREATEs a second and neighbour; bursts of twice as many */
+	CREATE_RATE_CLIENT_PER_S = 20,
+	CIRCUITS_PER_CLIENT_MAX = 64,
+	PATHS_MAX = 64,
+};
+
+#define CREATE_WAIT_NS  (10 * NS_PER_S)   /* for the next hops to answer */
+#define LINK_WAIT_NS    (3 * NS_PER_S)    /* for the link to the next hop */
+#define PING_PERIOD_NS  (250 * NS_PER_MS) /* while something waits for the neighbour */
+#define PING_IDLE_NS    (10 * NS_PER_S)   /* otherwise, on links that carry circuits */
+#define PING_TRIES      4
+#define SWEEP_PERIOD_NS (100 * NS_PER_MS)
+#define DRAIN_NS        (2 * NS_PER_S) /* a destroyed circuit's state is kept so long */
+
+/* What the engine knows of the other end of a link, at link->user. */
+struct neighbour {
+	struct link *link;
+	struct list circuits_prev; /* circuits that come from here ... */
+	struct list circuits_next; /* ... and that go on to here */
+	unsigned circuits;
+	unsigned paths; /* our own, as a client */
+	bool is_node;
+	uint8_t id[NODE_ID_LEN];
+	struct bucket creates;
+	unsigned pings_unanswered;
+	unsigned waiting; /* CREATEs sent or held that wait for an answer */
+	uint64_t ping_due_ns;
+	struct list in_engine;
+};
+
+enum circuit_state {
+	CIRCUIT_LINKING,   /* waiting for the link to the next hop; CREATE is held */
+	CIRCUIT_EXTENDING, /* CREATE sent on, waiting for CREATED */
+	CIRCUIT_OPEN,
+	CIRCUIT_CLOSED, /* destroyed; takes stragglers silently until it is swept */
+};
+
+/* One end of a circuit at a hop. */
+struct circuit_end {
+	struct neighbour *nb; /* NULL: no such end */
+	uint32_t circ_id;
+	struct list at; /* in nb's list */
+};
+
+/* A circuit as one hop sees it.  Hot fields first. */
+struct circuit {
+	struct hop_keys keys;
+	uint8_t state; /* enum circuit_state */
+	bool is_last;
+	struct circuit_end prev, next;
+	struct exit_path *attached; /* at an exit: the session's path on it */
+	uint64_t last_ns;           /* last valid cell */
+	uint64_t expires_ns;
+	uint64_t b_next; /* at its last hop: counter of the next backward cell */
+	uint64_t fwd_cells, bwd_cells;
+	uint32_t bad_tags;
+	struct list all;                 /* in engine.circuits */
+	struct circuit_pending *pending; /* until OPEN */
+	struct window fwd_window;
+	uint64_t fwd_bits[CIRCUIT_WINDOW_WORDS];
+	struct window bwd_window;
+	uint64_t bwd_bits[CIRCUIT_WINDOW_WORDS];
+	struct window ctl_window;
+	uint64_t ctl_bits[CONTROL_WINDOW_WORDS];
+};
+
+struct circuit_pending {
+	struct create_pending create;
+	uint16_t lifetime_s;
+	uint64_t give_up_ns;
+	uint8_t body[CELL_BODY_LEN]; /* CREATE for the next hop, while LINKING */
+};
+
+struct engine {
+	struct links *links;
+	struct aead *aead;
+	struct rng rng;
+	struct engine_world world;
+	uint8_t id[NODE_ID_LEN];
+	uint8_t roles;
+	uint32_t max_circuits;
+
+	struct egress egress;
+	struct map circuits_by_end; /* (link id, circ_id) -> struct circuit */
+	struct list circuits;       /* swept a slice at a time */
+	unsigned circuit_count;
+	unsigned pending_count;
+	struct list neighbours;
+	struct map
+	    creates_seen[2]; /* X of CREATEs of the current and the previous window of time */
+	uint64_t creates_turn_ns;
+	uint64_t sweep_ns;
+
+	struct map paths_by_end; /* (link id, circ_id) -> struct path */
+	struct list paths;
+	unsigned path_count;
+	uint32_t last_path_id;
+	struct tunnel *tunnel;
+	struct exit_node *exit;
+
+	struct packer client_out, exit_out;
+	struct packet packets[2][PACKET_RING]; /* by enum packet_sink */
+	size_t packet_count[2];
+
+	struct engine_event events[EVENT_RING];
+	unsigned event_head, event_count;
+	struct engine_stats stats;
+};
+
+static inline void engine_drop(struct engine *e, enum drop why)
+{
+	e->stats.drops[why]++;
+}
+
+/* engine_event(e, type): a zeroed event to fill, at the end of the ring; never NULL. */
+struct engine_event *engine_event(struct engine *e, enum engine_event_type type);
+
+/* engine_packet_out(e, sink, bytes, len, flags): hand a packet to the TUN side. */
+void engine_packet_out(struct engine *e, enum packet_sink sink, const uint8_t *p, size_t len,
+		       uint8_t flags);
+
+/* engine_finish: what every public call ends with: events of links, handshakes and batches out. */
+void engine_finish(struct engine *e, const struct now *now);
+
+static inline uint64_t end_key(const struct link *l, uint32_t circ_id)
+{
+	return (uint64_t)l->id << 32 | circ_id;
+}
+
+/* ---- neighbour.c ---- */
+struct neighbour *neighbour_of(struct engine *e, struct link *l);
+void neighbour_link_up(struct engine *e, struct link *l, const struct now *now);
+void neighbour_link_down(struct engine *e, struct link *l, const struct now *now);
+/* A cell with a body of our own for this link; dropped (false) when it is not up. */
+bool neighbour_send(struct engine *e, struct neighbour *nb, struct cell_header h,
+		    const uint8_t *body, size_t len);
+void neighbour_message(struct engine *e, struct neighbour *nb, const uint8_t *body,
+		       const struct now *now);
+/* A circuit id for a new circuit on this link, in our half of the space. */
+uint32_t neighbour_new_circ_id(struct engine *e, struct neighbour *nb);
+void neighbour_tick(struct engine *e, const struct now *now);
+uint64_t neighbour_deadline(const struct engine *e);
+
+/* ---- circuit.c: a hop's circuits ---- */
+void circuit_on_create(struct engine *e, struct neighbour *nb, uint32_t circ_id,
+		       const uint8_t *body, const struct now *now);
+void circuit_on_created(struct engine *e, struct circuit *c, const uint8_t *body,
+			const struct now *now);
+void circuit_on_destroy(struct engine *e, struct circuit *c, struct neighbour *from,
+			const struct now *now);
+void circuit_destroy(struct engine *e, struct circuit *c, const struct now *now);
+/* The link to nb came up, or nb cannot be reached. */
+void circuit_neighbour_up(struct engine *e, struct neighbour *nb, const struct now *now);
+void circuit_neighbour_dead(struct engine *e, struct neighbour *nb, const struct now *now);
+void circuit_tick(struct engine *e, const struct now *now);
+void circuit_free_all(struct engine *e);
+
+/* ---- relay.c: DATA cells at a hop, in batches ---- */
+struct relay_cell {
+	struct circuit *circuit;
+	uint8_t *cell;
+	struct cell_header header;
+};
+void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
+		   const struct now *now);
+void relay_backward(struct engine *e, const struct relay_cell *cells, size_t n,
+		    const struct now *now);
+/* One backward cell that begins here: an answer under reply_seq; text is padded to the body. */
+void relay_answer(struct engine *e, struct circuit *c, uint64_t reply_seq, const uint8_t *text,
+		  size_t len);
+
+/* ---- hop_control.c ---- */
+void hop_control(struct engine *e, struct circuit *c, const uint8_t *payload, size_t len,
+		 const struct now *now);
+
+/* ---- exit.c: sessions at the exit ---- */
+struct exit_node *exit_create(const struct exit_params *params, const struct rng *rng);
+void exit_free(struct exit_node *x);
+void exit_on_control(struct engine *e, struct circuit *c, uint8_t type, uint64_t reply_seq,
+		     const uint8_t *body, size_t len, const struct now *now);
+void exit_deliver(struct engine *e, const struct incell *cells, size_t n, const struct now *now);
+void exit_detach(struct engine *e, struct circuit *c);
+void exit_tick(struct engine *e, const struct now *now);
+uint32_t exit_session_count(const struct engine *e);
+uint64_t exit_deadline(const struct engine *e);
+
+/* ---- path.c: the client's circuits ---- */
+enum path_state {
+	PATH_LINKING,
+	PATH_BUILDING,
+	PATH_OPEN,
+};
+
+enum {
+	PATH_ASKED_MAX = 32
+};
+
+/* A control request whose answer is awaited. */
+struct path_asked {
+	uint64_t b1; /* counter under which the answer reaches us; 0: free */
+	uint64_t sent_ns;
+	uint8_t type; /* enum control_type */
+	uint8_t hop;
+	uint8_t nonce[ECHO_NONCE_LEN];
+};
+
+struct path {
+	uint32_t id;
+	uint8_t state; /* enum path_state */
+	uint8_t n;
+	struct neighbour *entry;
+	uint32_t circ_id;
+	uint64_t seq_next;   /* counter of the next cell on the first link */
+	uint64_t reply_next; /* control replies asked so far */
+	struct hop_keys keys[HOPS_MAX];
+	struct create_client *create; /* while building */
+	struct path_spec spec;
+	uint64_t built_ns; /* CREATE sent */
+	uint64_t ends_ns;  /* lifetime at the hops */
+	struct path_asked asked[PATH_ASKED_MAX];
+	struct window window;
+	uint64_t window_bits[CIRCUIT_WINDOW_WORDS];
+	struct spath session;    /* valid when attached */
+	struct spath *attaching; /* between ATTACH and ATTACHED */
+	struct outcell *open_cell;
+	bool is_attached;
+	uint64_t bwd_ok, bwd_failed, bwd_last_ns;
+	struct list in_engine;
+};
+
+struct path *path_by_id(const struct engine *e, uint32_t id);
+uint64_t path_seq_at(const struct path *p, unsigned hop, uint64_t seq);
+void path_on_created(struct engine *e, struct path *p, const uint8_t *body, const struct now *now);
+void path_on_destroy(struct engine *e, struct path *p);
+struct path_cell {
+	struct path *path;
+	uint8_t *cell;
+	struct cell_header header;
+};
+void path_backward(struct engine *e, const struct path_cell *cells, size_t n,
+		   const struct now *now);
+/* Ask hop a control question; body follows the head. */
+bool path_ask(struct engine *e, struct path *p, unsigned hop, enum control_type type,
+	      const uint8_t *body, size_t len, const uint8_t *nonce, const struct now *now);
+void path_neighbour_up(struct engine *e, struct neighbour *nb, const struct now *now);
+void path_neighbour_dead(struct engine *e, struct neighbour *nb);
+void path_free_all(struct engine *e);
+
+/* ---- tunnel.c: the client's session ---- */
+struct tunnel *tunnel_create(void);
+void tunnel_free(struct tunnel *t);
+bool tunnel_is_active(const struct engine *e, const struct path *p);
+void tunnel_path_gone(struct engine *e, struct path *p);
+void tunnel_on_answer(struct engine *e, struct path *p, uint8_t type, enum control_status status,
+		      const uint8_t *body, size_t len, const struct now *now);
+void tunnel_deliver(struct engine *e, const struct incell *cells, size_t n, const struct now *now);
+void tunnel_tick(struct engine *e, const struct now *now);
+uint64_t tunnel_deadline(const struct engine *e);
+
+#endif

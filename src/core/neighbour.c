@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The other end of each link: who it is, what depends on it, and whether it is alive.  A neighbour
+ * that leaves pings unanswered while something waits for it is dead: its circuits end, and a CREATE
+ * that waited for it is answered, so that the client learns which hop failed.
+ */
+#include "core/engine_int.h"
+
+#include "util/xalloc.h"
+
+/* LINKCTL messages of the engine itself; 1..15 are mesh/dirsync's. */
+enum {
+	LINKCTL_MESH_MAX = 15,
+	LINKCTL_PING = 16,
+	LINKCTL_PONG = 17,
+};
+
+struct neighbour *neighbour_of(struct engine *e, struct link *l)
+{
+	struct neighbour *nb = l->user;
+	struct node_peer peer;
+
+	if (nb != NULL)
+		return nb;
+	nb = xcalloc(1, sizeof(*nb));
+	nb->link = l;
+	nb->ping_due_ns = NEVER;
+	list_init(&nb->circuits_prev);
+	list_init(&nb->circuits_next);
+	list_add_tail(&e->neighbours, &nb->in_engine);
+	if (e->world.node_by_link_key(e->world.ctx, l->peer, &peer)) {
+		nb->is_node = true;
+		memcpy(nb->id, peer.id, sizeof(nb->id));
+	}
+	l->user = nb;
+	return nb;
+}
+
+bool neighbour_send(struct engine *e, struct neighbour *nb, struct cell_header h,
+		    const uint8_t *body, size_t len)
+{
+	const struct egress_slot s = egress_reserve(&e->egress, nb->link, 1);
+
+	if (s.batch == NULL) {
+		engine_drop(e, nb->link->state == LINK_UP ? DROP_NO_BUFFER : DROP_NO_LINK);
+		return false;
+	}
+	if (len > 0)
+		memcpy(s.cell + CELL_BODY_OFF, body, len);
+	memset(s.cell + CELL_BODY_OFF + len, 0, CELL_BODY_LEN - len);
+	egress_commit(&s, h);
+	return true;
+}
+
+static void send_linkctl(struct engine *e, struct neighbour *nb, uint8_t type)
+{
+	neighbour_send(e, nb, (struct cell_header){.kind = CELL_LINKCTL}, &type, 1);
+}
+
+void neighbour_message(struct engine *e, struct neighbour *nb, const uint8_t *body,
+		       const struct now *now)
+{
+	struct engine_event *ev;
+
+	(void)now;
+	switch (body[0]) {
+	case LINKCTL_PING:
+		send_linkctl(e, nb, LINKCTL_PONG);
+		break;
+	case LINKCTL_PONG:
+		break; /* any verified cell shows that it lives: see alive() */
+	default:
+		if (body[0] == 0 || body[0] > LINKCTL_MESH_MAX) {
+			engine_drop(e, DROP_LINKCTL);
+			return;
+		}
+		ev = engine_event(e, EVENT_LINK_MESSAGE);
+		ev->link = nb->link->id;
+		ev->link_is_node = nb->is_node;
+		memcpy(ev->body, body, CELL_BODY_LEN);
+	}
+}
+
+uint32_t neighbour_new_circ_id(struct engine *e, struct neighbour *nb)
+{
+	const uint32_t top = nb->link->circ_id_high ? 1u << 31 : 0;
+	uint32_t id;
+
+	do {
+		id = (rng_u32(&e->rng) & ~(1u << 31)) | top;
+	} while ((id & ~(1u << 31)) == 0 ||
+		 map_get(&e->circuits_by_end, end_key(nb->link, id)) != NULL ||
+		 map_get(&e->paths_by_end, end_key(nb->link, id)) != NULL);
+	return id;
+}
+
+void neighbour_link_up(struct engine *e, struct link *l, const struct now *now)
+{
+	struct neighbour *nb = neighbour_of(e, l);
+	struct engine_event *ev;
+	struct node_peer peer;
+
+	/* Its descriptor may have come after the link. */
+	if (!nb->is_node && e->world.node_by_link_key(e->world.ctx, l->peer, &peer)) {
+		nb->is_node = true;
+		memcpy(nb->id, peer.id, sizeof(nb->id));
+	}
+	nb->pings_unanswered = 0;
+	/* The responder may send only once it has heard a cell from us. */
+	neighbour_send(e, nb, (struct cell_header){.kind = CELL_COVER}, NULL, 0);
+	circuit_neighbour_up(e, nb, now);
+	path_neighbour_up(e, nb, now);
+	ev = engine_event(e, EVENT_LINK_UP);
+	ev->link = l->id;
+	ev->link_is_node = nb->is_node;
+	ev->rtt_ns = l->rtt_ns;
+}
+
+static void fail_all(struct engine *e, struct neighbour *nb, const struct now *now)
+{
+	circuit_neighbour_dead(e, nb, now);
+	path_neighbour_dead(e, nb);
+}
+
+void neighbour_link_down(struct engine *e, struct link *l, const struct now *now)
+{
+	struct neighbour *nb = neighbour_of(e, l);
+	struct engine_event *ev;
+
+	egress_forget(&e->egress, l);
+	fail_all(e, nb, now);
+	ev = engine_event(e, EVENT_LINK_DOWN);
+	ev->link = l->id;
+	ev->link_is_node = nb->is_node;
+}
+
+static bool is_waited_for(const struct neighbour *nb)
+{
+	return nb->waiting > 0;
+}
+
+static bool is_watched(const struct neighbour *nb)
+{
+	return nb->link->state == LINK_UP &&
+	       (is_waited_for(nb) || nb->circuits > 0 || nb->paths > 0);
+}
+
+static uint64_t ping_period_ns(const struct neighbour *nb)
+{
+	return is_waited_for(nb) || nb->pings_unanswered > 0
+		   ? MAX(PING_PERIOD_NS, nb->link->rtt_ns * 2)
+		   : PING_IDLE_NS;
+}
+
+/* When the next look at this neighbour is due, judged from when it was last heard. */
+static uint64_t watch_due_ns(const struct neighbour *nb)
+{
+	if (!is_watched(nb))
+		return NEVER;
+	if (nb->pings_unanswered > 0)
+		return nb->ping_due_ns;
+	return nb->link->last_rx_ns + ping_period_ns(nb);
+}
+
+static void watch(struct engine *e, struct neighbour *nb, const struct now *now)
+{
+	if (nb->pings_unanswered > 0 &&
+	    nb->link->last_rx_ns > nb->ping_due_ns - ping_period_ns(nb)) {
+		nb->pings_unanswered = 0; /* heard since the last ping went out */
+		if (watch_due_ns(nb) > now->mono_ns)
+			return;
+	}
+	if (nb->pings_unanswered >= PING_TRIES) {
+		nb->pings_unanswered = 0;
+		nb->link->last_rx_ns = now->mono_ns; /* look again after a full period */
+		fail_all(e, nb, now);
+		return;
+	}
+	nb->pings_unanswered++;
+	nb->ping_due_ns = now->mono_ns + ping_period_ns(nb);
+	send_linkctl(e, nb, LINKCTL_PING);
+}
+
+void neighbour_tick(struct engine *e, const struct now *now)
+{
+	list_for_each_safe (it, tmp, &e->neighbours) {
+		struct neighbour *nb = container_of(it, struct neighbour, in_engine);
+
+		if (watch_due_ns(nb) <= now->mono_ns)
+			watch(e, nb, now);
+		/* A stranger's link without a key and without circuits is forgotten. */
+		if (nb->link->state == LINK_IDLE && nb->circuits == 0 && nb->paths == 0 &&
+		    nb->waiting == 0) {
+			list_del(&nb->in_engine);
+			egress_forget(&e->egress, nb->link);
+			nb->link->user = NULL;
+			link_close(e->links, nb->link);
+			free(nb);
+		}
+	}
+}
+
+uint64_t neighbour_deadline(const struct engine *e)
+{
+	uint64_t due = NEVER;
+
+	list_for_each (it, &e->neighbours)
+		due = MIN(due, watch_due_ns(container_of(it, struct neighbour, in_engine)));
+	return due;
+}

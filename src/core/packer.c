@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/packer.h"
+
+void packer_packet(struct outcell *c, const struct packet *p)
+{
+	const size_t len = (size_t)p->head_len + p->body_len;
+	uint8_t *dst = c->text + c->used;
+
+	frame_put_head(dst, p->flags & PACKET_CSUM_PARTIAL ? FRAME_PACKET_PARTIAL : FRAME_PACKET,
+		       len);
+	memcpy(dst + FRAME_HEAD_LEN, p->head, p->head_len);
+	if (p->body_len > 0)
+		memcpy(dst + FRAME_HEAD_LEN + p->head_len, p->body, p->body_len);
+	c->used = (uint16_t)(c->used + FRAME_HEAD_LEN + len);
+}
+
+void packer_pack(struct outcell *c, const struct now *now)
+{
+	uint8_t *dst = c->text + c->used;
+	const size_t len = spath_pack(c->sp, now, dst + FRAME_HEAD_LEN);
+
+	frame_put_head(dst, FRAME_PACK, len);
+	c->used = (uint16_t)(c->used + FRAME_HEAD_LEN + len);
+}
+
+void packer_seal(struct packer *pk, struct aead *a, const struct now *now)
+{
+	struct aead_job jobs[ONION_BATCH];
+
+	for (unsigned i = 0; i < pk->n; i++) {
+		struct outcell *c = &pk->cell[i];
+
+		/* Zeros end the frames, and keep what the buffer held before off the wire. */
+		memset(c->text + c->used, 0, (size_t)(c->area - c->used));
+		jobs[i] = (struct aead_job){
+		    .key = c->sp->seal_key,
+		    .nonce = c->nonce,
+		    .src = c->text,
+		    .dst = c->text,
+		    .len = c->area,
+		    .tag = c->text + c->area,
+		};
+	}
+	aead_seal(a, jobs, pk->n);
+	for (unsigned i = 0; i < pk->n; i++)
+		spath_sent_cell(pk->cell[i].sp, pk->cell[i].nonce, jobs[i].tag, now);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/unpacker.h"
+
+#include "core/engine_int.h"
+
+#include <errno.h>
+
+bool inner_parse(const uint8_t *p, size_t len, struct inner_addrs *out)
+{
+	if (len >= 20 && p[0] >> 4 == 4 && get_be16(p + 2) == len && (p[0] & 15) >= 5 &&
+	    (size_t)(p[0] & 15) * 4 <= len) {
+		*out = (struct inner_addrs){.version = 4, .src = p + 12, .dst = p + 16};
+		return true;
+	}
+	if (len >= 40 && p[0] >> 4 == 6 && (size_t)get_be16(p + 4) + 40 == len) {
+		*out = (struct inner_addrs){.version = 6, .src = p + 8, .dst = p + 24};
+		return true;
+	}
+	return false;
+}
+
+static void on_pack(struct engine *e, const struct incell *c, const struct frame *f,
+		    const struct now *now)
+{
+	switch (spath_acked(c->sp, f->body, f->len, now)) {
+	case 0:
+		break;
+	case -EBADMSG:
+		engine_drop(e, DROP_PROOF);
+		break;
+	default:
+		engine_drop(e, DROP_FRAME);
+	}
+}
+
+/* True when the cell carried more than acknowledgements. */
+static bool walk(struct engine *e, const struct incell *c, unpack_fn *fn, const struct now *now)
+{
+	const uint8_t *p = c->text;
+	const uint8_t *const end = c->text + c->area;
+	bool elicits = false;
+	struct frame f;
+	enum drop d;
+	int rc;
+
+	while ((rc = frame_next(&p, end, &f)) > 0) {
+		switch (f.type) {
+		case FRAME_PACKET:
+		case FRAME_PACKET_PARTIAL:
+			elicits = true;
+			d = fn(e, c->owner, f.body, f.len,
+			       f.type == FRAME_PACKET_PARTIAL ? PACKET_CSUM_PARTIAL : 0, now);
+			if (d != DROP_NONE)
+				engine_drop(e, d);
+			break;
+		case FRAME_PACK:
+			on_pack(e, c, &f, now);
+			break;
+		default:
+			engine_drop(e, DROP_FRAME); /* of a later version: skipped */
+		}
+	}
+	if (rc < 0)
+		engine_drop(e, DROP_FRAME);
+	return elicits;
+}
+
+void unpack(struct engine *e, const struct incell *cells, size_t n, unpack_fn *fn,
+	    const struct now *now)
+{
+	struct aead_job jobs[ONION_BATCH];
+
+	for (size_t i = 0; i < n; i++)
+		jobs[i] = (struct aead_job){
+		    .key = cells[i].sp->open_key,
+		    .nonce = cells[i].seq,
+		    .src = cells[i].text,
+		    .dst = cells[i].text,
+		    .tag = cells[i].text + cells[i].area,
+		    .len = (uint32_t)cells[i].area,
+		};
+	aead_unseal(e->aead, jobs, n);
+	for (size_t i = 0; i < n; i++) {
+		bool elicits;
+
+		if (!jobs[i].ok) {
+			engine_drop(e, DROP_SESSION_TAG);
+			continue;
+		}
+		elicits = walk(e, &cells[i], fn, now);
+		spath_received(cells[i].sp, cells[i].seq, jobs[i].tag, elicits, cells[i].ce, now);
+	}
+}

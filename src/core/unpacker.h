@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Session cells that arrived, at either end: open them, walk their frames, keep the
+ * acknowledgements. */
+#ifndef CORE_UNPACKER_H
+#define CORE_UNPACKER_H
+
+#include "core/drop.h"
+#include "core/spath.h"
+
+struct engine;
+
+struct incell {
+	struct spath *sp;
+	void *owner;   /* struct path at the client, struct exit_path at the exit */
+	uint8_t *text; /* ciphertext, opened in place; the tag follows it */
+	size_t area;   /* bytes without the tag */
+	uint64_t seq;  /* the exit's counter */
+	bool ce;
+};
+
+/* What an end does with an inner packet (flags: enum packet_flag); DROP_NONE: it was taken. */
+typedef enum drop unpack_fn(struct engine *e, void *owner, const uint8_t *p, size_t len,
+			    uint8_t flags, const struct now *now);
+
+/* unpack(e, cells, n, fn, now): n <= ONION_BATCH.  Packets handed to fn stay in the cells' memory.
+ */
+void unpack(struct engine *e, const struct incell *cells, size_t n, unpack_fn *fn,
+	    const struct now *now);
+
+/* The addresses of an IP packet, v4 as 4 bytes. */
+struct inner_addrs {
+	unsigned version; /* 4 or 6 */
+	const uint8_t *src, *dst;
+};
+
+/* inner_parse: false unless p is a whole IPv4 or IPv6 packet of exactly len bytes. */
+bool inner_parse(const uint8_t *p, size_t len, struct inner_addrs *out);
+
+#endif

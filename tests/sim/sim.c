@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/sim/sim.h"
+
+#include "util/xalloc.h"
+
+#include <stdio.h>
+
+struct event {
+	uint64_t at_ns;
+	uint64_t order; /* ties are broken by insertion */
+	unsigned to, from;
+	uint16_t len;
+	uint8_t *data; /* NULL: a tick */
+};
+
+struct sim {
+	struct now now;
+	struct rng rng;
+	struct sim_node *nodes;
+	unsigned count;
+	struct sim_wire *wires;
+	struct event *heap;
+	size_t heap_len, heap_cap;
+	uint64_t order;
+	void (*tap)(void *ctx, unsigned from, unsigned to, uint8_t *data, size_t *len);
+	void *tap_ctx;
+};
+
+/* ---- event heap ---- */
+
+static bool before(const struct event *a, const struct event *b)
+{
+	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
+}
+
+static void heap_push(struct sim *s, struct event ev)
+{
+	size_t i = s->heap_len++;
+
+	if (s->heap_len > s->heap_cap) {
+		s->heap_cap = s->heap_cap * 2 + 64;
+		s->heap = xrealloc(s->heap, s->heap_cap, sizeof(*s->heap));
+	}
+	ev.order = s->order++;
+	for (; i > 0 && before(&ev, &s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		s->heap[i] = s->heap[(i - 1) / 2];
+	s->heap[i] = ev;
+}
+
+static struct event heap_pop(struct sim *s)
+{
+	const struct event top = s->heap[0], last = s->heap[--s->heap_len];
+	size_t i = 0, child;
+
+	while ((child = 2 * i + 1) < s->heap_len) {
+		if (child + 1 < s->heap_len && before(&s->heap[child + 1], &s->heap[child]))
+			child++;
+		if (!before(&s->heap[child], &last))
+			break;
+		s->heap[i] = s->heap[child];
+		i = child;
+	}
+	s->heap[i] = last;
+	return top;
+}
+
+/* ---- what engines ask of the world ---- */
+
+static void peer_of(const struct sim_node *n, struct node_peer *out)
+{
+	memcpy(out->id, n->id, sizeof(out->id));
+	memcpy(out->link_key, n->link_key.public, sizeof(out->link_key));
+}
+
+static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
+{
+	const struct sim_node *me = ctx;
+	const unsigned i = get_le32(id); /* ids begin with the index */
+
+	if (i >= me->sim->count || memcmp(me->sim->nodes[i].id, id, NODE_ID_LEN) != 0 ||
+	    me->sim->nodes[i].roles == 0)
+		return false;
+	peer_of(&me->sim->nodes[i], out);
+	return true;
+}
+
+static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node_peer *out)
+{
+	const struct sim_node *me = ctx;
+
+	for (unsigned i = 0; i < me->sim->count; i++) {
+		const struct sim_node *n = &me->sim->nodes[i];
+
+		if (n->roles != 0 && memcmp(n->link_key.public, key, DH_LEN) == 0) {
+			peer_of(n, out);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id)
+{
+	const struct sim_node *me = ctx;
+
+	*key = &me->onion_key;
+	*key_id = me->onion_key_id;
+	return i == 0;
+}
+
+/* ---- construction ---- */
+
+static void node_init(struct sim *s, unsigned i, bool is_client, const struct sim_params *params)
+{
+	struct sim_node *n = &s->nodes[i];
+	struct exit_params exit = {
+	    .session_key = &n->session_key,
+	    .pool_v4 = {10, 88, 0, 0},
+	    .pool_v4_bits = 16,
+	    .pool_v6 = {0xfd, 0x6d},
+	    .has_v6 = true,
+	    .max_sessions = 1000,
+	    .packets_per_s = params->exit_packets_per_s != 0 ? params->exit_packets_per_s : 200000,
+	};
+
+	*n = (struct sim_node){.sim = s, .index = i, .tick_at_ns = NEVER};
+	rng_fill(&s->rng, n->id, sizeof(n->id));
+	put_le32(n->id, i);
+	dh_keypair_generate(&n->link_key, &s->rng);
+	dh_keypair_generate(&n->onion_key, &s->rng);
+	dh_keypair_generate(&n->session_key, &s->rng);
+	n->onion_key_id = rng_u32(&s->rng);
+	n->roles = is_client ? 0 : ROLE_ENTRY | ROLE_RELAY | ROLE_EXIT;
+	n->endpoint.port = 4600;
+	put_be32(n->endpoint.ip + 10, 0xffff0000u | 0);
+	n->endpoint.ip[10] = n->endpoint.ip[11] = 0xff;
+	put_be32(n->endpoint.ip + 12, 0x05000001u + (i << 8));
+	n->engine = engine_create(&(struct engine_params){
+	    .link_key = &n->link_key,
+	    .node_id = is_client ? NULL : n->id,
+	    .roles = n->roles,
+	    .max_circuits = 100000,
+	    .max_links = 4096,
+	    .batches = 16,
+	    .rng = &s->rng,
+	    .aead = "sodium",
+	    .world = {.ctx = n,
+		      .node_by_id = by_id,
+		      .node_by_link_key = by_link_key,
+		      .onion_key = onion_key},
+	    .exit = is_client ? NULL : &exit,
+	});
+}
+
+struct sim *sim_create(const struct sim_params *params)
+{
+	struct sim *s = xcalloc(1, sizeof(*s));
+
+	s->rng = rng_seeded(params->seed);
+	s->count = params->nodes + params->clients;
+	s->now = (struct now){.mono_ns = 1000 * NS_PER_S, .wall_ns = 1790000000ull * NS_PER_S};
+	s->nodes = xcalloc(s->count, sizeof(*s->nodes));
+	s->wires = xcalloc((size_t)s->count * s->count, sizeof(*s->wires));
+	for (size_t i = 0; i < (size_t)s->count * s->count; i++)
+		s->wires[i] = params->wire;
+	for (unsigned i = 0; i < s->count; i++)
+		node_init(s, i, i >= params->nodes, params);
+	return s;
+}
+
+void sim_free(struct sim *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		engine_free(s->nodes[i].engine);
+	for (size_t i = 0; i < s->heap_len; i++)
+		free(s->heap[i].data);
+	free(s->heap);
+	free(s->wires);
+	free(s->nodes);
+	rng_seeded_free(&s->rng);
+	free(s);
+}
+
+struct now sim_now(const struct sim *s)
+{
+	return s->now;
+}
+
+struct sim_node *sim_node(struct sim *s, unsigned i)
+{
+	return &s->nodes[i];
+}
+
+struct rng *sim_rng(struct sim *s)
+{
+	return &s->rng;
+}
+
+struct sim_wire *sim_wire(struct sim *s, unsigned from, unsigned to)
+{
+	return &s->wires[(size_t)from * s->count + to];
+}
+
+void sim_tap(struct sim *s,
+	     void (*tap)(void *ctx, unsigned from, unsigned to, uint8_t *data, size_t *len),
+	     void *ctx)
+{
+	s->tap = tap;
+	s->tap_ctx = ctx;
+}
+
+/* ---- wires ---- */
+
+static bool chance(struct sim *s, uint32_t per_1000)
+{
+	return per_1000 > 0 && rng_below(&s->rng, 1000) < per_1000;
+}
+
+static void transmit(struct sim *s, unsigned from, unsigned to, const uint8_t *data, size_t len)
+{
+	const struct sim_wire *w = sim_wire(s, from, to);
+	const unsigned copies = chance(s, w->dup_per_1000) ? 2 : 1;
+
+	if (w->is_down || chance(s, w->loss_per_1000))
+		return;
+	for (unsigned i = 0; i < copies; i++) {
+		struct event ev = {.to = to, .from = from, .len = (uint16_t)len};
+
+		ev.at_ns = s->now.mono_ns + w->delay_ns +
+			   (w->jitter_ns > 0 ? rng_below(&s->rng, w->jitter_ns) : 0);
+		ev.data = xcalloc(1, len);
+		memcpy(ev.data, data, len);
+		if (chance(s, w->flip_per_1000))
+			ev.data[rng_below(&s->rng, len)] ^= (uint8_t)(1u << rng_below(&s->rng, 8));
+		heap_push(s, ev);
+	}
+}
+
+static void send_batch(struct sim *s, struct sim_node *n, const struct tx_batch *b)
+{
+	const unsigned to = (get_be32(b->to.ip + 12) - 0x05000001u) >> 8;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		uint8_t copy[CELL_LEN];
+		size_t len = b->seg_len;
+
+		n->datagrams++;
+		if (len != CELL_LEN && len != LINK_COOKIE_LEN)
+			n->sent_sizes_wrong = 1;
+		memcpy(copy, b->data + (size_t)i * b->seg_len, len);
+		if (s->tap != NULL)
+			s->tap(s->tap_ctx, n->index, to, copy, &len);
+		if (to < s->count && len > 0)
+			transmit(s, n->index, to, copy, len);
+	}
+}
+
+/* ---- the echo origin behind every exit, and the client's applications ---- */
+
+static void fill(uint8_t *p, size_t len, uint64_t tag)
+{
+	for (size_t i = 0; i < len; i++)
+		p[i] = (uint8_t)(tag * 31 + i * 7 + (i >> 8));
+}
+
+enum {
+	UDP_HEAD = 28
+};
+
+static void echo(struct sim *s, struct sim_node *n, const struct packet *p)
+{
+	uint8_t bytes[CELL_LEN];
+	const struct packet back = {.head = bytes, .head_len = p->head_len, .flags = p->flags};
+
+	memcpy(bytes, p->head, p->head_len);
+	memcpy(bytes + 12, p->head + 16, 4);
+	memcpy(bytes + 16, p->head + 12, 4);
+	engine_recv_exit(n->engine, &back, 1, &s->now);
+}
+
+static void arrived(struct sim *s, struct sim_node *n, const struct packet *p)
+{
+	uint8_t want[CELL_LEN];
+	const size_t len = p->head_len - UDP_HEAD;
+
+	fill(want, len, get_le64(p->head + 20));
+	n->packets++;
+	n->bytes += p->head_len;
+	n->last_packet_ns = s->now.mono_ns;
+	if (memcmp(want, p->head + UDP_HEAD, len) != 0)
+		n->bad_packets++;
+}
+
+void sim_send(struct sim *s, struct sim_node *client, size_t len, uint64_t tag)
+{
+	const struct session_grant *g = &client->last[EVENT_SESSION_OPEN].grant;
+	uint8_t bytes[CELL_LEN] = {0x45};
+	const struct packet p = {.head = bytes, .head_len = (uint16_t)len};
+
+	put_be16(bytes + 2, (uint16_t)len);
+	bytes[8] = 64;
+	bytes[9] = 17;
+	memcpy(bytes + 12, g->v4, 4);
+	memcpy(bytes + 16, (const uint8_t[]){9, 9, 9, 9}, 4);
+	put_le64(bytes + 20, tag); /* in the place of the UDP header: the engine does not look */
+	fill(bytes + UDP_HEAD, len - UDP_HEAD, tag);
+	engine_recv_client(client->engine, &p, 1, &s->now);
+	sim_pump(s, client);
+}
+
+/* ---- running ---- */
+
+static struct now node_now(const struct sim_node *n)
+{
+	struct now now = n->sim->now;
+
+	now.wall_ns += (uint64_t)(n->wall_skew_s * (int64_t)NS_PER_S);
+	return now;
+}
+
+static void take_events(struct sim_node *n)
+{
+	struct engine_event ev;
+
+	while (engine_next_event(n->engine, &ev)) {
+		n->last[ev.type] = ev;
+		n->last_at_ns[ev.type] = n->sim->now.mono_ns;
+		n->seen[ev.type]++;
+		if (n->on_event != NULL)
+			n->on_event(n, &ev, n->ctx);
+	}
+}
+
+void sim_pump(struct sim *s, struct sim_node *n)
+{
+	const struct packet *p;
+	struct tx_batch *b, *next;
+	uint64_t due;
+	size_t count;
+
+	p = engine_take_packets(n->engine, SINK_EXIT, &count);
+	for (size_t i = 0; i < count; i++)
+		echo(s, n, &p[i]);
+	p = engine_take_packets(n->engine, SINK_CLIENT, &count);
+	for (size_t i = 0; i < count; i++)
+		arrived(s, n, &p[i]);
+	take_events(n);
+	for (b = engine_take_batches(n->engine); b != NULL; b = next) {
+		next = b->next;
+		if (!n->is_dead)
+			send_batch(s, n, b);
+		engine_return_batch(n->engine, b);
+	}
+	due = engine_deadline(n->engine);
+	if (due < n->tick_at_ns) {
+		n->tick_at_ns = MAX(due, s->now.mono_ns);
+		heap_push(s, (struct event){.at_ns = n->tick_at_ns, .to = n->index});
+	}
+}
+
+static void deliver(struct sim *s, struct event *ev)
+{
+	struct sim_node *n = &s->nodes[ev->to];
+	const struct now now = node_now(n);
+
+	if (ev->data != NULL) {
+		const struct rx_dgram d = {
+		    .data = ev->data, .len = ev->len, .from = &s->nodes[ev->from].endpoint};
+
+		if (!n->is_dead)
+			engine_recv(n->engine, &d, 1, &now);
+		if (!n->is_dead)
+			sim_pump(s, n);
+		free(ev->data);
+		return;
+	}
+	if (ev->at_ns != n->tick_at_ns)
+		return; /* an earlier tick took its place */
+	n->tick_at_ns = NEVER;
+	if (!n->is_dead) {
+		engine_tick(n->engine, &now);
+		sim_pump(s, n);
+	}
+}
+
+bool sim_run_until(struct sim *s, uint64_t ns, bool (*done)(void *ctx), void *ctx)
+{
+	const uint64_t end = s->now.mono_ns + ns;
+
+	for (;;) {
+		struct event ev;
+
+		if (done != NULL && done(ctx))
+			return true;
+		if (s->heap_len == 0 || s->heap[0].at_ns > end)
+			break;
+		ev = heap_pop(s);
+		s->now.wall_ns += ev.at_ns - s->now.mono_ns;
+		s->now.mono_ns = ev.at_ns;
+		deliver(s, &ev);
+	}
+	s->now.wall_ns += end - s->now.mono_ns;
+	s->now.mono_ns = end;
+	return false;
+}
+
+void sim_run(struct sim *s, uint64_t ns)
+{
+	sim_run_until(s, ns, NULL, NULL);
+}
+
+/* ---- the client's steps ---- */
+
+struct path_spec sim_spec(struct sim *s, const unsigned *hops, unsigned n)
+{
+	struct path_spec spec = {.n = n, .lifetime_s = 700};
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct sim_node *node = &s->nodes[hops[i]];
+		struct create_hop *h = &spec.hop[i];
+
+		memcpy(h->id, node->id, sizeof(h->id));
+		memcpy(h->onion_key, node->onion_key.public, sizeof(h->onion_key));
+		h->onion_key_id = node->onion_key_id;
+		h->addr = node->endpoint;
+	}
+	memcpy(spec.entry_link_key, s->nodes[hops[0]].link_key.public, DH_LEN);
+	memcpy(spec.exit_session_key, s->nodes[hops[n - 1]].session_key.public, DH_LEN);
+	return spec;
+}
+
+struct waiting {
+	const struct sim_node *node;
+	enum engine_event_type type;
+	unsigned before;
+};
+
+static bool has_come(void *ctx)
+{
+	const struct waiting *w = ctx;
+
+	return w->node->seen[w->type] > w->before;
+}
+
+static bool wait_for(struct sim *s, struct sim_node *n, enum engine_event_type type,
+		     unsigned before)
+{
+	struct waiting w = {n, type, before};
+
+	sim_pump(s, n);
+	return sim_run_until(s, 5 * NS_PER_S, has_come, &w);
+}
+
+static bool build(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
+		  uint32_t *path)
+{
+	const struct path_spec spec = sim_spec(s, hops, n);
+	const unsigned before = client->seen[EVENT_PATH_OPEN];
+
+	*path = engine_path_build(client->engine, &spec, &s->now);
+	return *path != 0 && wait_for(s, client, EVENT_PATH_OPEN, before);
+}
+
+static bool attach(struct sim *s, struct sim_node *client, uint32_t path)
+{
+	const unsigned before = client->seen[EVENT_PATH_ATTACHED];
+
+	engine_session_attach(client->engine, path, &s->now);
+	return wait_for(s, client, EVENT_PATH_ATTACHED, before);
+}
+
+bool sim_attach(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
+		uint32_t *path)
+{
+	return build(s, client, hops, n, path) && attach(s, client, *path);
+}
+
+bool sim_connect(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
+		 uint32_t *path)
+{
+	unsigned before;
+
+	if (!build(s, client, hops, n, path))
+		return false;
+	before = client->seen[EVENT_SESSION_OPEN];
+	engine_session_open(client->engine, *path, &s->now);
+	if (!wait_for(s, client, EVENT_SESSION_OPEN, before) || !attach(s, client, *path))
+		return false;
+	engine_session_use(client->engine, *path);
+	return true;
+}

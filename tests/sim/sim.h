@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Deterministic network simulator: real engines, a virtual clock, seeded delay, jitter, loss,
+ * duplication and tampering.  Everything follows from the seed, so a failing run can be repeated.
+ */
+#ifndef TESTS_SIM_H
+#define TESTS_SIM_H
+
+#include "core/engine.h"
+#include "util/rng.h"
+
+/* How datagrams fare from one node to another; one in per_x datagrams, 0 for never. */
+struct sim_wire {
+	uint64_t delay_ns, jitter_ns;
+	uint32_t loss_per_1000, dup_per_1000, flip_per_1000;
+	bool is_down;
+};
+
+struct sim;
+
+struct sim_node {
+	struct sim *sim;
+	unsigned index;
+	struct engine *engine;
+	struct endpoint endpoint;
+	uint8_t id[NODE_ID_LEN];
+	struct dh_keypair link_key, onion_key, session_key;
+	uint32_t onion_key_id;
+	uint8_t roles;
+	bool is_dead;    /* takes nothing, says nothing */
+	bool skips_time; /* clock off by wall_skew_s */
+	int64_t wall_skew_s;
+	uint64_t tick_at_ns;
+	/* what came out of the client's side, since last cleared */
+	uint64_t packets, bytes, bad_packets;
+	uint64_t last_packet_ns;
+	/* hook for every event; NULL: events are kept in seen[] only */
+	void (*on_event)(struct sim_node *n, const struct engine_event *ev, void *ctx);
+	void *ctx;
+	struct engine_event last[16]; /* the last one of each type */
+	unsigned seen[16];
+	uint64_t last_at_ns[16];
+	uint8_t sent_sizes_wrong; /* datagrams that were neither a cell nor a cookie */
+	uint64_t datagrams;
+};
+
+struct sim_params {
+	unsigned nodes, clients; /* clients come after the nodes */
+	uint64_t seed;
+	struct sim_wire wire; /* between all, until changed with sim_wire */
+	uint32_t exit_packets_per_s;
+};
+
+struct sim *sim_create(const struct sim_params *params);
+void sim_free(struct sim *s);
+
+struct now sim_now(const struct sim *s);
+struct sim_node *sim_node(struct sim *s, unsigned i);
+struct rng *sim_rng(struct sim *s);
+
+/* sim_wire(s, from, to): the wire to change. */
+struct sim_wire *sim_wire(struct sim *s, unsigned from, unsigned to);
+
+/* Tap every datagram sent (from, to, bytes); may change the bytes. */
+void sim_tap(struct sim *s,
+	     void (*tap)(void *ctx, unsigned from, unsigned to, uint8_t *data, size_t *len),
+	     void *ctx);
+
+/* sim_run(s, ns): let time pass.  sim_run_until: until done(ctx) or so long; whether done. */
+void sim_run(struct sim *s, uint64_t ns);
+bool sim_run_until(struct sim *s, uint64_t ns, bool (*done)(void *ctx), void *ctx);
+
+/* After any direct engine call on a node: take what it produced and look at its deadline. */
+void sim_pump(struct sim *s, struct sim_node *n);
+
+/* sim_spec: a path over these node indexes. */
+struct path_spec sim_spec(struct sim *s, const unsigned *hops, unsigned n);
+
+/* The client's side: build, open a session, attach and use; true when all of it worked within 5 s.
+ */
+bool sim_connect(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
+		 uint32_t *path);
+/* Build one more path and attach it to the session. */
+bool sim_attach(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
+		uint32_t *path);
+
+/*
+ * sim_send(s, client, len, tag): one UDP packet to the echo origin behind the exit, filled from
+ * tag. The origin answers with the same payload; packets counts answers with right content.
+ */
+void sim_send(struct sim *s, struct sim_node *client, size_t len, uint64_t tag);
+
+#endif

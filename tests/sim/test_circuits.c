@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Circuits and sessions of real engines over simulated wires: building, data, failure, rotation. */
+#include "tests/lib/test.h"
+#include "tests/sim/sim.h"
+
+static const unsigned route[HOPS_MAX] = {0, 1, 2, 3, 4};
+
+static struct sim *make(uint64_t seed, struct sim_wire wire)
+{
+	return sim_create(
+	    &(struct sim_params){.nodes = 8, .clients = 1, .seed = seed, .wire = wire});
+}
+
+static struct sim_node *client_of(struct sim *s)
+{
+	return sim_node(s, 8);
+}
+
+static uint64_t drops_all(struct sim *s, enum drop why)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i <= 8; i++) {
+		struct engine_stats st;
+
+		engine_stats(sim_node(s, i)->engine, &st);
+		sum += st.drops[why];
+	}
+	return sum;
+}
+
+static void print_drops(struct sim *s)
+{
+	for (unsigned d = 1; d < DROP_COUNT; d++)
+		if (drops_all(s, (enum drop)d) > 0)
+			printf("# drop %s %llu\n", drop_name((enum drop)d),
+			       (unsigned long long)drops_all(s, (enum drop)d));
+}
+
+static void send_many(struct sim *s, struct sim_node *c, unsigned n, size_t len)
+{
+	for (unsigned i = 0; i < n; i++) {
+		sim_send(s, c, len, i);
+		sim_run(s, NS_PER_MS);
+	}
+	sim_run(s, NS_PER_S);
+}
+
+static void test_data_over_1_to_5_hops(void)
+{
+	for (unsigned n = 1; n <= HOPS_MAX; n++) {
+		struct sim *s = make(n, (struct sim_wire){.delay_ns = 20 * NS_PER_MS});
+		struct sim_node *c = client_of(s);
+		struct path_stats ps;
+		uint32_t path;
+
+		NEED(sim_connect(s, c, route, n, &path));
+		send_many(s, c, 200, (size_t)INNER_MTU(n));
+		send_many(s, c, 200, 60);
+		CHECK_INT(c->packets, 400);
+		CHECK_INT(c->bad_packets, 0);
+		NEED(engine_path_stats(c->engine, path, &ps));
+		CHECK_INT(ps.proofs_failed, 0);
+		CHECK(ps.proofs_ok > 0);
+		CHECK(ps.acked_cells >= 220 && ps.acked_cells <= ps.tx_cells);
+		CHECK(ps.srtt_ns / NS_PER_MS >= 40 * n && ps.srtt_ns / NS_PER_MS <= 40 * n + 2);
+		for (unsigned i = 0; i <= 8; i++)
+			CHECK(!sim_node(s, i)->sent_sizes_wrong);
+		sim_free(s);
+	}
+}
+
+/* One round trip over the whole path once links are warm; the first link costs one of its own. */
+static void test_creation_is_one_round_trip(void)
+{
+	for (unsigned n = 3; n <= HOPS_MAX; n += 2) {
+		struct sim *s = make(10 + n, (struct sim_wire){.delay_ns = 20 * NS_PER_MS});
+		struct sim_node *c = client_of(s);
+		uint32_t path;
+
+		NEED(sim_connect(s, c, route, n, &path)); /* warms the links */
+		NEED(sim_attach(s, c, route, n, &path));
+		CHECK_INT(c->last[EVENT_PATH_OPEN].rtt_ns, n * 40 * NS_PER_MS);
+		printf("# %u hops, 20 ms each way: open after %llu ms\n", n,
+		       (unsigned long long)(c->last[EVENT_PATH_OPEN].rtt_ns / NS_PER_MS));
+		sim_free(s);
+	}
+}
+
+static void test_echo_reaches_each_hop(void)
+{
+	struct sim *s = make(20, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, 5, &path));
+	for (unsigned round = 0; round < 20; round++)
+		for (unsigned hop = 5; hop >= 1; hop--) {
+			struct now now = sim_now(s);
+
+			engine_path_echo(c->engine, path, hop, &now);
+			sim_pump(s, c);
+			sim_run(s, 200 * NS_PER_MS);
+			CHECK_INT(c->last[EVENT_ECHO].hop, hop);
+			CHECK_INT(c->last[EVENT_ECHO].rtt_ns, hop * 20 * NS_PER_MS);
+		}
+	CHECK_INT(c->seen[EVENT_ECHO], 100);
+	sim_free(s);
+}
+
+static void test_loss_reordering_duplication(void)
+{
+	struct sim *s = make(30, (struct sim_wire){.delay_ns = 5 * NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	struct path_stats ps;
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, 3, &path));
+	for (unsigned i = 0; i <= 8; i++)
+		for (unsigned k = 0; k <= 8; k++)
+			*sim_wire(s, i, k) = (struct sim_wire){.delay_ns = 5 * NS_PER_MS,
+							       .jitter_ns = 20 * NS_PER_MS,
+							       .loss_per_1000 = 20,
+							       .dup_per_1000 = 50};
+	send_many(s, c, 2000, 500);
+	printf("# %llu of 2000 packets came back over six lossy wires\n",
+	       (unsigned long long)c->packets);
+	CHECK(c->packets > 1650 && c->packets < 2000);
+	CHECK_INT(c->bad_packets, 0);
+	CHECK(drops_all(s, DROP_LINK_REPLAY) > 0);
+	NEED(engine_path_stats(c->engine, path, &ps));
+	CHECK_INT(ps.proofs_failed, 0);
+	sim_free(s);
+}
+
+/* On-path tampering: nothing wrong is ever delivered, and each drop has a name. */
+static void test_flipped_bits_deliver_nothing_wrong(void)
+{
+	struct sim *s = make(40, (struct sim_wire){.delay_ns = NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, 4, &path));
+	for (unsigned i = 0; i <= 8; i++)
+		for (unsigned k = 0; k <= 8; k++)
+			sim_wire(s, i, k)->flip_per_1000 = 2;
+	send_many(s, c, 3000, 1000);
+	print_drops(s);
+	CHECK(c->packets > 2500);
+	CHECK_INT(c->bad_packets, 0);
+	CHECK(drops_all(s, DROP_ONION_TAG) > 0);
+	CHECK(drops_all(s, DROP_PROOF) > 0);
+	CHECK_INT(drops_all(s, DROP_SESSION_TAG), 0); /* the hop before would have seen it */
+	CHECK_INT(drops_all(s, DROP_PACKET), 0);
+	sim_free(s);
+}
+
+static void test_failure_names_the_hop(void)
+{
+	for (unsigned dead = 1; dead < 5; dead++) {
+		struct sim *s = make(50 + dead, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+		struct sim_node *c = client_of(s);
+		struct path_spec spec;
+		struct now now;
+		uint32_t path;
+
+		NEED(sim_connect(s, c, route, 5, &path)); /* links are warm, as in life */
+		sim_node(s, dead)->is_dead = true;
+		spec = sim_spec(s, route, 5);
+		now = sim_now(s);
+		NEED(engine_path_build(c->engine, &spec, &now) != 0);
+		sim_pump(s, c);
+		sim_run(s, 8 * NS_PER_S);
+		CHECK_INT(c->seen[EVENT_PATH_FAILED], 1);
+		CHECK_INT(c->last[EVENT_PATH_FAILED].hop, dead); /* the one before it says so */
+		CHECK_INT(c->last[EVENT_PATH_FAILED].status, HOP_NO_NEXT);
+		sim_free(s);
+	}
+}
+
+static void test_clock_skew_is_named(void)
+{
+	struct sim *s = make(60, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	struct path_spec spec = sim_spec(s, route, 3);
+	struct now now = sim_now(s);
+
+	sim_node(s, 1)->wall_skew_s = 300;
+	NEED(engine_path_build(c->engine, &spec, &now) != 0);
+	sim_pump(s, c);
+	sim_run(s, 2 * NS_PER_S);
+	CHECK_INT(c->last[EVENT_PATH_FAILED].hop, 2);
+	CHECK_INT(c->last[EVENT_PATH_FAILED].status, HOP_TIME);
+	sim_free(s);
+}
+
+/* Circuits come and go under one session: addresses stay and nothing is lost. */
+static void test_rotation_loses_nothing(void)
+{
+	static const unsigned other[] = {5, 6, 2};
+	struct sim *s = make(70, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	uint32_t path, next;
+	struct now now;
+
+	NEED(sim_connect(s, c, route, 3, &path));
+	for (unsigned round = 0; round < 10; round++) {
+		for (unsigned i = 0; i < 50; i++) {
+			sim_send(s, c, 900, i);
+			sim_run(s, NS_PER_MS);
+		}
+		NEED(sim_attach(s, c, round % 2 == 0 ? other : route, 3, &next));
+		engine_session_use(c->engine, next);
+		for (unsigned i = 0; i < 50; i++) {
+			sim_send(s, c, 900, i);
+			sim_run(s, NS_PER_MS);
+		}
+		sim_run(s, NS_PER_S);
+		now = sim_now(s);
+		engine_path_close(c->engine, path, &now);
+		sim_pump(s, c);
+		path = next;
+	}
+	sim_run(s, NS_PER_S);
+	CHECK_INT(c->packets, 1000);
+	CHECK_INT(c->bad_packets, 0);
+	CHECK_INT(c->seen[EVENT_SESSION_OPEN], 1);
+	sim_free(s);
+}
+
+static void test_relay_death_then_new_path_same_session(void)
+{
+	static const unsigned other[] = {0, 6, 2};
+	struct sim *s = make(80, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	uint32_t path, next;
+
+	NEED(sim_connect(s, c, route, 3, &path));
+	send_many(s, c, 10, 900);
+	sim_node(s, 1)->is_dead = true;
+	for (unsigned i = 0; i < 3000 && c->seen[EVENT_PATH_CLOSED] == 0; i++) {
+		sim_send(s, c, 900, i);
+		sim_run(s, 10 * NS_PER_MS);
+	}
+	CHECK_INT(c->seen[EVENT_PATH_CLOSED],
+		  1); /* the entry found its neighbour dead and said so */
+	NEED(sim_attach(s, c, other, 3, &next));
+	engine_session_use(c->engine, next);
+	c->packets = 0;
+	send_many(s, c, 100, 900);
+	CHECK_INT(c->packets, 100);
+	sim_free(s);
+}
+
+/* Ten minutes with an idle minute: links rekey, idle circuits end, state goes to zero. */
+static void test_time_frees_everything(void)
+{
+	struct sim *s = make(90, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	struct engine_stats st;
+	uint32_t path;
+	struct now now;
+
+	NEED(sim_connect(s, c, route, 3, &path));
+	for (unsigned i = 0; i < 400; i++) { /* past the links' rekeying and expiry */
+		sim_send(s, c, 200, i);
+		sim_run(s, NS_PER_S);
+	}
+	CHECK_INT(c->packets, 400);
+	now = sim_now(s);
+	engine_session_close(c->engine, &now);
+	engine_path_close(c->engine, path, &now);
+	sim_pump(s, c);
+	sim_run(s, 600 * NS_PER_S);
+	for (unsigned i = 0; i <= 8; i++) {
+		engine_stats(sim_node(s, i)->engine, &st);
+		CHECK_INT(st.circuits, 0);
+		CHECK_INT(st.sessions, 0);
+		CHECK_INT(st.paths, 0);
+	}
+	sim_free(s);
+}
+
+static void test_exit_checks_source_and_rate(void)
+{
+	struct sim *s = sim_create(&(struct sim_params){.nodes = 8,
+							.clients = 1,
+							.seed = 95,
+							.wire = {.delay_ns = NS_PER_MS},
+							.exit_packets_per_s = 1000});
+	struct sim_node *c = client_of(s);
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, 3, &path));
+	c->last[EVENT_SESSION_OPEN].grant.v4[3] ^= 1; /* the sender's address: not ours */
+	send_many(s, c, 10, 200);
+	CHECK_INT(c->packets, 0);
+	CHECK_INT(drops_all(s, DROP_SOURCE), 10);
+	c->last[EVENT_SESSION_OPEN].grant.v4[3] ^= 1;
+	for (unsigned i = 0; i < 5000; i++)
+		sim_send(s, c, 60, i);
+	sim_run(s, NS_PER_S);
+	CHECK(drops_all(s, DROP_SESSION_RATE) > 4000);
+	CHECK(c->packets >= 100 && c->packets < 1000);
+	sim_free(s);
+}
+
+int main(void)
+{
+	RUN(test_data_over_1_to_5_hops);
+	RUN(test_creation_is_one_round_trip);
+	RUN(test_echo_reaches_each_hop);
+	RUN(test_loss_reordering_duplication);
+	RUN(test_flipped_bits_deliver_nothing_wrong);
+	RUN(test_failure_names_the_hop);
+	RUN(test_clock_skew_is_named);
+	RUN(test_rotation_loses_nothing);
+	RUN(test_relay_death_then_new_path_same_session);
+	RUN(test_time_frees_everything);
+	RUN(test_exit_checks_source_and_rate);
+	return test_done();
+}
