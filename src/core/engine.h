@@ -20,14 +20,9 @@
 #include "core/link.h"
 #include "util/dgram.h"
 #include "wire/control.h"
+#include "wire/role.h"
 
 struct engine;
-
-enum node_role { /* bits */
-	ROLE_ENTRY = 1 << 0,
-	ROLE_RELAY = 1 << 1,
-	ROLE_EXIT = 1 << 2,
-};
 
 /* A node as its descriptor tells it. */
 struct node_peer {

@@ -13,6 +13,7 @@
 #define MESH_DESCRIPTOR_H
 
 #include "mesh/identity.h"
+#include "wire/role.h"
 
 #define DESCRIPTOR_VERSION        1
 #define DESCRIPTOR_MAX            1024 /* bytes, signature included */
@@ -25,13 +26,6 @@
 #define OPERATOR_LEN              32
 #define SHORT_ID_LEN              8 /* hex characters */
 #define LOAD_UNKNOWN              255
-
-enum node_role {
-	ROLE_ENTRY = 1 << 0,
-	ROLE_RELAY = 1 << 1,
-	ROLE_EXIT = 1 << 2,
-	ROLE_ALL = ROLE_ENTRY | ROLE_RELAY | ROLE_EXIT,
-};
 
 enum exit_flag { /* what the exit reaches */
 	EXIT_V4 = 1 << 0,
