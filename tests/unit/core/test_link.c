@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The life of links: handshake, retries, rekey, expiry, crossing handshakes, limits, deadlines. */
+#include "link_pair.h"
+
+static void test_handshake(void)
+{
+	struct pair t;
+	struct link_out init, resp, more;
+	struct link_event ev;
+
+	pair_init(&t, 1);
+	call(&t, &t.a);
+	CHECK_INT(t.a.link->state, LINK_CONNECTING);
+	link_connect(t.a.ls, t.a.link, &t.now); /* again: nothing happens */
+	NEED(links_next_out(t.a.ls, &init));
+	CHECK(!links_next_out(t.a.ls, &more));
+	CHECK_INT(init.len, CELL_LEN);
+	CHECK(endpoint_equal(&init.to, &t.b.endpoint));
+
+	pass_time(&t, 20 * NS_PER_MS);
+	CHECK_INT(give(&t, &t.b, &init), DROP_NONE);
+	NEED(links_next_out(t.b.ls, &resp));
+	CHECK_INT(resp.len, CELL_LEN);
+	CHECK(endpoint_equal(&resp.to, &t.a.endpoint));
+	CHECK(!links_next_event(t.b.ls, &ev));
+	t.b.link = link_to(&t, &t.b);
+	CHECK_INT(t.b.link->state, LINK_IDLE); /* until the first cell */
+
+	pass_time(&t, 20 * NS_PER_MS);
+	CHECK_INT(give(&t, &t.a, &resp), DROP_NONE);
+	CHECK_INT(t.a.link->state, LINK_UP);
+	CHECK_INT(t.a.link->rtt_ns, 40 * NS_PER_MS);
+	CHECK(t.a.link->peer_is_node && !t.b.link->peer_is_node);
+	CHECK(t.a.link->circ_id_high != t.b.link->circ_id_high);
+	CHECK(t.a.link->circ_id_high); /* seed 1: a's key is lower */
+	CHECK(take_events(&t, &t.a));  /* sends COVER */
+	CHECK_INT(t.b.link->state, LINK_UP);
+	CHECK_INT(t.b.link->last_rx_ns, t.now.mono_ns);
+	NEED(links_next_event(t.b.ls, &ev));
+	CHECK(ev.type == LINK_EVENT_UP && ev.link == t.b.link);
+	check_works(&t);
+	pair_fini(&t);
+}
+
+static void test_handshake_indexes_carry_the_worker(void)
+{
+	struct pair t;
+
+	pair_init(&t, 2);
+	bring_up(&t);
+	CHECK_INT(t.a.link->send_key->index & 7, 5);
+	CHECK_INT(t.b.link->send_key->index & 7, 5);
+	CHECK(t.b.link->send_key->index < 1 << 24);
+	CHECK_INT(t.a.link->send_key->index, t.b.link->send_key->peer_index);
+	pair_fini(&t);
+}
+
+/* The n-th datagram of the handshake, cells included, gets lost. */
+static void lose_one(unsigned lost)
+{
+	struct pair t;
+	struct link_out out;
+	unsigned n = 0;
+
+	pair_init(&t, 3);
+	call(&t, &t.a);
+	for (unsigned step = 0; step < 4; step++) {
+		while (links_next_out(t.a.ls, &out))
+			if (n++ != lost)
+				give(&t, &t.b, &out);
+		while (links_next_out(t.b.ls, &out))
+			if (n++ != lost)
+				give(&t, &t.a, &out);
+		if (is_up(&t.a) && n++ != lost)
+			send_cell(&t, &t.a, CELL_COVER);
+		pass_time(&t, 834 * NS_PER_MS);
+		tick(&t);
+	}
+	CHECK(n > lost);
+	t.b.link = link_to(&t, &t.b);
+	check_works(&t);
+	pair_fini(&t);
+}
+
+static void test_lost_messages(void)
+{
+	for (unsigned lost = 0; lost < 3; lost++)
+		lose_one(lost);
+}
+
+static void test_retries_then_gives_up(void)
+{
+	static const unsigned least_ms[] = {500, 1000, 2000, 4000, 5000, 5000, 5000, 5000};
+	struct pair t;
+	struct link_out out;
+	uint64_t begun_ns, last_ns;
+	unsigned tries = 0;
+
+	pair_init(&t, 4);
+	call(&t, &t.a);
+	begun_ns = last_ns = t.now.mono_ns;
+	CHECK(take_out(&t.a, &out));
+	while (t.a.link->state == LINK_CONNECTING) {
+		NEED(links_deadline(t.a.ls) != NEVER);
+		t.now.mono_ns = links_deadline(t.a.ls);
+		tick(&t);
+		if (!links_next_out(t.a.ls, &out))
+			continue;
+		NEED(tries < ARRAY_LEN(least_ms));
+		CHECK(t.now.mono_ns - last_ns >= least_ms[tries] * NS_PER_MS);
+		CHECK(t.now.mono_ns - last_ns < (least_ms[tries] + 334) * NS_PER_MS);
+		last_ns = t.now.mono_ns;
+		tries++;
+	}
+	CHECK(tries >= 6);
+	CHECK_INT(t.now.mono_ns - begun_ns, 30 * NS_PER_S);
+	CHECK_INT(t.a.link->state, LINK_IDLE);
+	take_events(&t, &t.a);
+	CHECK(t.a.downs == 1 && t.a.ups == 0);
+	CHECK_INT(links_deadline(t.a.ls) == NEVER, true);
+	CHECK_INT(t.a.ls->by_index.count, 0);
+	call(&t, &t.a); /* and again from the start */
+	pump(&t);
+	check_works(&t);
+	pair_fini(&t);
+}
+
+static void test_connect_without_hope(void)
+{
+	static const uint8_t zero[DH_LEN];
+	struct pair t;
+	struct link_event ev;
+	struct link_out out;
+
+	pair_init(&t, 5);
+	t.a.link = links_get(t.a.ls, zero, &t.b.endpoint); /* no Diffie-Hellman with this key */
+	link_connect(t.a.ls, t.a.link, &t.now);
+	CHECK(links_next_event(t.a.ls, &ev) && ev.type == LINK_EVENT_DOWN);
+	CHECK_INT(t.a.link->state, LINK_IDLE);
+	link_close(t.a.ls, t.a.link);
+	t.a.link = links_get(t.a.ls, t.b.identity.public, NULL); /* whereabouts unknown */
+	link_connect(t.a.ls, t.a.link, &t.now);
+	CHECK(links_next_event(t.a.ls, &ev) && ev.type == LINK_EVENT_DOWN);
+	CHECK(!links_next_out(t.a.ls, &out));
+	CHECK(links_get(t.a.ls, t.a.identity.public, &t.a.endpoint) == NULL);
+	pair_fini(&t);
+}
+
+/* Cells every second, in both directions: the key changes and no cell is lost. */
+static void test_rekey(void)
+{
+	struct pair t;
+	const struct link_key *first;
+	uint32_t index;
+
+	pair_init(&t, 6);
+	bring_up(&t);
+	first = t.a.link->send_key;
+	index = t.b.link->send_key->index;
+	for (unsigned s = 0; s < 119; s++) {
+		run(&t, NS_PER_S, NS_PER_S);
+		check_works(&t);
+	}
+	CHECK(t.a.link->send_key == first);
+	run(&t, 2 * NS_PER_S, NS_PER_S);
+	check_works(&t);
+	tick(&t);
+	pump(&t);
+	CHECK(t.a.link->send_key != first && t.a.ups == 2);
+	CHECK(t.b.link->send_key->index != index);
+	CHECK(peer_of(t.a.link)->previous == first);
+	for (unsigned s = 0; s < 600; s++) {
+		run(&t, NS_PER_S, NS_PER_S);
+		check_works(&t);
+	}
+	CHECK_INT(t.a.ups, 1 + 721 / 121);
+	CHECK(t.a.downs == 0 && t.b.downs == 0 && t.b.ups == 1);
+	pair_fini(&t);
+}
+
+/* Only the responder sends: the initiator renews all the same, at the last call. */
+static void test_rekey_when_only_receiving(void)
+{
+	struct pair t;
+
+	pair_init(&t, 7);
+	bring_up(&t);
+	for (unsigned s = 0; s < 400; s++) {
+		run(&t, NS_PER_S, NS_PER_S);
+		CHECK_INT(send_cell(&t, &t.b, CELL_DATA_BWD), DROP_NONE);
+	}
+	CHECK_INT(t.a.ups, 3);
+	CHECK(t.a.downs == 0 && t.b.downs == 0);
+	pair_fini(&t);
+}
+
+static void test_no_rekey_when_idle(void)
+{
+	struct pair t;
+
+	pair_init(&t, 8);
+	bring_up(&t);
+	run(&t, 179 * NS_PER_S, NS_PER_S);
+	CHECK(is_up(&t.a) && is_up(&t.b));
+	run(&t, 1 * NS_PER_S, NS_PER_S);
+	CHECK_INT(t.a.link->state, LINK_IDLE);
+	CHECK_INT(t.b.link->state, LINK_IDLE);
+	CHECK(t.a.ups == 1 && t.a.downs == 1 && t.b.downs == 1);
+	CHECK(links_deadline(t.a.ls) == NEVER && links_deadline(t.b.ls) == NEVER);
+	CHECK(t.a.link->send_key == NULL);
+	CHECK_INT(t.a.ls->by_index.count, 0);
+	call(&t, &t.b); /* now the other way round */
+	pump(&t);
+	check_works(&t);
+	pair_fini(&t);
+}
+
+static void test_key_expires_at_180_s(void)
+{
+	struct pair t;
+	uint8_t cell[CELL_LEN];
+
+	pair_init(&t, 9);
+	bring_up(&t);
+	pass_time(&t, 180 * NS_PER_S - 1);
+	CHECK_INT(send_cell(&t, &t.a, CELL_DATA_FWD), DROP_NONE);
+	make_cell(&t, &t.a, CELL_DATA_FWD, 1, cell);
+	pass_time(&t, 1);
+	CHECK_INT(open_cell(&t, &t.b, cell).drop, DROP_LINK_EXPIRED); /* even before the tick */
+	tick(&t);
+	CHECK_INT(open_cell(&t, &t.b, cell).drop, DROP_NO_LINK);
+	pair_fini(&t);
+}
+
+/* The peer is gone: rekeys are tried, the link goes down, and no cell is sent with an old key. */
+static void test_rekey_unanswered(void)
+{
+	struct pair t;
+	struct link_out out;
+	unsigned sent = 0;
+
+	pair_init(&t, 10);
+	bring_up(&t);
+	for (unsigned s = 0; s < 240; s++) {
+		uint8_t cell[CELL_LEN];
+
+		pass_time(&t, NS_PER_S);
+		tick(&t);
+		while (links_next_out(t.a.ls, &out))
+			;
+		if (!is_up(&t.a))
+			continue;
+		make_cell(&t, &t.a, CELL_DATA_FWD, 1, cell);
+		sent++;
+	}
+	CHECK_INT(sent, 179);
+	take_events(&t, &t.a);
+	CHECK(t.a.downs == 1 && t.a.link->state == LINK_IDLE);
+	pair_fini(&t);
+}
+
+/* ---- both sides begin at once ---- */
+
+/* A datagram on its way. */
+struct flying {
+	struct side *to;
+	struct link_out out; /* handshake */
+	bool is_cell;
+};
+
+/* Walks through all orders of delivery, and which one message gets lost, one run after another. */
+struct choices {
+	unsigned made[64], among[64];
+	unsigned n;
+};
+
+static unsigned choose(struct choices *c, unsigned among)
+{
+	if (c->among[c->n] == 0)
+		c->among[c->n] = among;
+	return c->made[c->n++];
+}
+
+/* The next run's choices; false when all have been. */
+static bool next_choices(struct choices *c)
+{
+	while (c->n > 0) {
+		const unsigned last = c->n - 1;
+
+		if (++c->made[last] < c->among[last]) {
+			c->n = 0;
+			return true;
+		}
+		c->made[last] = c->among[last] = 0;
+		c->n--;
+	}
+	return false;
+}
+
+static void collect(struct pair *t, struct side *s, struct flying *air, unsigned *n)
+{
+	struct link_event ev;
+
+	while (links_next_out(s->ls, &air[*n].out)) {
+		air[*n].is_cell = false;
+		air[(*n)++].to = other(t, s);
+	}
+	while (links_next_event(s->ls, &ev)) {
+		s->link = ev.link;
+		if (ev.type == LINK_EVENT_DOWN) {
+			s->downs++;
+			continue;
+		}
+		s->ups++;
+		make_cell(t, s, CELL_COVER, 0, air[*n].out.data);
+		air[*n].is_cell = true;
+		air[(*n)++].to = other(t, s);
+	}
+}
+
+static void land(struct pair *t, const struct flying *f)
+{
+	if (f->is_cell)
+		CHECK_INT(open_cell(t, f->to, f->out.data).drop, DROP_NONE);
+	else
+		give(t, f->to, &f->out);
+}
+
+/* may_lose: one message, any, does not arrive. */
+static void fly(struct pair *t, struct choices *c, bool may_lose)
+{
+	struct flying air[16];
+	unsigned n = 0;
+
+	collect(t, &t->a, air, &n);
+	collect(t, &t->b, air, &n);
+	while (n > 0) {
+		const unsigned pick = choose(c, may_lose ? 2 * n : n);
+		const bool is_lost = pick >= n;
+		const struct flying f = air[pick % n];
+
+		n--;
+		air[pick % (n + 1)] = air[n];
+		pass_time(t, NS_PER_MS);
+		if (is_lost)
+			may_lose = false;
+		else
+			land(t, &f);
+		collect(t, &t->a, air, &n);
+		collect(t, &t->b, air, &n);
+		CHECK(n <= 8);
+	}
+}
+
+/* Whatever key each side has come to: cells pass without loss through two rekeys. */
+static void check_lasts(struct pair *t)
+{
+	for (unsigned s = 0; s < 300; s += 10) {
+		run(t, 10 * NS_PER_S, 10 * NS_PER_S);
+		check_works(t);
+	}
+	CHECK(t->a.downs == 0 && t->b.downs == 0);
+}
+
+static unsigned cross(enum lower lower, bool may_lose, bool is_rekey)
+{
+	struct choices c = {0};
+	unsigned runs = 0;
+
+	do {
+		struct pair t;
+
+		pair_init_limits(&t, 77, lower, 0, 0);
+		if (is_rekey) {
+			bring_up(&t);
+			peer_want_rekey(t.a.ls, peer_of(t.a.link));
+			peer_want_rekey(t.b.ls, peer_of(t.b.link));
+			pass_time(&t, 50 * NS_PER_S);
+			tick(&t);
+		} else {
+			call(&t, &t.a);
+			call(&t, &t.b);
+		}
+		fly(&t, &c, may_lose);
+		run(&t, 4 * NS_PER_S, 100 * NS_PER_MS);
+		check_works(&t);
+		if (!may_lose)
+			check_lasts(&t);
+		pair_fini(&t);
+		runs++;
+	} while (!test_current_failed && next_choices(&c));
+	return runs;
+}
+
+static void test_crossing_in_all_orders(void)
+{
+	const unsigned runs = cross(A_IS_LOWER, false, false) + cross(B_IS_LOWER, false, false);
+
+	printf("# %u orders\n", runs);
+	CHECK(runs > 20);
+}
+
+static void test_crossing_rekeys_in_all_orders(void)
+{
+	const unsigned runs = cross(A_IS_LOWER, false, true) + cross(B_IS_LOWER, false, true);
+
+	printf("# %u orders\n", runs);
+	CHECK(runs > 20);
+}
+
+static void test_crossing_with_a_loss(void)
+{
+	const unsigned runs = cross(A_IS_LOWER, true, false) + cross(B_IS_LOWER, true, false);
+
+	printf("# %u orders\n", runs);
+	CHECK(runs > 20);
+}
+
+/* ---- limits, tables, deadlines ---- */
+
+/* An INIT from a stranger with a new key, at b; its number is its address too. */
+static enum drop stranger_calls(struct pair *t, uint32_t number)
+{
+	const struct endpoint from = endpoint_number(number);
+	struct dh_keypair identity;
+	struct links *ls;
+	struct link_out out;
+	enum drop drop;
+
+	dh_keypair_generate(&identity, &t->rng);
+	ls = links_make(t, &identity, false);
+	link_connect(ls, links_get(ls, t->b.identity.public, &t->b.endpoint), &t->now);
+	CHECK(links_next_out(ls, &out));
+	drop = links_recv_handshake(t->b.ls, out.data, out.len, &from, &t->now);
+	links_free(ls);
+	take_out(&t->b, &out);
+	return drop;
+}
+
+static void test_max_links(void)
+{
+	struct pair t;
+	uint8_t key[DH_LEN] = {9};
+	struct link *wanted[2], *l;
+	uint32_t kept_id;
+
+	pair_init_limits(&t, 11, A_IS_LOWER, 4, 0);
+	bring_up(&t); /* a is up at b: one of four */
+	wanted[0] = links_get(t.b.ls, key, NULL);
+	kept_id = wanted[0]->id;
+	CHECK_INT(stranger_calls(&t, 100), DROP_NONE);
+	CHECK_INT(stranger_calls(&t, 101), DROP_NONE);
+	CHECK_INT(t.b.ls->by_key.count, 4);
+	CHECK_INT(stranger_calls(&t, 102), DROP_NONE); /* the first stranger had to go */
+	CHECK_INT(t.b.ls->by_key.count, 4);
+	check_works(&t);
+	CHECK(links_by_id(t.b.ls, kept_id) == wanted[0]);
+
+	key[0] = 10;
+	wanted[1] = links_get(t.b.ls, key, NULL); /* another stranger goes */
+	NEED(wanted[1] != NULL);
+	CHECK_INT(t.b.ls->by_key.count, 4);
+	list_for_each (it, &t.b.ls->peers) {
+		l = &container_of(it, struct peer, node)->pub;
+		if (peer_of(l)->is_stranger)
+			l->user = &t; /* the last stranger is now in use */
+	}
+	CHECK_INT(stranger_calls(&t, 103), DROP_LIMIT);
+	key[0] = 11;
+	CHECK(links_get(t.b.ls, key, NULL) == NULL);
+	link_close(t.b.ls, wanted[1]);
+	CHECK_INT(stranger_calls(&t, 104), DROP_NONE);
+	check_works(&t);
+	pair_fini(&t);
+}
+
+static void count_link(struct link *l, void *ctx)
+{
+	CHECK(l->id != 0);
+	(*(unsigned *)ctx)++;
+}
+
+static void test_table_and_close(void)
+{
+	struct pair t;
+	struct link_event ev;
+	unsigned n = 0;
+	uint32_t id;
+
+	pair_init(&t, 12);
+	call(&t, &t.a);
+	id = t.a.link->id;
+	CHECK(links_get(t.a.ls, t.b.identity.public, NULL) == t.a.link);
+	CHECK(links_by_id(t.a.ls, id) == t.a.link);
+	CHECK(links_by_id(t.a.ls, id + 1) == NULL && links_by_id(t.a.ls, 0) == NULL);
+	links_foreach(t.a.ls, count_link, &n);
+	CHECK_INT(n, 1);
+	deliver(&t, &t.a);
+	deliver(&t, &t.b); /* up, event not taken */
+	link_close(t.a.ls, t.a.link);
+	CHECK(!links_next_event(t.a.ls, &ev));
+	CHECK(links_by_id(t.a.ls, id) == NULL);
+	CHECK(links_deadline(t.a.ls) == NEVER);
+	CHECK_INT(t.a.ls->by_index.count, 0);
+	CHECK(link_to(&t, &t.a)->id != id);
+	pair_fini(&t);
+}
+
+/* Many links with deadlines of their own, called only when they ask for it, on a lossy network. */
+static void test_deadlines(void)
+{
+	enum {
+		LINKS = 40
+	};
+	struct pair t;
+	struct link_out out;
+	struct link_event ev;
+	unsigned ticks = 0, ups = 0, downs = 0;
+
+	pair_init_limits(&t, 13, A_IS_LOWER, LINKS, 0);
+	for (uint32_t i = 0; i < LINKS; i++) {
+		struct dh_keypair identity;
+		const struct endpoint at = endpoint_number(i);
+
+		dh_keypair_generate(&identity, &t.rng);
+		if (i == 0)
+			identity = t.b.identity;
+		link_connect(t.a.ls, links_get(t.a.ls, identity.public, &at), &t.now);
+		pass_time(&t, rng_below(&t.rng, NS_PER_S));
+	}
+	for (uint64_t due; (due = links_deadline(t.a.ls)) != NEVER; ticks++) {
+		CHECK(due >= t.now.mono_ns || ticks == 0);
+		t.now.mono_ns = MAX(due, t.now.mono_ns);
+		links_tick(t.a.ls, &t.now);
+		NEED(links_deadline(t.a.ls) > t.now.mono_ns);
+		NEED(ticks < LINKS * 20);
+		while (links_next_out(t.a.ls, &out))
+			if (rng_below(&t.rng, 3) == 0)
+				give(&t, &t.b, &out);
+		deliver(&t, &t.b);
+		while (links_next_event(t.a.ls, &ev)) {
+			ups += ev.type == LINK_EVENT_UP;
+			downs += ev.type == LINK_EVENT_DOWN;
+		}
+	}
+	CHECK_INT(ups, 1);
+	CHECK_INT(downs, LINKS); /* all given up or expired in the end */
+	pair_fini(&t);
+}
+
+int main(void)
+{
+	if (sodium_init() < 0)
+		return EXIT_FAILURE;
+	RUN(test_handshake);
+	RUN(test_handshake_indexes_carry_the_worker);
+	RUN(test_lost_messages);
+	RUN(test_retries_then_gives_up);
+	RUN(test_connect_without_hope);
+	RUN(test_rekey);
+	RUN(test_rekey_when_only_receiving);
+	RUN(test_no_rekey_when_idle);
+	RUN(test_key_expires_at_180_s);
+	RUN(test_rekey_unanswered);
+	RUN(test_crossing_in_all_orders);
+	RUN(test_crossing_rekeys_in_all_orders);
+	RUN(test_crossing_with_a_loss);
+	RUN(test_max_links);
+	RUN(test_table_and_close);
+	RUN(test_deadlines);
+	return test_done();
+}
