@@ -40,13 +40,15 @@ struct kernels {
 	struct kernel wide, narrow; /* throughput; latency of small batches */
 };
 
+static const struct kernels baseline = {{blocks_1x8, 8}, {blocks_1x4, 4}};
+#if defined(__x86_64__)
+static const struct kernels avx2 = {{blocks_2x8, 16}, {blocks_2x4, 8}};
+static const struct kernels avx512 = {{blocks_4x8, 32}, {blocks_4x4, 16}};
+#endif
+
 static const struct kernels *pick_kernels(void)
 {
-	static const struct kernels baseline = {{blocks_1x8, 8}, {blocks_1x4, 4}};
 #if defined(__x86_64__)
-	static const struct kernels avx2 = {{blocks_2x8, 16}, {blocks_2x4, 8}};
-	static const struct kernels avx512 = {{blocks_4x8, 32}, {blocks_4x4, 16}};
-
 	if (__builtin_cpu_supports("avx512f"))
 		return &avx512;
 	if (__builtin_cpu_supports("avx2"))
