@@ -19,7 +19,8 @@ void hash_hmac(uint8_t out[static HASH_LEN], const uint8_t *key, size_t key_len,
 {
 	crypto_auth_hmacsha256_state st;
 
-	crypto_auth_hmacsha256_init(&st, key, key_len);
+	/* HKDF without a salt has no key; libsodium wants a pointer all the same. */
+	crypto_auth_hmacsha256_init(&st, key != NULL ? key : (const uint8_t *)"", key_len);
 	crypto_auth_hmacsha256_update(&st, data, len);
 	crypto_auth_hmacsha256_final(&st, out);
 	secret_wipe(&st, sizeof(st));
