@@ -60,7 +60,7 @@ static bool read_init(const struct links *ls, const uint8_t *msg, struct init *i
 {
 	uint8_t prologue[LINK_PROLOGUE_LEN], payload[HELLO_LEN];
 	uint8_t noise[DH_LEN + INIT_SEALED_LEN];
-	struct reader r = rd_init(payload, sizeof(payload));
+	struct reader r;
 
 	msg_put_prologue(prologue, msg);
 	memcpy(noise, msg + INIT_E_OFF, DH_LEN);
@@ -69,6 +69,7 @@ static bool read_init(const struct links *ls, const uint8_t *msg, struct init *i
 		       sizeof(prologue));
 	if (noise_ik_read1(&in->noise, ls->params.identity, noise, sizeof(payload), payload) < 0)
 		return false;
+	r = rd_init(payload, sizeof(payload));
 	rd_copy(&r, in->tai, TAI64N_LEN);
 	return msg_get_hello(&r, &in->hello) && in->hello.suites == get_le16(msg + 2) &&
 	       memcmp(in->noise.rs, ls->params.identity->public, DH_LEN) != 0;

@@ -129,12 +129,13 @@ static bool read_resp(const struct links *ls, const uint8_t *msg, struct noise_h
 		      struct hello *hello)
 {
 	uint8_t payload[HELLO_LEN], noise[DH_LEN + RESP_SEALED_LEN];
-	struct reader r = rd_init(payload, sizeof(payload));
+	struct reader r;
 
 	memcpy(noise, msg + RESP_E_OFF, DH_LEN);
 	memcpy(noise + DH_LEN, msg + RESP_SEALED_OFF, RESP_SEALED_LEN);
 	if (noise_ik_read2(hs, ls->params.identity, noise, sizeof(payload), payload) < 0)
 		return false;
+	r = rd_init(payload, sizeof(payload));
 	return msg_get_hello(&r, hello) && hello->suites == get_le16(msg + 2);
 }
 

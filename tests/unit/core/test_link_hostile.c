@@ -213,6 +213,7 @@ static void test_inits_too_close(void)
 	pair_init(&t, 27);
 	link_to(&t, &t.a);
 	for (unsigned i = 0; i < 3; i++) {
+		attempt_end(t.a.ls, peer_of(t.a.link));
 		attempt_begin(t.a.ls, peer_of(t.a.link), &t.now);
 		NEED(take_out(&t.a, &init));
 		CHECK_INT(give(&t, &t.b, &init), i == 1 ? DROP_RATE : DROP_NONE);
