@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mesh/membership.h"
+
+#include "util/xalloc.h"
+
+#define RETRY_MIN_NS NS_PER_S
+#define RETRY_MAX_NS (60 * NS_PER_S)
+
+/* A seed and our link to it. */
+struct contact {
+	struct seed seed;
+	uint32_t link; /* 0: none asked for */
+	bool is_up;
+	uint64_t retry_ns; /* when to try again */
+	uint64_t backoff_ns;
+};
+
+struct membership {
+	struct membership_params params;
+	struct dirsync *sync;
+	struct contact contact[SEEDS_MAX];
+	size_t count;
+	bool wanted;
+};
+
+struct membership *membership_create(const struct membership_params *params)
+{
+	struct membership *m = xcalloc(1, sizeof(*m));
+
+	m->params = *params;
+	m->count = MIN(params->seed_count, (size_t)SEEDS_MAX);
+	for (size_t i = 0; i < m->count; i++) {
+		/* In an order of our own, so that not every newcomer asks the first seed. */
+		const size_t k = (size_t)rng_below(params->rng, i + 1);
+
+		m->contact[i] = m->contact[k];
+		m->contact[k] = (struct contact){.seed = params->seeds[i]};
+	}
+	m->sync = dirsync_create(&(struct dirsync_params){
+	    .dir = params->dir,
+	    .rng = params->rng,
+	    .is_node = params->is_node,
+	    .period_ns = params->period_ns,
+	});
+	return m;
+}
+
+void membership_free(struct membership *m)
+{
+	if (m == NULL)
+		return;
+	dirsync_free(m->sync);
+	free(m);
+}
+
+static struct contact *contact_by_link(struct membership *m, uint32_t link)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->contact[i].link == link)
+			return &m->contact[i];
+	return NULL;
+}
+
+static void pump(struct membership *m, const struct now *now)
+{
+	uint8_t body[CELL_BODY_LEN];
+	uint32_t link;
+
+	while (dirsync_next_out(m->sync, &link, body, now))
+		engine_link_send(m->params.engine, link, body, now);
+	while (dirsync_next_event(m->sync) != DIRSYNC_EVENT_NONE)
+		; /* users look at directory_version */
+}
+
+/* More sources than dirsync takes are not even called: the others are for when these fail. */
+static size_t contacts_in_use(const struct membership *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->count; i++)
+		n += m->contact[i].link != 0;
+	return n;
+}
+
+static void call_seeds(struct membership *m, const struct now *now)
+{
+	size_t in_use = contacts_in_use(m);
+
+	for (size_t i = 0; i < m->count && in_use < DIRSYNC_SOURCES_MAX; i++) {
+		struct contact *c = &m->contact[i];
+
+		if (c->link != 0 || c->retry_ns > now->mono_ns)
+			continue;
+		c->link = engine_link(m->params.engine, c->seed.link_public, &c->seed.addr, now);
+		c->retry_ns = now->mono_ns + RETRY_MIN_NS; /* when the table is full, or it is us */
+		in_use += c->link != 0;
+	}
+}
+
+void membership_want(struct membership *m, bool want, const struct now *now)
+{
+	m->wanted = want;
+	if (want)
+		membership_tick(m, now);
+}
+
+static void link_up(struct membership *m, uint32_t link, const struct now *now)
+{
+	struct contact *c = contact_by_link(m, link);
+
+	if (c != NULL) {
+		c->is_up = true;
+		c->backoff_ns = 0;
+	}
+	/* A source too many is a neighbour like others. */
+	if (dirsync_peer_up(m->sync, link, c != NULL ? DIRSYNC_SOURCE : DIRSYNC_NEIGHBOUR, now) !=
+		0 &&
+	    c != NULL && dirsync_peer_up(m->sync, link, DIRSYNC_NEIGHBOUR, now) != 0)
+		c->is_up = false;
+}
+
+static void link_down(struct membership *m, uint32_t link, const struct now *now)
+{
+	struct contact *c = contact_by_link(m, link);
+
+	dirsync_peer_down(m->sync, link);
+	if (c == NULL)
+		return;
+	c->backoff_ns = MIN(RETRY_MAX_NS, MAX(RETRY_MIN_NS, 2 * c->backoff_ns));
+	c->retry_ns = now->mono_ns + c->backoff_ns;
+	c->link = 0;
+	c->is_up = false;
+}
+
+void membership_on_event(struct membership *m, const struct engine_event *ev, const struct now *now)
+{
+	if (ev->type == EVENT_LINK_UP)
+		link_up(m, ev->link, now);
+	else if (ev->type == EVENT_LINK_DOWN)
+		link_down(m, ev->link, now);
+	else if (ev->type == EVENT_LINK_MESSAGE)
+		(void)dirsync_recv(m->sync, ev->link, ev->body, now);
+	else
+		return;
+	pump(m, now);
+}
+
+enum directory_result membership_publish(struct membership *m, const uint8_t *bytes, size_t len,
+					 const struct now *now)
+{
+	const enum directory_result r = dirsync_publish(m->sync, bytes, len, now);
+
+	pump(m, now);
+	return r;
+}
+
+bool membership_has_view(const struct membership *m)
+{
+	return dirsync_is_complete(m->sync);
+}
+
+void membership_tick(struct membership *m, const struct now *now)
+{
+	if (m->wanted)
+		call_seeds(m, now);
+	dirsync_tick(m->sync, now);
+	pump(m, now);
+}
+
+uint64_t membership_deadline(const struct membership *m, const struct now *now)
+{
+	uint64_t due = dirsync_deadline(m->sync, now);
+
+	if (m->wanted && contacts_in_use(m) < DIRSYNC_SOURCES_MAX)
+		for (size_t i = 0; i < m->count; i++)
+			if (m->contact[i].link == 0)
+				due = MIN(due, MAX(m->contact[i].retry_ns, now->mono_ns));
+	return due;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "node/node.h"
+
+#include "util/xalloc.h"
+
+#include <stdio.h>
+
+#define VALID_S      (12 * 3600)
+#define REPUBLISH_NS (2 * 3600 * NS_PER_S)
+#define BACKDATE_S   30 /* for readers whose clock is a little behind */
+
+struct node {
+	struct node_params params;
+	struct onion_keys keys;
+	struct dh_keypair session;
+	uint64_t publish_ns; /* when the next descriptor is due */
+	uint64_t sequence;
+	uint64_t valid_until_s;
+};
+
+struct node *node_create(const struct node_params *params, const struct now *now)
+{
+	struct node *n = xcalloc(1, sizeof(*n));
+
+	n->params = *params;
+	onion_keys_init(&n->keys, params->rng, now, 0, 0);
+	dh_keypair_generate(&n->session, params->rng);
+	n->publish_ns = now->mono_ns;
+	return n;
+}
+
+void node_free(struct node *n)
+{
+	if (n == NULL)
+		return;
+	onion_keys_wipe(&n->keys);
+	secret_wipe(n, sizeof(*n));
+	free(n);
+}
+
+bool node_onion_key(const struct node *n, unsigned i, const struct dh_keypair **key,
+		    uint32_t *key_id)
+{
+	/* Newest first: most callers use the current one. */
+	static const enum onion_key_place order[] = {ONION_KEY_CURRENT, ONION_KEY_NEXT,
+						     ONION_KEY_PREVIOUS};
+
+	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
+		const struct onion_key *ok = &n->keys.key[order[k]];
+
+		if (!ok->is_set || i-- > 0)
+			continue;
+		*key = &ok->pair;
+		*key_id = ok->id;
+		return true;
+	}
+	return false;
+}
+
+const struct dh_keypair *node_session_key(const struct node *n)
+{
+	return &n->session;
+}
+
+static void describe(const struct node *n, struct descriptor *d, uint64_t wall_s)
+{
+	const struct node_params *p = &n->params;
+
+	*d = (struct descriptor){
+	    .sequence = n->sequence,
+	    .published_s = wall_s - BACKDATE_S,
+	    .valid_until_s = wall_s + VALID_S,
+	    .capacity_kbit = p->capacity_kbit,
+	    .roles = p->roles,
+	    .exit_flags = p->roles & ROLE_EXIT ? p->exit_flags : 0,
+	    .load_percent = LOAD_UNKNOWN,
+	    .link_versions = {PROTOCOL_VERSION, PROTOCOL_VERSION},
+	    .circuit_versions = {PROTOCOL_VERSION, PROTOCOL_VERSION},
+	    .session_versions = {PROTOCOL_VERSION, PROTOCOL_VERSION},
+	    .addr_count = (uint8_t)p->addr_count,
+	};
+	if (p->roles & ROLE_EXIT)
+		memcpy(d->session_key, n->session.public, sizeof(d->session_key));
+	memcpy(d->country, p->country, sizeof(d->country));
+	snprintf(d->name, sizeof(d->name), "%s", p->name);
+	operator_tag(d->operator_tag, p->operator);
+	memcpy(d->addrs, p->addr, sizeof(d->addrs));
+	onion_keys_advertise(&n->keys, d);
+}
+
+enum descriptor_error node_tick(struct node *n, struct membership *m, const struct now *now)
+{
+	const uint64_t wall_s = now->wall_ns / NS_PER_S;
+	uint8_t bytes[DESCRIPTOR_MAX];
+	enum descriptor_error error;
+	struct descriptor d;
+	size_t len;
+
+	if (onion_keys_rotate(&n->keys, n->params.rng, now))
+		n->publish_ns = now->mono_ns;
+	if (n->publish_ns > now->mono_ns)
+		return DESCRIPTOR_OK;
+	n->publish_ns = now->mono_ns + REPUBLISH_NS;
+	/* Rises across restarts without a file, as long as the clock does. */
+	n->sequence = MAX(n->sequence + 1, now->wall_ns / NS_PER_MS);
+	describe(n, &d, wall_s);
+	error = descriptor_sign(&d, n->params.identity, wall_s, bytes, &len);
+	if (error != DESCRIPTOR_OK)
+		return error;
+	membership_publish(m, bytes, len, now);
+	n->valid_until_s = d.valid_until_s;
+	return DESCRIPTOR_OK;
+}
+
+uint64_t node_deadline(const struct node *n, const struct now *now)
+{
+	return MIN(n->publish_ns, onion_keys_deadline(&n->keys, now));
+}
+
+uint64_t node_valid_until_s(const struct node *n)
+{
+	return n->valid_until_s;
+}

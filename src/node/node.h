@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a node does besides moving cells: its onion keys, and a descriptor that is always fresh. */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "mesh/membership.h"
+#include "mesh/onion_keys.h"
+
+struct node;
+
+/* What the owner says; the rest of the descriptor is made here. */
+struct node_params {
+	const struct identity *identity; /* borrowed */
+	const struct rng *rng;           /* borrowed */
+	const char *name, *operator;
+	char country[3];
+	uint8_t roles;
+	uint8_t exit_flags; /* enum exit_flag */
+	uint32_t capacity_kbit;
+	struct endpoint addr[DESCRIPTOR_ADDRS_MAX];
+	unsigned addr_count;
+};
+
+struct node *node_create(const struct node_params *params, const struct now *now);
+void node_free(struct node *n);
+
+/* For the engine: the i-th onion key that still opens CREATEs, and the session key of exits. */
+bool node_onion_key(const struct node *n, unsigned i, const struct dh_keypair **key,
+		    uint32_t *key_id);
+const struct dh_keypair *node_session_key(const struct node *n);
+
+/*
+ * node_tick(n, m, now): rotate keys, sign and publish when due.  DESCRIPTOR_OK or why the
+ * descriptor cannot be signed (a mistake in params).
+ */
+MUST_USE enum descriptor_error node_tick(struct node *n, struct membership *m,
+					 const struct now *now);
+uint64_t node_deadline(const struct node *n, const struct now *now);
+
+/* node_valid_until_s: of the descriptor last published; 0 before. */
+uint64_t node_valid_until_s(const struct node *n);
+
+#endif
