@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The control API: HTTP and JSON on a Unix socket, for root, the daemon's own user and the group
+ * "macro".  Schema 1:
+ *
+ *   GET  /v1/status, /v1/route, /v1/exits, /v1/nodes, /v1/node, /v1/counters
+ *   GET  /v1/events[?follow=1]    JSON lines, beginning with the present state when followed
+ *   POST /v1/connect {"profile", "exit", "hops"}, /v1/disconnect, /v1/reconnect {"new_exit"}
+ *
+ * Keys are snake_case with units in their names, times RFC 3339, what is not known is null.  Errors
+ * are {"error": {"message", "field"}}.  New keys may appear; old ones stay while schema is 1.
+ */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include "control/view.h"
+
+#define CONTROL_SCHEMA    1
+#define CONTROL_GROUP     "macro"
+#define CONTROL_ERROR_MAX 512
+
+struct control;
+
+struct connect_request {
+	char profile[VIEW_NAME_LEN]; /* empty: the configured one */
+	char exit[VIEW_ID_LEN];      /* empty: the profile's */
+	unsigned hops;               /* 0: the profile's */
+};
+
+struct reconnect_request {
+	bool new_exit;
+};
+
+/*
+ * What the application does for control.  All are called from control's own thread, one at a
+ * time, and must not wait for the network.  The actions return 0 when begun, and then status
+ * already shows it (connecting, not the state before); or a negative errno with why: -EINVAL for a
+ * request that can never work, others for one that cannot now.
+ */
+struct control_ops {
+	void (*status)(void *ctx, struct status_view *out);
+	void (*exits)(void *ctx, struct node_list_view *out);
+	void (*nodes)(void *ctx, struct node_list_view *out);
+	void (*node)(void *ctx, struct own_node_view *out);
+	void (*counters)(void *ctx, struct counters_view *out);
+	int (*connect)(void *ctx, const struct connect_request *request,
+		       char why[static VIEW_TEXT_LEN]);
+	int (*disconnect)(void *ctx, char why[static VIEW_TEXT_LEN]);
+	int (*reconnect)(void *ctx, const struct reconnect_request *request,
+			 char why[static VIEW_TEXT_LEN]);
+};
+
+/*
+ * control_start(out, path, ops, ctx, error): listen on the socket and serve.  A socket left over
+ * by a dead daemon is replaced; a living one is respected: -EADDRINUSE.  0, or a negative errno
+ * with error saying what and what to do.
+ */
+MUST_USE int control_start(struct control **out, const char *path, const struct control_ops *ops,
+			   void *ctx, char error[static CONTROL_ERROR_MAX]);
+
+/* control_stop(c): answers what is under way, ends the streams, removes the socket. */
+void control_stop(struct control *c);
+
+/* control_event_post(c, event): tell all who follow.  From any thread; copies, never waits. */
+void control_event_post(struct control *c, const struct event_view *event);
+
+#endif

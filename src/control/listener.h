@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The Unix socket of the control API: one daemon per path, and who may talk to it. */
+#ifndef CONTROL_LISTENER_H
+#define CONTROL_LISTENER_H
+
+#include <sys/types.h>
+
+#include "control/control.h"
+
+struct listener {
+	char *path;
+	int fd;
+	int lock_fd; /* held locked as long as we own the path */
+	gid_t group; /* CONTROL_GROUP; (gid_t)-1 if there is none */
+};
+
+/* listener_open(l, path, error): as control_start. */
+MUST_USE int listener_open(struct listener *l, const char *path,
+			   char error[static CONTROL_ERROR_MAX]);
+
+/* listener_close(l): removes the socket; l->fd is closed if it is not -1. */
+void listener_close(struct listener *l);
+
+/*
+ * listener_allows(l, fd, uid): may the peer of this connection control us?  Root, our own user and
+ * the group may; *uid is who it is, for the refusal.
+ */
+bool listener_allows(const struct listener *l, int fd, uid_t *uid);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the control API shows, as plain structs that own nothing: the application fills them, all
+ * zeros means "nothing known", view_json.c renders them.  New fields go here and there.
+ */
+#ifndef CONTROL_VIEW_H
+#define CONTROL_VIEW_H
+
+#include "util/endpoint.h"
+
+#define VIEW_HOPS_MAX 5
+#define VIEW_NAME_LEN 33
+#define VIEW_ID_LEN   65 /* hex */
+#define VIEW_TEXT_LEN 256
+
+enum view_state {
+	VIEW_DISCONNECTED,
+	VIEW_CONNECTING,
+	VIEW_CONNECTED, /* the exit has answered inside the tunnel */
+	VIEW_RECONNECTING,
+	VIEW_DISCONNECTING,
+	VIEW_ERROR,
+};
+
+enum view_role { /* bits */
+	VIEW_ROLE_ENTRY = 1 << 0,
+	VIEW_ROLE_RELAY = 1 << 1,
+	VIEW_ROLE_EXIT = 1 << 2,
+};
+
+enum view_hop_status {
+	VIEW_HOP_UNKNOWN,
+	VIEW_HOP_BUILDING,
+	VIEW_HOP_OK,
+	VIEW_HOP_FAILED,
+};
+
+enum view_kill_switch {
+	VIEW_KILL_SWITCH_OFF,
+};
+
+struct node_ref {
+	char name[VIEW_NAME_LEN];
+	char id[VIEW_ID_LEN];
+	char country[3];
+};
+
+struct hop_view {
+	uint8_t roles; /* enum view_role: what the node does on this route */
+	struct node_ref node;
+	char address[ENDPOINT_TEXT_MAX];
+	uint64_t rtt_ns; /* from here through the tunnel to it and back; 0: not measured */
+	enum view_hop_status status;
+};
+
+struct route_view {
+	unsigned hop_count; /* 0: there is no route */
+	struct hop_view hop[VIEW_HOPS_MAX];
+	uint64_t created_ns; /* wall clock */
+};
+
+struct traffic_view {
+	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
+};
+
+/* Evidence that every cell took the whole path: recomputed tags, acknowledged digests. */
+struct proof_view {
+	uint64_t verified_cells, failed_cells;
+	bool has_verified;
+	uint64_t last_verified_age_ns; /* if has_verified */
+};
+
+struct address_pair_view {
+	char v4[ENDPOINT_TEXT_MAX], v6[ENDPOINT_TEXT_MAX];
+};
+
+struct status_view {
+	enum view_state state;
+	char reason[VIEW_TEXT_LEN]; /* why not connected: what, which hop, what to do */
+	uint64_t since_ns;          /* in this state; wall clock */
+	char profile[VIEW_NAME_LEN];
+	struct node_ref exit;
+	struct address_pair_view visible; /* what destinations see */
+	struct address_pair_view inner;
+	uint32_t mtu_bytes;
+	struct route_view route;
+	uint32_t paths_active, paths_backup;
+	struct traffic_view traffic;
+	char session[VIEW_NAME_LEN]; /* start of its id */
+	struct proof_view proof;
+	enum view_kill_switch kill_switch;
+};
+
+/* A node of the mesh, as its descriptor tells. */
+struct node_view {
+	struct node_ref node;
+	uint8_t roles;
+	char address[ENDPOINT_TEXT_MAX];
+	char operator_tag[VIEW_ID_LEN];
+	uint64_t bandwidth_bps;
+	bool has_load;
+	uint8_t load_percent; /* if has_load */
+	bool exits_v4, exits_v6;
+	uint64_t valid_until_ns;
+};
+
+struct node_list_view {
+	struct node_view *items; /* xcalloc'ed by the application, freed by control */
+	size_t count;
+};
+
+/* This daemon as a node. */
+struct own_node_view {
+	bool is_node;
+	struct node_ref node;
+	uint8_t roles;
+	char operator[VIEW_ID_LEN];
+	char listen[ENDPOINT_TEXT_MAX];
+	char address[4][ENDPOINT_TEXT_MAX];
+	unsigned address_count;
+	uint64_t bandwidth_bps;
+	uint64_t since_ns;                  /* started; wall clock */
+	uint64_t descriptor_valid_until_ns; /* wall clock */
+	uint32_t links, circuits, sessions, known_nodes;
+	uint64_t forward_cells, backward_cells; /* carried for others */
+	struct traffic_view exit_traffic;       /* as seen by the exit's interface */
+};
+
+struct counter {
+	const char *name; /* static, snake_case */
+	uint64_t value;
+};
+
+#define VIEW_DROPS_MAX  64
+#define VIEW_TOTALS_MAX 32
+
+struct counters_view {
+	struct counter drops[VIEW_DROPS_MAX]; /* why datagrams and packets went no further */
+	unsigned drop_count;
+	struct counter totals[VIEW_TOTALS_MAX]; /* links, circuits, sessions, cells ... */
+	unsigned total_count;
+};
+
+enum view_event {
+	VIEW_EVENT_STATE, /* the state changed; also the first line of each followed stream */
+	VIEW_EVENT_ROUTE, /* another route carries the traffic */
+	VIEW_EVENT_ERROR, /* something failed that is worth telling, whatever the state */
+};
+
+struct event_view {
+	enum view_event event;
+	uint64_t time_ns; /* wall clock */
+	enum view_state state;
+	char text[VIEW_TEXT_LEN]; /* one line for people */
+	struct route_view route;  /* if it changed */
+};
+
+#endif

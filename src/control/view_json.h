@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Views as JSON.  Each returns a new object with the schema number, for json_decref. */
+#ifndef CONTROL_VIEW_JSON_H
+#define CONTROL_VIEW_JSON_H
+
+#include <jansson.h>
+
+#include "control/view.h"
+
+json_t *status_json(const struct status_view *v);
+json_t *route_json(const struct status_view *v);
+json_t *node_list_json(const char *key, const struct node_list_view *v);
+json_t *own_node_json(const struct own_node_view *v);
+json_t *counters_json(const struct counters_view *v);
+json_t *event_json(const struct event_view *v);
+
+/* error_json(field, message): field may be NULL. */
+json_t *error_json(const char *field, const char *message);
+
+/* view_state_name(s): as in the JSON. */
+const char *view_state_name(enum view_state s);
+
+#endif

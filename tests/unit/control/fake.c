@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/unit/control/fake.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "util/now.h"
+#include "util/xalloc.h"
+
+#define FIXED_TIME_NS (1767323045ull * NS_PER_S + 678 * NS_PER_MS) /* 2026-01-02T03:04:05.678Z */
+
+static const struct route_view route = {
+    .hop_count = 3,
+    .hop =
+	{{VIEW_ROLE_ENTRY,
+	  {"entry-1", "aaaaaaaa11", "DE"},
+	  "192.0.2.1:4600",
+	  12345678,
+	  VIEW_HOP_OK},
+	 {VIEW_ROLE_RELAY,
+	  {"relay-2", "bbbbbbbb22", "FR"},
+	  "192.0.2.2:4600",
+	  20 * NS_PER_MS,
+	  VIEW_HOP_OK},
+	 {VIEW_ROLE_EXIT, {"exit-3", "cccccccc33", "NL"}, "192.0.2.3:4600", 0, VIEW_HOP_UNKNOWN}},
+    .created_ns = FIXED_TIME_NS,
+};
+
+static const struct status_view connected = {
+    .state = VIEW_CONNECTED,
+    .since_ns = FIXED_TIME_NS,
+    .profile = "default",
+    .exit = {"exit-3", "cccccccc33", "NL"},
+    .visible = {"203.0.113.7", ""},
+    .inner = {"10.88.0.2", "fd6d:6d00::2"},
+    .mtu_bytes = 1324,
+    .paths_active = 1,
+    .traffic = {1500, 2500000, 10, 20},
+    .session = "0123abcd",
+    .proof = {4000, 0, true, 400 * NS_PER_MS},
+};
+
+void fake_set(struct fake *f, enum view_state state, const char *reason)
+{
+	pthread_mutex_lock(&f->lock);
+	f->status = (struct status_view){.profile = "default", .since_ns = FIXED_TIME_NS};
+	if (state == VIEW_CONNECTED) {
+		f->status = connected;
+		f->status.route = route;
+	}
+	f->status.state = state;
+	snprintf(f->status.reason, sizeof(f->status.reason), "%s", reason);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void fake_post(struct fake *f, enum view_event event, const char *text)
+{
+	struct event_view view = {.event = event, .time_ns = FIXED_TIME_NS};
+
+	pthread_mutex_lock(&f->lock);
+	view.state = f->status.state;
+	view.route = f->status.route;
+	pthread_mutex_unlock(&f->lock);
+	snprintf(view.text, sizeof(view.text), "%s", text);
+	control_event_post(f->control, &view);
+}
+
+static void *finish_connecting(void *ctx)
+{
+	struct fake *f = ctx;
+
+	if (f->outcome == FAKE_CONNECTS) {
+		fake_set(f, VIEW_CONNECTED, "");
+		fake_post(f, VIEW_EVENT_STATE, "connected: entry-1 > relay-2 > exit-3");
+	} else {
+		fake_set(f, VIEW_ERROR, "hop 2 (relay-2) does not answer");
+		fake_post(f, VIEW_EVENT_STATE, "hop 2 (relay-2) does not answer");
+	}
+	return NULL;
+}
+
+static void join_finisher(struct fake *f)
+{
+	if (f->has_finisher)
+		pthread_join(f->finisher, NULL);
+	f->has_finisher = false;
+}
+
+static int begin(struct fake *f, enum view_state state, char *why)
+{
+	if (f->outcome == FAKE_REFUSES) {
+		snprintf(why, VIEW_TEXT_LEN, "no node is known yet; wait a moment");
+		return -EAGAIN;
+	}
+	fake_set(f, state, "");
+	fake_post(f, VIEW_EVENT_STATE, "looking for a route");
+	if (f->outcome == FAKE_HANGS)
+		return 0;
+	join_finisher(f);
+	if (pthread_create(&f->finisher, NULL, finish_connecting, f) != 0)
+		abort();
+	f->has_finisher = true;
+	return 0;
+}
+
+static void op_status(void *ctx, struct status_view *out)
+{
+	struct fake *f = ctx;
+
+	pthread_mutex_lock(&f->lock);
+	*out = f->status;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void op_nodes(void *ctx, struct node_list_view *out)
+{
+	static const struct node_view nodes[] = {
+	    {.node = {"exit-3", "cccccccc33", "NL"},
+	     .roles = VIEW_ROLE_EXIT,
+	     .address = "192.0.2.3:4600",
+	     .operator_tag = "0f0f",
+	     .bandwidth_bps = 200000000,
+	     .has_load = true,
+	     .load_percent = 12,
+	     .exits_v4 = true,
+	     .exits_v6 = true,
+	     .valid_until_ns = FIXED_TIME_NS},
+	    {.node = {"exit-4", "dddddddd44", "SE"},
+	     .roles = VIEW_ROLE_ENTRY | VIEW_ROLE_EXIT,
+	     .address = "[2001:db8::4]:4600",
+	     .bandwidth_bps = 1000000000,
+	     .exits_v4 = true},
+	};
+
+	(void)ctx;
+	out->items = xcalloc(ARRAY_LEN(nodes), sizeof(nodes[0]));
+	out->count = ARRAY_LEN(nodes);
+	memcpy(out->items, nodes, sizeof(nodes));
+}
+
+static void op_node(void *ctx, struct own_node_view *out)
+{
+	struct fake *f = ctx;
+
+	pthread_mutex_lock(&f->lock);
+	*out = f->node;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void op_counters(void *ctx, struct counters_view *out)
+{
+	(void)ctx;
+	out->drops[out->drop_count++] = (struct counter){"replay", 3};
+	out->drops[out->drop_count++] = (struct counter){"link_tag", 0};
+	out->totals[out->total_count++] = (struct counter){"circuits", 7};
+}
+
+static int op_connect(void *ctx, const struct connect_request *request, char why[VIEW_TEXT_LEN])
+{
+	struct fake *f = ctx;
+
+	pthread_mutex_lock(&f->lock);
+	f->connect = *request;
+	f->connects++;
+	pthread_mutex_unlock(&f->lock);
+	if (strcmp(request->profile, "missing") == 0) {
+		snprintf(why, VIEW_TEXT_LEN, "there is no profile \"missing\"");
+		return -EINVAL;
+	}
+	return begin(f, VIEW_CONNECTING, why);
+}
+
+static int op_disconnect(void *ctx, char why[VIEW_TEXT_LEN])
+{
+	struct fake *f = ctx;
+
+	(void)why;
+	f->disconnects++;
+	fake_set(f, VIEW_DISCONNECTED, "");
+	fake_post(f, VIEW_EVENT_STATE, "");
+	return 0;
+}
+
+static int op_reconnect(void *ctx, const struct reconnect_request *request, char why[VIEW_TEXT_LEN])
+{
+	struct fake *f = ctx;
+
+	f->reconnect = *request;
+	f->reconnects++;
+	return begin(f, VIEW_RECONNECTING, why);
+}
+
+const struct control_ops fake_ops = {
+    .status = op_status,
+    .exits = op_nodes,
+    .nodes = op_nodes,
+    .node = op_node,
+    .counters = op_counters,
+    .connect = op_connect,
+    .disconnect = op_disconnect,
+    .reconnect = op_reconnect,
+};
+
+void fake_start(struct fake *f)
+{
+	char error[CONTROL_ERROR_MAX];
+
+	*f = (struct fake){.node = {.is_node = true,
+				    .node = {"relay-2", "bbbbbbbb22", "FR"},
+				    .roles = VIEW_ROLE_ENTRY | VIEW_ROLE_RELAY,
+				    .operator= "example.org",
+				    .listen = "[::]:4600",
+				    .address = {"192.0.2.2:4600"},
+				    .address_count = 1,
+				    .bandwidth_bps = 200000000,
+				    .since_ns = FIXED_TIME_NS,
+				    .descriptor_valid_until_ns = FIXED_TIME_NS,
+				    .links = 2,
+				    .circuits = 7,
+				    .known_nodes = 11,
+				    .forward_cells = 1000,
+				    .backward_cells = 2000}};
+	pthread_mutex_init(&f->lock, NULL);
+	strcpy(f->dir, "/tmp/macro_fake_XXXXXX");
+	if (mkdtemp(f->dir) == NULL)
+		abort();
+	snprintf(f->path, sizeof(f->path), "%s/run/macro.sock", f->dir);
+	fake_set(f, VIEW_DISCONNECTED, "");
+	if (control_start(&f->control, f->path, &fake_ops, f, error) != 0) {
+		printf("Bail out! %s\n", error);
+		exit(EXIT_FAILURE);
+	}
+}
+
+void fake_stop(struct fake *f)
+{
+	char path[128];
+
+	join_finisher(f);
+	control_stop(f->control);
+	snprintf(path, sizeof(path), "%s.lock", f->path);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/run", f->dir);
+	rmdir(path);
+	rmdir(f->dir);
+	pthread_mutex_destroy(&f->lock);
+}
