@@ -41,10 +41,19 @@ void tun_close(struct tun *t);
 
 /*
  * tun_read(t, packets, max): packets the kernel sends into the device, up to max (> 0) or what is
- * there now.  They are valid until the next tun_read.  Returns their number (less than max is not a
- * promise that no more are waiting), or -errno when the device is gone.
+ * there now.  They are valid until the next tun_read.  Returns their number, or -errno when the
+ * device is gone.
  */
 MUST_USE int tun_read(struct tun *t, struct packet *packets, unsigned max);
+
+/*
+ * tun_has_rest(t): the last tun_read left packets of a frame that it took from the kernel.  The
+ * descriptor does not tell of these: read again before waiting for it.
+ */
+static inline bool tun_has_rest(const struct tun *t)
+{
+	return !tun_split_is_done(&t->split);
+}
 
 /*
  * tun_write(t, packets, n): gives n packets to the kernel, joined where that is possible.  What the

@@ -209,6 +209,7 @@ void tun_merge_add(struct tun_merge *m, const struct packet *p)
 	unsigned i;
 
 	if (!ip_parse(&l, p->head, p->head_len, (size_t)p->head_len + p->body_len)) {
+		tun_merge_flush(m); /* it may be a fragment, of any flow */
 		emit_single(m, p, NULL);
 		return;
 	}
