@@ -276,15 +276,29 @@ const uint8_t *directory_raw(const struct descriptor *d, size_t *len)
 	return e->raw;
 }
 
-/* The first slot of the log whose change number is above change. */
+/*
+ * The first slot of the log whose change number is above change.  Numbers rise by at least one a
+ * slot, which gives an upper bound: the place itself in a log that was never compacted, and from
+ * there downwards otherwise.
+ */
 static size_t log_find(const struct directory *dir, uint64_t change)
 {
-	size_t low = 0, high = dir->log_len;
+	const struct log_slot *log = dir->log;
+	size_t low, high, step = 1;
 
+	if (dir->log_len == 0 || log[0].change > change)
+		return 0;
+	high = (size_t)MIN(dir->log_len, change - log[0].change + 1);
+	low = high;
+	while (low > 0 && log[low - 1].change > change) {
+		high = low - 1;
+		low -= MIN(step, low);
+		step *= 2;
+	}
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 
-		if (dir->log[middle].change > change)
+		if (log[middle].change > change)
 			high = middle;
 		else
 			low = middle + 1;

@@ -148,10 +148,10 @@ static bool share_network(const struct descriptor *a, const struct descriptor *b
 	return false;
 }
 
-static bool is_listed(const uint8_t (*ids)[NODE_ID_LEN], size_t n, const struct descriptor *d)
+static bool is_listed(const uint8_t *ids, size_t n, const struct descriptor *d)
 {
 	for (size_t i = 0; i < n; i++)
-		if (memcmp(ids[i], d->id, NODE_ID_LEN) == 0)
+		if (memcmp(ids + i * NODE_ID_LEN, d->id, NODE_ID_LEN) == 0)
 			return true;
 	return false;
 }

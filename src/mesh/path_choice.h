@@ -33,9 +33,9 @@ struct path_wish {
 	unsigned reach;           /* enum path_family the client has; 0: both */
 	const uint8_t *client_ip; /* 16 bytes or NULL: also no node of the client's own network */
 	/* Never these (configuration), nor these (say, the path that just failed). */
-	const uint8_t (*exclude)[NODE_ID_LEN];
+	const uint8_t *exclude; /* ids back to back */
 	size_t exclude_count;
-	const uint8_t (*avoid)[NODE_ID_LEN];
+	const uint8_t *avoid;
 	size_t avoid_count;
 };
 
