@@ -17,7 +17,7 @@ class Capture:
 
     def __init__(self, space, path, token):
         self._child = process.spawn(
-            space.command([sys.executable, str(_PROGRAM), "eth0", path]),
+            space.command([sys.executable, "-S", str(_PROGRAM), "eth0", path]),
             token, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said = self._child.stdout.readline()
         if said != "recording\n":

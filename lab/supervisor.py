@@ -96,7 +96,7 @@ class Supervisor:
                        *names, f"--host-record=v4.test,{host.v4}",
                        f"--host-record=v6.test,{host.v6}"]
             for name, argv, protocol, port in (
-                    ("http", [sys.executable, str(_HERE / "origin.py")], "tcp", 80),
+                    ("http", [sys.executable, "-S", str(_HERE / "origin.py")], "tcp", 80),
                     ("dns", dnsmasq, "udp", 53),
                     ("iperf3", ["iperf3", "-s"], "tcp", 5201)):
                 self._add_service(host, name, argv,

@@ -112,10 +112,16 @@ static uint64_t inject_interval_ns(const struct wan_link *l)
 	return NS_PER_S / l->set.inject_per_s;
 }
 
-static void remember_sample(struct wan_link *l, const struct frame *f)
+static void forget_sample(struct wan_link *l)
 {
 	if (l->sample != NULL)
 		frame_put(l->queue, l->sample);
+	l->sample = NULL;
+}
+
+static void remember_sample(struct wan_link *l, const struct frame *f)
+{
+	forget_sample(l);
 	l->sample = frame_copy(l->queue, f);
 }
 
@@ -174,6 +180,7 @@ void link_configure(struct wan_link *l, const struct link_settings *set, uint64_
 	l->set = *set;
 	if (set->inject_per_s > 0 && !l->is_injecting) {
 		l->is_injecting = true;
+		forget_sample(l);
 		l->next_inject_ns = now_ns + inject_interval_ns(l);
 		queue_push(l->queue, l->next_inject_ns, l, NULL);
 	}

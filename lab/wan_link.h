@@ -21,7 +21,7 @@ struct link_settings {
 	uint64_t dup_ppm;      /* a second copy at once */
 	uint64_t replay_ppm;   /* a second copy up to a second later */
 	uint64_t swap_ppm;     /* changes places with the packet after it */
-	uint64_t inject_per_s; /* forged datagrams between ports seen before */
+	uint64_t inject_per_s; /* forged datagrams between ports that are in use */
 };
 
 struct link_counts {
