@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "app/client_app.h"
+
+#include "app/mesh_app.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+
+enum {
+	CLIENT_BATCHES = 256,
+	CLIENT_LINKS_MAX = 256,
+};
+
+/* ---- the machine ---- */
+
+static void ip_from_v4(uint8_t out[static 16], const uint8_t v4[static 4])
+{
+	memset(out, 0, 16);
+	out[10] = out[11] = 0xff;
+	memcpy(out + 12, v4, 4);
+}
+
+static bool is_zero(const uint8_t *p, size_t len)
+{
+	return sodium_is_zero(p, len);
+}
+
+static void add_dns(struct client_net_config *n, const uint8_t ip[static 16])
+{
+	if (n->dns_count < CLIENT_NET_DNS_MAX)
+		memcpy(n->dns[n->dns_count++], ip, 16);
+}
+
+/* What the session grants, as far as the profile wants it. */
+static void net_config(const struct client_app *a, const struct client_view *v,
+		       struct client_net_config *n)
+{
+	const struct config_profile *p = config_profile_find(a->cfg, a->profile);
+	const struct session_grant *g = &v->grant;
+	uint8_t ip[16];
+
+	*n = (struct client_net_config){
+	    .state_dir = a->cfg->daemon.state_dir,
+	    .tun = a->worker.tun.name,
+	    .mtu_bytes = (uint32_t)INNER_MTU(v->hops),
+	    .fwmark = a->cfg->client.fwmark,
+	    .table = a->cfg->client.table,
+	};
+	if (!is_zero(g->v4, sizeof(g->v4)))
+		ip_from_v4(n->v4, g->v4);
+	if (!is_zero(g->v6, sizeof(g->v6)) && p->ipv6)
+		memcpy(n->v6, g->v6, sizeof(n->v6));
+	for (size_t i = 0; i < p->dns.count; i++)
+		add_dns(n, p->dns.items[i].ip);
+	if (p->dns.count > 0)
+		return;
+	if (!is_zero(g->dns_v4, sizeof(g->dns_v4))) {
+		ip_from_v4(ip, g->dns_v4);
+		add_dns(n, ip);
+	}
+	if (!is_zero(g->dns_v6, sizeof(g->dns_v6)) && p->ipv6)
+		add_dns(n, g->dns_v6);
+}
+
+static void net_down(struct client_app *a)
+{
+	struct host_error err;
+
+	a->is_ready = false;
+	if (a->has_net && client_net_down(&a->net, &err) != 0)
+		log_error("%s", err.text);
+	a->has_net = false;
+	worker_tun_close(&a->worker);
+}
+
+static void net_failed(struct client_app *a, const char *what, const struct now *now)
+{
+	snprintf(a->error, sizeof(a->error), "%s", what);
+	log_error("%s", what);
+	client_disconnect(a->client, now);
+	net_down(a);
+}
+
+static void net_up(struct client_app *a, const struct now *now)
+{
+	struct client_net_config n;
+	struct client_view v;
+	struct host_error err;
+	char error[VIEW_TEXT_LEN];
+	int rc;
+
+	if (!a->worker.has_tun &&
+	    worker_tun_open(&a->worker, a->cfg->client.tun, error, sizeof(error)) != 0) {
+		net_failed(a, error, now);
+		return;
+	}
+	client_view(a->client, &v);
+	net_config(a, &v, &n);
+	rc = a->has_net ? client_net_replace(&a->net, &n, &err) : client_net_up(&a->net, &n, &err);
+	a->has_net = rc == 0;
+	if (rc != 0) {
+		net_failed(a, err.text, now);
+		return;
+	}
+	a->is_ready = true;
+	a->error[0] = '\0';
+}
+
+/* ---- telling ---- */
+
+static enum view_state state_of(const struct client_app *a, const struct client_view *v)
+{
+	switch (v->state) {
+	case CLIENT_OFF:
+		return a->error[0] != '\0' ? VIEW_ERROR : VIEW_DISCONNECTED;
+	case CLIENT_CONNECTING:
+		return VIEW_CONNECTING;
+	case CLIENT_CONNECTED:
+		return a->is_ready ? VIEW_CONNECTED : VIEW_CONNECTING;
+	case CLIENT_RECONNECTING:
+		return VIEW_RECONNECTING;
+	}
+	return VIEW_ERROR;
+}
+
+static void route_fill(const struct client_view *v, struct route_view *out)
+{
+	out->hop_count = v->hops;
+	out->created_ns = v->route_wall_ns;
+	for (unsigned i = 0; i < v->hops; i++) {
+		struct hop_view *h = &out->hop[i];
+
+		node_ref_fill(&h->node, v->hop[i].id, v->hop[i].name, v->hop[i].country);
+		endpoint_format(&v->hop[i].addr, h->address);
+		h->rtt_ns = v->hop[i].rtt_ns;
+		h->status = VIEW_HOP_OK;
+		h->roles = (uint8_t)((i == 0 ? VIEW_ROLE_ENTRY : 0) |
+				     (i > 0 && i + 1 < v->hops ? VIEW_ROLE_RELAY : 0) |
+				     (i + 1 == v->hops ? VIEW_ROLE_EXIT : 0));
+	}
+}
+
+static void tell(struct client_app *a, enum view_event type, const char *text,
+		 const struct now *now)
+{
+	struct event_view ev = {.event = type, .time_ns = now->wall_ns};
+	struct client_view v;
+
+	client_view(a->client, &v);
+	ev.state = state_of(a, &v);
+	snprintf(ev.text, sizeof(ev.text), "%s", text);
+	route_fill(&v, &ev.route);
+	if (a->control != NULL)
+		control_event_post(a->control, &ev);
+}
+
+static void take_notes(struct client_app *a, const struct now *now)
+{
+	struct client_note note;
+
+	while (client_next_note(a->client, &note)) {
+		switch (note.type) {
+		case CLIENT_NOTE_SESSION:
+			net_up(a, now);
+			break;
+		case CLIENT_NOTE_STATE:
+			tell(a, VIEW_EVENT_STATE, note.text, now);
+			break;
+		case CLIENT_NOTE_ROUTE:
+			log_info("%s", note.text);
+			tell(a, VIEW_EVENT_ROUTE, note.text, now);
+			break;
+		case CLIENT_NOTE_ERROR:
+			log_warn("%s", note.text);
+			tell(a, VIEW_EVENT_ERROR, note.text, now);
+			break;
+		}
+	}
+}
+
+/* ---- the worker's owner ---- */
+
+static void on_event(void *ctx, const struct engine_event *ev, const struct now *now)
+{
+	struct client_app *a = ctx;
+
+	membership_on_event(a->membership, ev, now);
+	client_on_event(a->client, ev, now);
+	take_notes(a, now);
+}
+
+static void tick(void *ctx, const struct now *now)
+{
+	struct client_app *a = ctx;
+
+	membership_tick(a->membership, now);
+	client_tick(a->client, now);
+	take_notes(a, now);
+}
+
+static uint64_t deadline(void *ctx, const struct now *now)
+{
+	const struct client_app *a = ctx;
+
+	return MIN(membership_deadline(a->membership, now), client_deadline(a->client, now));
+}
+
+static bool no_onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id)
+{
+	(void)ctx;
+	(void)i;
+	(void)key;
+	(void)key_id;
+	return false; /* a client is nobody's hop */
+}
+
+int client_app_open(struct client_app *a, const struct config *cfg, char *error, size_t error_len)
+{
+	struct seed seeds[SEEDS_MAX];
+	const int seed_count = mesh_seeds(cfg, seeds, error, error_len);
+	int rc;
+
+	if (seed_count < 0)
+		return seed_count;
+	*a = (struct client_app){.cfg = cfg};
+	snprintf(a->profile, sizeof(a->profile), "%s", cfg->client.profile);
+	dh_keypair_generate(&a->link_key, &rng_system);
+	a->dir = directory_create(&(struct directory_params){.rng = &rng_system});
+	rc = worker_open(
+	    &a->worker,
+	    &(struct worker_config){
+		.udp = {.bind = cfg->client.listen,
+			.mark = cfg->client.fwmark,
+			.gso = true,
+			.gro = true},
+		.engine = {.link_key = &a->link_key,
+			   .max_links = CLIENT_LINKS_MAX,
+			   .batches = CLIENT_BATCHES,
+			   .rng = &rng_system,
+			   .aead = config_aead_name(cfg),
+			   .world = {.ctx = a->dir,
+				     .node_by_id = mesh_node_by_id,
+				     .node_by_link_key = mesh_node_by_link_key,
+				     .onion_key = no_onion_key}},
+		.sink = SINK_CLIENT,
+		.owner = {.ctx = a, .on_event = on_event, .tick = tick, .deadline = deadline},
+	    },
+	    error, error_len);
+	if (rc != 0) {
+		directory_free(a->dir);
+		return rc;
+	}
+	a->membership = membership_create(&(struct membership_params){
+	    .engine = a->worker.engine,
+	    .dir = a->dir,
+	    .rng = &rng_system,
+	    .seeds = seeds,
+	    .seed_count = (size_t)seed_count,
+	});
+	a->client = client_create(&(struct client_params){
+	    .engine = a->worker.engine,
+	    .membership = a->membership,
+	    .dir = a->dir,
+	    .rng = &rng_system,
+	});
+	return 0;
+}
+
+int client_app_start(struct client_app *a, char *error, size_t error_len)
+{
+	return worker_start(&a->worker, error, error_len);
+}
+
+static void shut(void *ctx, const struct now *now)
+{
+	struct client_app *a = ctx;
+
+	client_disconnect(a->client, now);
+	take_notes(a, now);
+	net_down(a);
+}
+
+void client_app_close(struct client_app *a)
+{
+	if (a->client == NULL)
+		return;
+	if (a->worker.is_started)
+		worker_call(&a->worker, shut, a);
+	worker_close(&a->worker);
+	client_free(a->client);
+	membership_free(a->membership);
+	directory_free(a->dir);
+	secret_wipe(&a->link_key, sizeof(a->link_key));
+}
+
+struct set_control {
+	struct client_app *app;
+	struct control *control;
+};
+
+static void do_set_control(void *ctx, const struct now *now)
+{
+	const struct set_control *s = ctx;
+
+	(void)now;
+	s->app->control = s->control;
+}
+
+void client_app_set_control(struct client_app *a, struct control *control)
+{
+	if (a->worker.is_started)
+		worker_call(&a->worker, do_set_control, &(struct set_control){a, control});
+}
+
+/* ---- commands ---- */
+
+struct command {
+	struct client_app *app;
+	struct client_wish wish;
+	const char *profile;
+	bool new_exit;
+	char *why;
+	int rc;
+};
+
+static void do_connect(void *ctx, const struct now *now)
+{
+	struct command *cmd = ctx;
+	struct client_app *a = cmd->app;
+
+	snprintf(a->profile, sizeof(a->profile), "%s", cmd->profile);
+	a->error[0] = '\0';
+	client_connect(a->client, &cmd->wish, now);
+	take_notes(a, now);
+}
+
+int client_app_connect(struct client_app *a, const struct connect_request *rq,
+		       char why[static VIEW_TEXT_LEN])
+{
+	const char *name = rq->profile[0] != '\0' ? rq->profile : a->cfg->client.profile;
+	const struct config_profile *p = config_profile_find(a->cfg, name);
+	struct command cmd = {.app = a, .profile = name};
+
+	if (p == NULL) {
+		snprintf(why, VIEW_TEXT_LEN, "there is no profile \"%s\" in the configuration",
+			 name);
+		return -EINVAL;
+	}
+	if (a->cfg->mesh.seeds.count == 0) {
+		snprintf(why, VIEW_TEXT_LEN,
+			 "[mesh] seeds is empty: without a seed no node can be found; "
+			 "'macro node seed' on a node prints one");
+		return -EINVAL;
+	}
+	snprintf(cmd.wish.exit, sizeof(cmd.wish.exit), "%s",
+		 rq->exit[0] != '\0' ? rq->exit : p->exit);
+	cmd.wish.hops = rq->hops != 0 ? rq->hops : p->hops;
+	cmd.wish.rotate_s = p->rotate_s;
+	worker_call(&a->worker, do_connect, &cmd);
+	return 0;
+}
+
+static void do_disconnect(void *ctx, const struct now *now)
+{
+	struct command *cmd = ctx;
+
+	cmd->app->error[0] = '\0';
+	net_down(cmd->app);
+	client_disconnect(cmd->app->client, now);
+	take_notes(cmd->app, now);
+}
+
+int client_app_disconnect(struct client_app *a, char why[static VIEW_TEXT_LEN])
+{
+	struct command cmd = {.app = a};
+
+	(void)why;
+	worker_call(&a->worker, do_disconnect, &cmd);
+	return 0;
+}
+
+static void do_reconnect(void *ctx, const struct now *now)
+{
+	struct command *cmd = ctx;
+	struct client_view v;
+
+	client_view(cmd->app->client, &v);
+	if (v.state == CLIENT_OFF) {
+		snprintf(cmd->why, VIEW_TEXT_LEN, "not connected; 'macro connect' does that");
+		cmd->rc = -ENOTCONN;
+		return;
+	}
+	client_reconnect(cmd->app->client, cmd->new_exit, now);
+	take_notes(cmd->app, now);
+}
+
+int client_app_reconnect(struct client_app *a, const struct reconnect_request *rq,
+			 char why[static VIEW_TEXT_LEN])
+{
+	struct command cmd = {.app = a, .new_exit = rq->new_exit, .why = why};
+
+	worker_call(&a->worker, do_reconnect, &cmd);
+	return cmd.rc;
+}
+
+/* ---- status ---- */
+
+struct status_query {
+	struct client_app *app;
+	struct status_view *out;
+};
+
+static void inner_fill(const struct client_view *v, struct address_pair_view *out)
+{
+	uint8_t ip[16];
+
+	if (!v->has_session)
+		return;
+	if (!is_zero(v->grant.v4, sizeof(v->grant.v4))) {
+		ip_from_v4(ip, v->grant.v4);
+		endpoint_ip_format(ip, out->v4);
+	}
+	if (!is_zero(v->grant.v6, sizeof(v->grant.v6)))
+		endpoint_ip_format(v->grant.v6, out->v6);
+}
+
+static void do_status(void *ctx, const struct now *now)
+{
+	const struct status_query *q = ctx;
+	const struct client_app *a = q->app;
+	struct status_view *out = q->out;
+	struct engine_stats st;
+	struct client_view v;
+
+	client_view(a->client, &v);
+	engine_stats(a->worker.engine, &st);
+	*out = (struct status_view){.state = state_of(a, &v), .since_ns = v.since_wall_ns};
+	snprintf(out->reason, sizeof(out->reason), "%.*s", (int)sizeof(out->reason) - 1,
+		 a->error[0] != '\0' ? a->error : v.reason);
+	snprintf(out->profile, sizeof(out->profile), "%s", a->profile);
+	inner_fill(&v, &out->inner);
+	route_fill(&v, &out->route);
+	out->paths_active = v.hops > 0;
+	out->traffic = (struct traffic_view){
+	    .rx_bytes = st.client_rx_bytes,
+	    .tx_bytes = st.client_tx_bytes,
+	    .rx_packets = st.client_rx_packets,
+	    .tx_packets = st.client_tx_packets,
+	};
+	if (v.has_session)
+		sodium_bin2hex(out->session, sizeof(out->session), v.grant.sid, 4);
+	if (v.hops == 0)
+		return;
+	out->exit = out->route.hop[v.hops - 1].node;
+	out->mtu_bytes = (uint32_t)INNER_MTU(v.hops);
+	out->proof = (struct proof_view){
+	    .verified_cells = v.stats.bwd_ok,
+	    .failed_cells = v.stats.bwd_failed + v.stats.proofs_failed,
+	    .has_verified = v.stats.bwd_ok > 0,
+	    .last_verified_age_ns = now->mono_ns - v.stats.bwd_last_ns,
+	};
+}
+
+void client_app_status(struct client_app *a, struct status_view *out)
+{
+	struct status_query q = {a, out};
+
+	worker_call(&a->worker, do_status, &q);
+}

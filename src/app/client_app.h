@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The client in the daemon: its worker, and the machine's addresses, routes and DNS while it is
+ * connected. */
+#ifndef APP_CLIENT_APP_H
+#define APP_CLIENT_APP_H
+
+#include "app/worker.h"
+#include "client/client.h"
+#include "config/config.h"
+#include "control/control.h"
+#include "host/client_net.h"
+
+struct client_app {
+	const struct config *cfg; /* borrowed */
+	struct control *control;  /* borrowed; NULL: nobody to tell; the worker's own */
+	struct worker worker;
+	struct dh_keypair link_key; /* of this run only: entries learn nothing lasting */
+	struct directory *dir;
+	struct membership *membership;
+	struct client *client;
+	struct client_net net;
+	bool has_net;
+	bool is_ready; /* net stands for the present session */
+	char profile[VIEW_NAME_LEN];
+	char error[HOST_ERROR_MAX]; /* of the machine's side */
+};
+
+/* 0 or -errno with error filled.  After client_app_close the machine is as before. */
+MUST_USE int client_app_open(struct client_app *a, const struct config *cfg, char *error,
+			     size_t error_len);
+MUST_USE int client_app_start(struct client_app *a, char *error, size_t error_len);
+void client_app_close(struct client_app *a);
+
+/* Who is told of events from now on. */
+void client_app_set_control(struct client_app *a, struct control *control);
+
+/* The commands and views of the API; from any thread but the worker's. */
+int client_app_connect(struct client_app *a, const struct connect_request *rq,
+		       char why[static VIEW_TEXT_LEN]);
+int client_app_disconnect(struct client_app *a, char why[static VIEW_TEXT_LEN]);
+int client_app_reconnect(struct client_app *a, const struct reconnect_request *rq,
+			 char why[static VIEW_TEXT_LEN]);
+void client_app_status(struct client_app *a, struct status_view *out);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "app/daemon.h"
+
+#include "app/client_app.h"
+#include "app/mesh_app.h"
+#include "app/node_app.h"
+#include "host/recover.h"
+#include "util/log.h"
+#include "util/xalloc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+struct daemon {
+	const struct config *cfg;
+	bool is_client, is_node;
+	struct client_app client;
+	struct node_app node;
+	struct control *control;
+};
+
+/* ---- control ---- */
+
+static int no_client(char why[static VIEW_TEXT_LEN])
+{
+	snprintf(why, VIEW_TEXT_LEN,
+		 "this daemon is no client; a [client] section in its configuration makes it one");
+	return -EINVAL;
+}
+
+static void op_status(void *ctx, struct status_view *out)
+{
+	struct daemon *d = ctx;
+
+	*out = (struct status_view){.state = VIEW_DISCONNECTED};
+	if (d->is_client)
+		client_app_status(&d->client, out);
+	else
+		no_client(out->reason);
+}
+
+struct nodes_query {
+	struct daemon *daemon;
+	uint8_t roles;
+	struct node_list_view *out;
+};
+
+static void do_nodes(void *ctx, const struct now *now)
+{
+	const struct nodes_query *q = ctx;
+
+	(void)now;
+	mesh_nodes_view(q->daemon->is_client ? q->daemon->client.dir : q->daemon->node.dir,
+			q->roles, q->out);
+}
+
+static void list_nodes(struct daemon *d, uint8_t roles, struct node_list_view *out)
+{
+	struct nodes_query q = {d, roles, out};
+
+	*out = (struct node_list_view){0};
+	if (d->is_client || d->is_node)
+		worker_call(d->is_client ? &d->client.worker : &d->node.worker, do_nodes, &q);
+}
+
+static void op_exits(void *ctx, struct node_list_view *out)
+{
+	list_nodes(ctx, ROLE_EXIT, out);
+}
+
+static void op_nodes(void *ctx, struct node_list_view *out)
+{
+	list_nodes(ctx, ROLE_ALL, out);
+}
+
+static void op_node(void *ctx, struct own_node_view *out)
+{
+	struct daemon *d = ctx;
+
+	*out = (struct own_node_view){0};
+	if (d->is_node)
+		node_app_view(&d->node, out);
+}
+
+static void stats_add(struct engine_stats *sum, const struct engine_stats *s)
+{
+	for (size_t i = 0; i < DROP_COUNT; i++)
+		sum->drops[i] += s->drops[i];
+	sum->rx_datagrams += s->rx_datagrams;
+	sum->tx_datagrams += s->tx_datagrams;
+	sum->fwd_cells += s->fwd_cells;
+	sum->bwd_cells += s->bwd_cells;
+	sum->creates_ok += s->creates_ok;
+	sum->creates_failed += s->creates_failed;
+	sum->events_lost += s->events_lost;
+	sum->circuits += s->circuits;
+	sum->links += s->links;
+	sum->sessions += s->sessions;
+	sum->paths += s->paths;
+}
+
+struct stats_query {
+	struct worker *worker;
+	struct engine_stats *sum;
+};
+
+static void do_stats(void *ctx, const struct now *now)
+{
+	const struct stats_query *q = ctx;
+	struct engine_stats s;
+
+	(void)now;
+	engine_stats(q->worker->engine, &s);
+	stats_add(q->sum, &s);
+}
+
+static void op_counters(void *ctx, struct counters_view *out)
+{
+	struct daemon *d = ctx;
+	struct engine_stats s = {0};
+
+	if (d->is_client)
+		worker_call(&d->client.worker, do_stats,
+			    &(struct stats_query){&d->client.worker, &s});
+	if (d->is_node)
+		worker_call(&d->node.worker, do_stats, &(struct stats_query){&d->node.worker, &s});
+	*out = (struct counters_view){0};
+	for (size_t i = 1; i < DROP_COUNT && out->drop_count < VIEW_DROPS_MAX; i++)
+		out->drops[out->drop_count++] =
+		    (struct counter){drop_name((enum drop)i), s.drops[i]};
+	const struct counter totals[] = {
+	    {"rx_datagrams", s.rx_datagrams},
+	    {"tx_datagrams", s.tx_datagrams},
+	    {"forward_cells", s.fwd_cells},
+	    {"backward_cells", s.bwd_cells},
+	    {"creates_ok", s.creates_ok},
+	    {"creates_failed", s.creates_failed},
+	    {"links", s.links},
+	    {"circuits", s.circuits},
+	    {"sessions", s.sessions},
+	    {"paths", s.paths},
+	    {"events_lost", s.events_lost},
+	};
+	_Static_assert(ARRAY_LEN(totals) <= VIEW_TOTALS_MAX, "totals fit the view");
+	memcpy(out->totals, totals, sizeof(totals));
+	out->total_count = ARRAY_LEN(totals);
+}
+
+static int op_connect(void *ctx, const struct connect_request *rq, char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_connect(&d->client, rq, why) : no_client(why);
+}
+
+static int op_disconnect(void *ctx, char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_disconnect(&d->client, why) : no_client(why);
+}
+
+static int op_reconnect(void *ctx, const struct reconnect_request *rq,
+			char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_reconnect(&d->client, rq, why) : no_client(why);
+}
+
+static const struct control_ops ops = {
+    .status = op_status,
+    .exits = op_exits,
+    .nodes = op_nodes,
+    .node = op_node,
+    .counters = op_counters,
+    .connect = op_connect,
+    .disconnect = op_disconnect,
+    .reconnect = op_reconnect,
+};
+
+/* ---- start and stop ---- */
+
+static int open_apps(struct daemon *d, char *error, size_t error_len)
+{
+	int rc = 0;
+
+	d->is_node = config_has(d->cfg, CONFIG_NODE);
+	d->is_client = config_has(d->cfg, CONFIG_CLIENT) || !d->is_node;
+	if (d->is_node)
+		rc = node_app_open(&d->node, d->cfg, error, error_len);
+	if (rc == 0 && d->is_client)
+		rc = client_app_open(&d->client, d->cfg, error, error_len);
+	if (rc == 0 && d->is_node)
+		rc = node_app_start(&d->node, error, error_len);
+	if (rc == 0 && d->is_client)
+		rc = client_app_start(&d->client, error, error_len);
+	return rc;
+}
+
+static void wait_for_signal(void)
+{
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	while (sigwait(&set, &sig) != 0)
+		;
+	log_info("stopping on signal %d", sig);
+}
+
+/* Before any thread: all of them inherit it, so that only wait_for_signal hears these. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int prepare(const struct config *cfg, char *error, size_t error_len)
+{
+	struct host_error err;
+
+	if (mkdir(cfg->daemon.state_dir, 0700) != 0 && errno != EEXIST) {
+		snprintf(error, error_len,
+			 "[daemon] state_dir %s: %s; make its parent, or run as root",
+			 cfg->daemon.state_dir, strerror(errno));
+		return -errno;
+	}
+	if (host_recover(cfg->daemon.state_dir, &err) != 0) {
+		snprintf(error, error_len, "%s", err.text);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static void autoconnect(struct daemon *d)
+{
+	char why[VIEW_TEXT_LEN];
+
+	if (d->is_client && d->cfg->client.autoconnect &&
+	    client_app_connect(&d->client, &(struct connect_request){0}, why) != 0)
+		log_error("autoconnect: %s", why);
+}
+
+int daemon_run(const struct config *cfg)
+{
+	struct daemon *d = xcalloc(1, sizeof(*d));
+	char error[CONTROL_ERROR_MAX];
+	int rc;
+
+	d->cfg = cfg;
+	block_signals();
+	rc = prepare(cfg, error, sizeof(error));
+	if (rc != 0)
+		goto out;
+	rc = open_apps(d, error, sizeof(error));
+	if (rc != 0)
+		goto out;
+	/* Last: whoever finds the socket finds a daemon that works. */
+	rc = control_start(&d->control, cfg->daemon.socket, &ops, d, error);
+	if (rc != 0)
+		goto out;
+	if (d->is_client)
+		client_app_set_control(&d->client, d->control);
+	log_info("macrod " MACRO_VERSION " is ready%s%s", d->is_node ? ", node" : "",
+		 d->is_client ? ", client" : "");
+	autoconnect(d);
+	wait_for_signal();
+out:
+	if (rc != 0)
+		log_error("%s", error);
+	if (d->is_client)
+		client_app_set_control(&d->client, NULL);
+	if (d->control != NULL)
+		control_stop(d->control);
+	client_app_close(&d->client);
+	node_app_close(&d->node);
+	free(d);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What client and node share in the daemon: the engine's questions to the directory, seeds, node
+ * views. */
+#ifndef APP_MESH_APP_H
+#define APP_MESH_APP_H
+
+#include "config/config.h"
+#include "control/view.h"
+#include "mesh/membership.h"
+
+/* For struct engine_world, with ctx a struct directory. */
+bool mesh_node_by_id(void *dir, const uint8_t id[static NODE_ID_LEN], struct node_peer *out);
+bool mesh_node_by_link_key(void *dir, const uint8_t key[static DH_LEN], struct node_peer *out);
+
+/* mesh_seeds(cfg, out, error): the configured seeds; their number, or -EINVAL. */
+MUST_USE int mesh_seeds(const struct config *cfg, struct seed out[static SEEDS_MAX], char *error,
+			size_t error_len);
+
+/* mesh_nodes_view(dir, roles, out): nodes with any of the roles. */
+void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out);
+
+void node_ref_fill(struct node_ref *ref, const uint8_t id[static NODE_ID_LEN], const char *name,
+		   const char *country);
+const char *config_aead_name(const struct config *cfg);
+
+#endif

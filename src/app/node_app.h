@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A node in the daemon: its worker, keys and descriptor, and the machine's forwarding when it is an
+ * exit. */
+#ifndef APP_NODE_APP_H
+#define APP_NODE_APP_H
+
+#include "app/worker.h"
+#include "config/config.h"
+#include "control/control.h"
+#include "host/exit_net.h"
+#include "mesh/membership.h"
+#include "node/node.h"
+
+struct node_app {
+	const struct config *cfg; /* borrowed */
+	struct worker worker;
+	struct identity identity;
+	struct directory *dir;
+	struct membership *membership;
+	struct node *node;
+	struct exit_params exit;
+	struct exit_net net;
+	bool has_net;
+	uint64_t since_wall_ns;
+};
+
+/* 0 or -errno with error filled.  After node_app_close the machine is as before. */
+MUST_USE int node_app_open(struct node_app *a, const struct config *cfg, char *error,
+			   size_t error_len);
+MUST_USE int node_app_start(struct node_app *a, char *error, size_t error_len);
+void node_app_close(struct node_app *a);
+
+/* For the API; from any thread but the worker's. */
+void node_app_view(struct node_app *a, struct own_node_view *out);
+
+#endif
