@@ -103,13 +103,6 @@ static int write_resp(struct links *ls, struct noise_hs *hs, uint8_t *msg)
 	return 0;
 }
 
-/* Of two handshakes that cross, the one begun by the lower static key goes on. */
-static void settle_crossing(struct links *ls, struct peer *p)
-{
-	if (p->attempt.is_running && !p->pub.circ_id_high)
-		attempt_give_way(ls, p);
-}
-
 /* The answer to a verified INIT: a key, which waits for the first cell, and a RESP. */
 static enum drop answer_init(struct links *ls, struct peer *p, struct init *in, uint32_t peer_index,
 			     const struct endpoint *from, const struct now *now)
@@ -126,7 +119,6 @@ static enum drop answer_init(struct links *ls, struct peer *p, struct init *in, 
 		p->is_stranger = true;
 		p->pub.endpoint = *from;
 	}
-	settle_crossing(ls, p);
 	p->has_init = true;
 	p->init_ns = now->mono_ns;
 	memcpy(p->init_tai, in->tai, TAI64N_LEN);

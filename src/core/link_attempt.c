@@ -100,11 +100,6 @@ void attempt_end(struct links *ls, struct peer *p)
 	secret_wipe(&p->attempt, sizeof(p->attempt));
 }
 
-void attempt_give_way(struct links *ls, struct peer *p)
-{
-	drop_last_init(ls, &p->attempt);
-}
-
 /* ---- answers ---- */
 
 /* The peer that we sent the INIT with this index to, if that INIT is the newest one. */

@@ -58,7 +58,7 @@ struct link_key {
 struct attempt {
 	bool is_running;
 	bool is_prompted;      /* a cookie has already brought the next INIT forward */
-	struct link_key *key;  /* of the last INIT; NULL when it gave way to the peer's */
+	struct link_key *key;  /* of the last INIT */
 	struct noise_hs noise; /* of the last INIT */
 	uint8_t mac1[MAC_LEN]; /* of the last INIT */
 	uint64_t began_ns, sent_ns, retry_ns;
@@ -150,8 +150,6 @@ void keys_free_dead(struct links *ls);
 void attempt_begin(struct links *ls, struct peer *p, const struct now *now);
 void attempt_tick(struct links *ls, struct peer *p, const struct now *now);
 void attempt_end(struct links *ls, struct peer *p);
-/* Out of the way of the peer's handshake; goes on at the next retry if that comes to nothing. */
-void attempt_give_way(struct links *ls, struct peer *p);
 enum drop attempt_recv_resp(struct links *ls, const uint8_t *msg, const struct now *now);
 enum drop attempt_recv_cookie(struct links *ls, const uint8_t *msg, const struct now *now);
 

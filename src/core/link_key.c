@@ -2,9 +2,9 @@
 /*
  * Transport keys: made by a handshake, confirmed by the first cell, superseded, expired, wiped.
  *
- * When both sides begin at once, two keys come into being.  A key that we did not begin becomes the
- * sending key only if it was made after our own (is_rx_only otherwise), so that the two sides never
- * settle on a key that neither of them began and nobody would renew.
+ * When both sides begin at once, two keys come into being.  The peer's becomes our sending key only
+ * if it was made after our own (is_rx_only otherwise).  Without that rule both sides could end up
+ * sending under the key that the other began, and then nobody would renew any.
  */
 #include "core/link_int.h"
 #include "util/xalloc.h"

@@ -50,14 +50,9 @@ static inline struct links *links_make(struct pair *t, const struct dh_keypair *
 	return links_create(&params);
 }
 
-enum lower {
-	A_IS_LOWER,
-	B_IS_LOWER,
-};
-
-/* Limits of 0 stand for the usual ones.  lower: whose static key compares lower. */
-static inline void pair_init_limits(struct pair *t, uint64_t seed, enum lower lower,
-				    uint32_t max_links, uint32_t init_burst)
+/* Limits of 0 stand for the usual ones. */
+static inline void pair_init_limits(struct pair *t, uint64_t seed, uint32_t max_links,
+				    uint32_t init_burst)
 {
 	*t = (struct pair){
 	    .now = {.mono_ns = 5 * NS_PER_S, .wall_ns = 1800000000 * NS_PER_S},
@@ -66,11 +61,8 @@ static inline void pair_init_limits(struct pair *t, uint64_t seed, enum lower lo
 	    .max_links = max_links != 0 ? max_links : 16,
 	    .init_burst = init_burst != 0 ? init_burst : 1000,
 	};
-	do {
-		dh_keypair_generate(&t->a.identity, &t->rng);
-		dh_keypair_generate(&t->b.identity, &t->rng);
-	} while ((memcmp(t->a.identity.public, t->b.identity.public, DH_LEN) < 0) !=
-		 (lower == A_IS_LOWER));
+	dh_keypair_generate(&t->a.identity, &t->rng);
+	dh_keypair_generate(&t->b.identity, &t->rng);
 	t->a.endpoint = endpoint_number(1);
 	t->b.endpoint = endpoint_number(2);
 	t->a.ls = links_make(t, &t->a.identity, false);
@@ -79,7 +71,7 @@ static inline void pair_init_limits(struct pair *t, uint64_t seed, enum lower lo
 
 static inline void pair_init(struct pair *t, uint64_t seed)
 {
-	pair_init_limits(t, seed, seed & 1 ? A_IS_LOWER : B_IS_LOWER, 0, 0);
+	pair_init_limits(t, seed, 0, 0);
 }
 
 static inline void pair_fini(struct pair *t)

@@ -247,6 +247,29 @@ static void test_keys_overlap(void)
 	pair_fini(&t);
 }
 
+/* Whatever comes late under an old key, it tells nothing new of where the peer is. */
+static void test_old_key_says_nothing(void)
+{
+	const struct endpoint here = endpoint_number(1), there = endpoint_number(50);
+	struct pair t;
+	uint8_t cell[2][CELL_LEN];
+
+	pair_init(&t, 52);
+	bring_up(&t);
+	make_cell(&t, &t.a, CELL_DATA_FWD, 3, cell[0]);
+	make_cell(&t, &t.b, CELL_DATA_BWD, 3, cell[1]);
+	pass_time(&t, 130 * NS_PER_S);
+	peer_want_rekey(t.a.ls, peer_of(t.a.link));
+	tick(&t);
+	pump(&t);
+	pass_time(&t, 40 * NS_PER_S);
+	CHECK_INT(open_from(&t, cell[0], &there), DROP_NONE);
+	CHECK(endpoint_equal(&t.b.link->endpoint, &here));
+	CHECK_INT(open_cell(&t, &t.a, cell[1]).drop, DROP_NONE);
+	CHECK(links_deadline(t.a.ls) > t.now.mono_ns); /* no rekey for the old key's age */
+	pair_fini(&t);
+}
+
 /* In the batch that confirms a new key there are cells of the key that it pushes out. */
 static void test_key_falls_out_within_a_batch(void)
 {
@@ -347,6 +370,7 @@ int main(void)
 	RUN(test_roaming);
 	RUN(test_init_does_not_roam);
 	RUN(test_keys_overlap);
+	RUN(test_old_key_says_nothing);
 	RUN(test_key_falls_out_within_a_batch);
 	RUN(test_rekey_by_counter);
 	RUN(test_counter_limit);

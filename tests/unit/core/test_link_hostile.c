@@ -93,7 +93,7 @@ static void test_spoiled_cookie(void)
 	struct pair t;
 	struct link_out init, cookie;
 
-	pair_init_limits(&t, 22, A_IS_LOWER, 0, 10);
+	pair_init_limits(&t, 22, 0, 10);
 	call(&t, &t.a);
 	NEED(take_out(&t.a, &init));
 	load(&t);
@@ -123,7 +123,7 @@ static void test_cookies_without_end(void)
 	struct link_out out;
 	unsigned inits = 0;
 
-	pair_init_limits(&t, 23, A_IS_LOWER, 0, 10);
+	pair_init_limits(&t, 23, 0, 10);
 	call(&t, &t.a);
 	for (unsigned ms = 0; ms < 5000; ms++) {
 		while (links_next_out(t.a.ls, &out)) {
@@ -323,7 +323,7 @@ static void test_flood(void)
 	struct link_out out;
 	unsigned tried = 0, asked = 0, replies = 0;
 
-	pair_init_limits(&t, 32, B_IS_LOWER, 0, BURST);
+	pair_init_limits(&t, 32, 0, BURST);
 	for (unsigned i = 0; i < 60000; i++) {
 		const struct endpoint from = endpoint_number(1000 + i % 1000);
 		enum drop drop;
@@ -367,7 +367,7 @@ static void test_flood_with_cookies(void)
 	unsigned drops[DROP_COUNT] = {0};
 	uint8_t cookie[COOKIE_LEN];
 
-	pair_init_limits(&t, 33, A_IS_LOWER, 0, BURST);
+	pair_init_limits(&t, 33, 0, BURST);
 	load(&t);
 	for (unsigned i = 0; i < 1000; i++) {
 		from.ip[7] = (uint8_t)i; /* of one /56 */
@@ -416,7 +416,7 @@ static void test_answers_are_bounded(void)
 	struct link_out out;
 	unsigned drops[DROP_COUNT] = {0};
 
-	pair_init_limits(&t, 34, A_IS_LOWER, 0, 1);
+	pair_init_limits(&t, 34, 0, 1);
 	for (unsigned i = 0; i < 2 * OUT_MAX; i++) {
 		make_rubbish(&t, &out, NULL);
 		drops[give(&t, &t.b, &out)]++;
