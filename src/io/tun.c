@@ -27,9 +27,9 @@ enum {
 };
 
 struct tun_memory {
-	uint32_t used; /* of the area */
-	_Alignas(64) uint8_t area[AREA_LEN];
+	uint8_t area[AREA_LEN];
 	uint8_t heads[HEADS_LEN]; /* headers of packets cut from large frames */
+	uint32_t used;            /* of the area */
 };
 
 _Static_assert(sizeof((struct tun_memory){0}.heads) >= TUN_SPLIT_HEAD_MAX,
@@ -121,10 +121,7 @@ int tun_open(struct tun *t, const struct tun_config *cfg, const char **what)
 	t->stats = (struct tun_stats){0};
 	t->split = (struct tun_split){0};
 	tun_merge_init(&t->merge, cfg->offload && accept_offloads(fd), emit_frame);
-	t->memory = aligned_alloc(_Alignof(struct tun_memory), sizeof(struct tun_memory));
-	if (t->memory == NULL)
-		abort();
-	t->memory->used = 0;
+	t->memory = xcalloc(1, sizeof(*t->memory));
 	return 0;
 }
 

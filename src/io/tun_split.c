@@ -49,6 +49,8 @@ static void start_cutting(struct tun_split *s, const struct ip_layout *l, const 
 	s->layout = *l;
 	s->ipv4_id = get_be16(p + IPV4_ID_OFF);
 	s->pseudo_sum = ip_pseudo_sum(l, p);
+	if (!l->v6)
+		s->ipv4_sum = ip_sum(p, 2) + ip_sum(p + 6, 4) + ip_sum(p + 12, l->l4_off - 12u);
 }
 
 int tun_split_start(struct tun_split *s, uint8_t *frame, size_t len)
@@ -95,8 +97,8 @@ static void write_head(struct tun_split *s, uint8_t *h, size_t payload_len)
 	memcpy(h, s->p, l->head_len);
 	ip_resize(l, h, len);
 	if (!l->v6) {
-		put_be16(h + IPV4_ID_OFF, s->ipv4_id++);
-		ip_sum_head(h);
+		put_be16(h + IPV4_ID_OFF, s->ipv4_id);
+		put_be16(h + IPV4_CSUM_OFF, (uint16_t)~ip_fold(s->ipv4_sum + len + s->ipv4_id++));
 	}
 	if (l->proto == IPPROTO_TCP) {
 		uint8_t *t = h + l->l4_off;

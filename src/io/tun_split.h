@@ -30,6 +30,7 @@ struct tun_split {
 	uint16_t ipv4_id; /* of the next segment */
 	struct ip_layout layout;
 	uint64_t pseudo_sum; /* without the length */
+	uint64_t ipv4_sum;   /* of the header without length, id and checksum */
 };
 
 /*

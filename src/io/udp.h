@@ -43,9 +43,9 @@ void udp_close(struct udp *u);
 MUST_USE int udp_local(const struct udp *u, struct endpoint *e);
 
 /*
- * udp_recv(u, dgrams): receives what is there in one system call, up to a batch.  Returns the
- * number of datagrams in *dgrams, 0 when there was none, or -errno.  The datagrams and their bytes
- * are the caller's until the next udp_recv.
+ * udp_recv(u, dgrams): receives what is there in one system call, up to a batch (some 200, seldom
+ * more).  Returns the number of datagrams in *dgrams, 0 when there was none, or -errno.  The
+ * datagrams and their bytes are the caller's until the next udp_recv.
  */
 MUST_USE int udp_recv(struct udp *u, struct rx_dgram **dgrams);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Receiving: one area of memory, cut into a few large buffers when the kernel joins datagrams (GRO)
- * or into many small ones when it does not.  Names and lengths that the kernel overwrites are set
- * back only in the messages that it used.
+ * Receiving: one area of memory, cut into large buffers when the kernel joins datagrams (GRO) or
+ * into small ones when it does not.  With GRO we ask for few messages when the last ones were long
+ * and for many when they were single datagrams, so that a batch has about the same size either way.
  */
 #include <errno.h>
 
@@ -10,12 +10,16 @@
 #include "util/xalloc.h"
 
 enum {
-	AREA_LEN = 256 << 10,
 	GRO_LEN = 64 << 10,
+	GRO_STRIDE = GRO_LEN + 1536, /* buffers 64 KiB apart would share their cache sets */
+	GRO_MESSAGES_MIN = 4,
+	GRO_MESSAGES_MAX = 32,
 	GRO_SEGMENTS_MAX = 128, /* what the kernel joins at most */
 	PLAIN_LEN = 2 << 10,
-	MESSAGES_MAX = AREA_LEN / PLAIN_LEN,
-	DGRAMS_MAX = AREA_LEN / GRO_LEN * GRO_SEGMENTS_MAX,
+	PLAIN_MESSAGES = 128,
+	DGRAMS_AIM = 192,
+	DGRAMS_MAX = GRO_MESSAGES_MAX * GRO_SEGMENTS_MAX,
+	MESSAGES_MAX = PLAIN_MESSAGES,
 	ECN_MASK = 3,
 	ECN_CE = 3,
 };
@@ -25,17 +29,15 @@ struct control {
 };
 
 struct udp_rx {
-	unsigned message_count;
+	unsigned message_count; /* to ask for */
 	struct mmsghdr messages[MESSAGES_MAX];
 	struct iovec iovs[MESSAGES_MAX];
 	union udp_name names[MESSAGES_MAX];
 	struct control controls[MESSAGES_MAX];
 	struct endpoint froms[MESSAGES_MAX];
 	struct rx_dgram dgrams[DGRAMS_MAX];
-	_Alignas(64) uint8_t area[AREA_LEN];
+	uint8_t *area;
 };
-
-_Static_assert(DGRAMS_MAX >= MESSAGES_MAX, "a plain message is one datagram");
 
 static void reset(struct udp_rx *rx, unsigned i)
 {
@@ -45,17 +47,16 @@ static void reset(struct udp_rx *rx, unsigned i)
 
 struct udp_rx *udp_rx_create(bool gro)
 {
-	const unsigned len = gro ? GRO_LEN : PLAIN_LEN;
-	struct udp_rx *rx = aligned_alloc(_Alignof(struct udp_rx), sizeof(*rx));
+	const unsigned count = gro ? GRO_MESSAGES_MAX : PLAIN_MESSAGES;
+	const size_t len = gro ? GRO_LEN : PLAIN_LEN, stride = gro ? GRO_STRIDE : PLAIN_LEN;
+	struct udp_rx *rx = xcalloc(1, sizeof(*rx));
 
-	if (rx == NULL)
-		abort();
-	memset(rx, 0, sizeof(*rx));
-	rx->message_count = AREA_LEN / len;
-	for (unsigned i = 0; i < rx->message_count; i++) {
+	rx->area = xcalloc(count, stride);
+	rx->message_count = count;
+	for (unsigned i = 0; i < count; i++) {
 		struct msghdr *h = &rx->messages[i].msg_hdr;
 
-		rx->iovs[i] = (struct iovec){rx->area + i * len, len};
+		rx->iovs[i] = (struct iovec){rx->area + i * stride, len};
 		h->msg_name = &rx->names[i];
 		h->msg_iov = &rx->iovs[i];
 		h->msg_iovlen = 1;
@@ -67,6 +68,7 @@ struct udp_rx *udp_rx_create(bool gro)
 
 void udp_rx_free(struct udp_rx *rx)
 {
+	free(rx->area);
 	free(rx);
 }
 
@@ -125,6 +127,9 @@ int udp_recv(struct udp *u, struct rx_dgram **dgrams)
 			u->stats.rx_truncated++;
 		reset(rx, i);
 	}
+	if (u->gro && n > 0)
+		rx->message_count =
+		    MAX(GRO_MESSAGES_MIN, MIN(DGRAMS_AIM * (unsigned)got / n, GRO_MESSAGES_MAX));
 	*dgrams = rx->dgrams;
 	return (int)n;
 }

@@ -108,29 +108,40 @@ static bool wait_readable(const struct udp *u)
 	return poll(&p, 1, WAIT_MS) == 1;
 }
 
-/* Receives the datagrams first .. first + count - 1 in order; they are of len bytes, from `from`.
- */
-static void expect(struct udp *u, const struct endpoint *from, uint16_t len, uint32_t first,
-		   unsigned count)
+/* Numbers of datagrams that arrive in order: count from first on, but for a gap. */
+struct arrivals {
+	uint32_t first;
+	unsigned count, gap_at, gap;
+};
+
+/* Receives them and no others; they are of len bytes, from `from`. */
+static void expect_but(struct udp *u, const struct endpoint *from, uint16_t len,
+		       const struct arrivals *a)
 {
 	uint8_t good[CELL];
 	unsigned got = 0;
 
-	while (got < count) {
+	while (got < a->count) {
 		struct rx_dgram *d;
 		int n;
 
 		NEED(wait_readable(u));
 		n = udp_recv(u, &d);
-		NEED(n >= 0 && got + (unsigned)n <= count);
-		for (int i = 0; i < n; i++) {
-			fill(good, len, first + got++);
+		NEED(n >= 0 && got + (unsigned)n <= a->count);
+		for (int i = 0; i < n; i++, got++) {
+			fill(good, len, a->first + got + (got >= a->gap_at ? a->gap : 0));
 			NEED(d[i].len == len);
 			CHECK_MEM(d[i].data, good, len);
 			CHECK(endpoint_equal(d[i].from, from));
 			CHECK(!d[i].ce);
 		}
 	}
+}
+
+static void expect(struct udp *u, const struct endpoint *from, uint16_t len, uint32_t first,
+		   unsigned count)
+{
+	expect_but(u, from, len, &(struct arrivals){.first = first, .count = count});
 }
 
 static void expect_nothing(struct udp *u)
@@ -347,8 +358,8 @@ static void run_script(const struct scripted *c)
 	script(c->errors[0], c->errors[1], c->errors[2]);
 	send_at_most = c->at_most;
 	CHECK(udp_send(&tx, batches) == NULL);
-	expect(&rx, &from, CELL, 0, c->first_lost);
-	expect(&rx, &from, CELL, c->first_lost + lost, 200 - c->first_lost - lost);
+	expect_but(&rx, &from, CELL,
+		   &(struct arrivals){.count = 200 - lost, .gap_at = c->first_lost, .gap = lost});
 	expect_nothing(&rx);
 	CHECK_INT(tx.stats.tx_failed, c->failed);
 	CHECK_INT(tx.stats.tx_too_big, c->too_big);
