@@ -202,7 +202,7 @@ static void on_attached(struct client *c, struct client_route *r, const struct n
 	c->exit_failures = 0;
 	c->backoff_ns = 0;
 	enter(r, ROUTE_READY, r->successor_ns);
-	r->echo_ns = now->mono_ns;
+	r->echo_ns = now->mono_ns + 1; /* the next tick, when the owner has set up the machine */
 	r->ready_wall_ns = now->wall_ns;
 	c->reason[0] = '\0';
 	if (c->state != CLIENT_CONNECTED) {
