@@ -37,7 +37,8 @@ enum dirsync_peer_kind {
 
 /*
  * dirsync_peer_up(ds, link_id, kind, now): the link can carry messages; -ENOSPC when there are too
- * many peers or sources.  Telling it again is harmless, and may turn a neighbour into a source.
+ * many peers, or sources (then it is a neighbour).  Telling it again is harmless, and may turn a
+ * neighbour into a source.
  * dirsync_peer_down: it cannot.  What was learnt from a source is kept for when the same link comes
  * up again, unless another source needs the room.
  */

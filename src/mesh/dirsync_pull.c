@@ -32,7 +32,7 @@ static void ask(struct pull *p, struct pull_walker *w, uint64_t from, uint64_t t
 	*w = (struct pull_walker){
 	    .from = from,
 	    .to = to,
-	    .request = (uint16_t)(p->generation++ << WALKER_BITS | walker_number(p, w)),
+	    .request = (uint16_t)((unsigned)p->generation++ << WALKER_BITS | walker_number(p, w)),
 	    .state = WALKER_READY,
 	};
 }

@@ -4,6 +4,7 @@
 #define TESTS_MESH_FIXTURE_H
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "mesh/directory.h"
 

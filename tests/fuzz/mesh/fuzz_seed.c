@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Any text as a seed: what parses has a text that parses to the same. */
+#include <stdlib.h>
+
+#include "mesh/seed.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	char in[512], out[SEED_TEXT_MAX];
+	struct seed s, again;
+
+	if (len >= sizeof(in))
+		return 0;
+	memcpy(in, data, len);
+	in[len] = '\0';
+	if (seed_parse(&s, in, NULL) != 0)
+		return 0;
+	seed_format(&s, out);
+	if (seed_parse(&again, out, NULL) != 0 || memcmp(s.id, again.id, sizeof(s.id)) != 0 ||
+	    memcmp(s.link_public, again.link_public, sizeof(s.link_public)) != 0 ||
+	    !endpoint_equal(&s.addr, &again.addr))
+		abort();
+	return 0;
+}
