@@ -11,7 +11,8 @@
 #include "util/endpoint.h"
 #include "util/log.h"
 
-#define CONFIG_PATH_DEFAULT "/etc/macro/macro.conf"
+#define CONFIG_PATH_DEFAULT  "/etc/macro/macro.conf"
+#define CONFIG_IDENTITY_FILE "identity" /* in state_dir */
 
 enum config_section_id {
 	CONFIG_TOP, /* before the first section */

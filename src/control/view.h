@@ -151,7 +151,7 @@ struct event_view {
 	enum view_event event;
 	uint64_t time_ns; /* wall clock */
 	enum view_state state;
-	char text[VIEW_TEXT_LEN]; /* one line for people */
+	char text[VIEW_TEXT_LEN]; /* for people, after "STATE: ", "route changed: ", "error: " */
 	struct route_view route;  /* if it changed */
 };
 

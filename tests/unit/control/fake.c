@@ -73,7 +73,7 @@ static void *finish_connecting(void *ctx)
 
 	if (f->outcome == FAKE_CONNECTS) {
 		fake_set(f, VIEW_CONNECTED, "");
-		fake_post(f, VIEW_EVENT_STATE, "connected: entry-1 > relay-2 > exit-3");
+		fake_post(f, VIEW_EVENT_STATE, "entry-1 > relay-2 > exit-3");
 	} else {
 		fake_set(f, VIEW_ERROR, "hop 2 (relay-2) does not answer");
 		fake_post(f, VIEW_EVENT_STATE, "hop 2 (relay-2) does not answer");

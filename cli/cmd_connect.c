@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* connect, disconnect, reconnect: begin something; with --wait, see how it ends. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/show.h"
+
+#define TIMEOUT_DEFAULT_S 60
+
+struct waiting {
+	const char *wanted; /* state */
+	char state[32];
+	char text[256]; /* what was said last */
+};
+
+/* The first line is the state after our request, so nothing can have been missed. */
+static bool on_event(void *ctx, json_t *event)
+{
+	struct waiting *w = ctx;
+
+	if (json_text(event, "state")[0] == '\0')
+		return true;
+	snprintf(w->state, sizeof(w->state), "%s", json_text(event, "state"));
+	snprintf(w->text, sizeof(w->text), "%s", json_text(event, "text"));
+	return strcmp(w->state, w->wanted) != 0 && strcmp(w->state, "error") != 0 &&
+	       strcmp(w->state, "disconnected") != 0;
+}
+
+static enum code wait_for(const struct cli *cli, const char *wanted, long timeout_s)
+{
+	struct waiting w = {.wanted = wanted};
+	const enum code code = client_follow(cli, timeout_s, on_event, &w);
+
+	if (code == CODE_NOT_CONNECTED)
+		return cli_error(code, "still %s after %ld s%s%s; it goes on, see: macro status",
+				 w.state, timeout_s, w.text[0] != '\0' ? ": " : "", w.text);
+	if (code == CODE_OK && strcmp(w.state, wanted) != 0)
+		return cli_error(CODE_FAILED, "%s%s%s", w.state, w.text[0] != '\0' ? ": " : "",
+				 w.text);
+	return code;
+}
+
+/* Prints the state that the daemon reports, never the one we hope for. */
+static enum code finish(const struct cli *cli, const char *wanted)
+{
+	long timeout_s = TIMEOUT_DEFAULT_S;
+	enum code code = cli_number(cli, "timeout", 1, 86400, &timeout_s);
+	json_t *status;
+
+	if (code == CODE_OK && cli_has(cli, "wait"))
+		code = wait_for(cli, wanted, timeout_s);
+	if (code == CODE_OK)
+		code = client_get(cli, "/v1/status", &status);
+	if (code != CODE_OK)
+		return code;
+	show_status(cli, status, false);
+	if (cli_has(cli, "wait") && strcmp(json_text(status, "state"), wanted) != 0)
+		code = CODE_FAILED;
+	json_decref(status);
+	return code;
+}
+
+static void set_text(json_t *body, const struct cli *cli, const char *name)
+{
+	if (cli_has(cli, name))
+		json_object_set_new(body, name, json_string(cli_option(cli, name)));
+}
+
+/* A wrong --timeout must be found before anything is begun. */
+static enum code check_timeout(const struct cli *cli)
+{
+	long ignored;
+
+	return cli_number(cli, "timeout", 1, 86400, &ignored);
+}
+
+enum code run_connect(struct cli *cli)
+{
+	json_t *body = json_object();
+	long hops = 0;
+	enum code code = cli_number(cli, "hops", 1, 5, &hops);
+
+	if (code == CODE_OK)
+		code = check_timeout(cli);
+	if (code != CODE_OK) {
+		json_decref(body);
+		return code;
+	}
+	set_text(body, cli, "profile");
+	set_text(body, cli, "exit");
+	if (hops != 0)
+		json_object_set_new(body, "hops", json_integer(hops));
+	code = client_post(cli, "/v1/connect", body);
+	return code == CODE_OK ? finish(cli, "connected") : code;
+}
+
+enum code run_disconnect(struct cli *cli)
+{
+	enum code code = check_timeout(cli);
+
+	if (code == CODE_OK)
+		code = client_post(cli, "/v1/disconnect", NULL);
+	return code == CODE_OK ? finish(cli, "disconnected") : code;
+}
+
+enum code run_reconnect(struct cli *cli)
+{
+	enum code code = check_timeout(cli);
+
+	if (code == CODE_OK)
+		code = client_post(cli, "/v1/reconnect",
+				   json_pack("{s:b}", "new_exit", cli_has(cli, "new-exit")));
+	return code == CODE_OK ? finish(cli, "connected") : code;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* status, route show, exit list: what the daemon knows, for people or as its JSON. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "cli/client.h"
+#include "cli/show.h"
+#include "util/bytes.h"
+
+/* The local time of day of an RFC 3339 time, or dashes. */
+static const char *clock_time(const char *rfc3339, char out[static SHOW_TEXT_MAX])
+{
+	struct tm tm = {0};
+	time_t t;
+
+	snprintf(out, SHOW_TEXT_MAX, "--:--:--");
+	if (strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &tm) == NULL)
+		return out;
+	t = timegm(&tm);
+	if (localtime_r(&t, &tm) != NULL)
+		strftime(out, SHOW_TEXT_MAX, "%H:%M:%S", &tm);
+	return out;
+}
+
+static bool print_event(void *ctx, json_t *event)
+{
+	const char *kind = json_text(event, "event"), *text = json_text(event, "text");
+	char time[SHOW_TEXT_MAX];
+
+	(void)ctx;
+	clock_time(json_text(event, "time"), time);
+	if (strcmp(kind, "lost") == 0)
+		printf("%s %" JSON_INTEGER_FORMAT " events were lost\n", time,
+		       json_count(event, "lost_events"));
+	else
+		printf("%s %s%s%s\n", time,
+		       strcmp(kind, "state") == 0   ? json_text(event, "state")
+		       : strcmp(kind, "route") == 0 ? "route changed"
+						    : kind,
+		       text[0] != '\0' ? ": " : "", text);
+	return fflush(stdout) == 0;
+}
+
+static bool print_event_json(void *ctx, json_t *event)
+{
+	(void)ctx;
+	json_dumpf(event, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	putchar('\n');
+	return fflush(stdout) == 0;
+}
+
+enum code run_status(struct cli *cli)
+{
+	const bool is_json = cli_has(cli, "json");
+	bool is_connected;
+	json_t *status;
+	enum code code = client_get(cli, "/v1/status", &status);
+
+	if (code != CODE_OK)
+		return code;
+	if (is_json && !cli_has(cli, "follow"))
+		show_json(status);
+	else if (!is_json)
+		show_status(cli, status, cli_has(cli, "verbose"));
+	is_connected = strcmp(json_text(status, "state"), "connected") == 0;
+	json_decref(status);
+	if (cli_has(cli, "follow"))
+		return client_follow(cli, 0, is_json ? print_event_json : print_event, NULL);
+	return cli_has(cli, "check") && !is_connected ? CODE_NOT_CONNECTED : CODE_OK;
+}
+
+enum code run_route_show(struct cli *cli)
+{
+	json_t *answer, *route;
+	enum code code = client_get(cli, "/v1/route", &answer);
+
+	if (code != CODE_OK)
+		return code;
+	route = json_object_get(answer, "route");
+	if (cli_has(cli, "json"))
+		show_json(answer);
+	else if (json_is_object(route))
+		show_route(cli, route);
+	if (!json_is_object(route))
+		code = cli_error(CODE_NOT_CONNECTED, "there is no route: %s",
+				 json_text(answer, "state"));
+	json_decref(answer);
+	return code;
+}
+
+/* Only the exits in a country, if one is given. */
+static void filter_country(json_t *exits, const char *country)
+{
+	for (size_t i = json_array_size(exits); country != NULL && i-- > 0;)
+		if (strcasecmp(json_text(json_array_get(exits, i), "country"), country) != 0)
+			json_array_remove(exits, i);
+}
+
+static void print_exit(const json_t *e)
+{
+	const json_t *load = json_object_get(e, "load_percent");
+	const bool v4 = json_is_true(json_object_get(e, "exits_ipv4"));
+	const bool v6 = json_is_true(json_object_get(e, "exits_ipv6"));
+	char rate[SHOW_TEXT_MAX], percent[24] = "-";
+
+	if (json_is_integer(load))
+		snprintf(percent, sizeof(percent), "%" JSON_INTEGER_FORMAT "%%",
+			 json_integer_value(load));
+	printf("%-34s%-9s%12s%6s  %-8s%.8s\n", json_text(e, "name"), json_text(e, "country"),
+	       show_bit_rate(json_count(e, "bandwidth_bps"), rate), percent,
+	       v4 && v6 ? "4+6"
+	       : v4     ? "4"
+	       : v6     ? "6"
+			: "-",
+	       json_text(e, "id"));
+}
+
+enum code run_exit_list(struct cli *cli)
+{
+	json_t *answer, *exits;
+	enum code code = client_get(cli, "/v1/exits", &answer);
+
+	if (code != CODE_OK)
+		return code;
+	exits = json_object_get(answer, "exits");
+	filter_country(exits, cli_option(cli, "country"));
+	if (cli_has(cli, "json")) {
+		show_json(answer);
+	} else if (json_array_size(exits) == 0) {
+		code = cli_error(CODE_FAILED, "no exit is known%s%s",
+				 cli_has(cli, "country") ? " in " : " yet",
+				 cli_has(cli, "country") ? cli_option(cli, "country") : "");
+	} else {
+		printf("%-34s%-9s%12s%6s  %-8s%s\n", "NODE", "COUNTRY", "BANDWIDTH", "LOAD", "IP",
+		       "ID");
+		for (size_t i = 0; i < json_array_size(exits); i++)
+			print_exit(json_array_get(exits, i));
+	}
+	json_decref(answer);
+	return code;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Layout: the state as a word on the first line, then an indent of 4 and labels of 24 columns.
+ * Colour only repeats what the words say.
+ */
+#include "cli/show.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/bytes.h"
+
+#define RED    "31"
+#define GREEN  "32"
+#define YELLOW "33"
+
+const char *json_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "";
+}
+
+json_int_t json_count(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+const char *json_join(const json_t *list, const char *separator, char *out, size_t size)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < json_array_size(list) && len < size; i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i > 0 ? separator : "",
+					text != NULL ? text : "?");
+	}
+	return out;
+}
+
+void show_line(const char *label, const char *fmt, ...)
+{
+	va_list args;
+
+	printf("    %-24s", label);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	putchar('\n');
+}
+
+void show_json(const json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+	putchar('\n');
+}
+
+static const char *scaled(json_int_t n, const char *unit, char out[static SHOW_TEXT_MAX])
+{
+	static const char *const prefixes[] = {"", "k", "M", "G", "T"};
+	double v = (double)n;
+	size_t i = 0;
+
+	while (v >= 999.5 && i + 1 < ARRAY_LEN(prefixes)) {
+		v /= 1000;
+		i++;
+	}
+	snprintf(out, SHOW_TEXT_MAX, i > 0 && v < 9.95 ? "%.1f %s%s" : "%.0f %s%s", v, prefixes[i],
+		 unit);
+	return out;
+}
+
+const char *show_bytes(json_int_t n, char out[static SHOW_TEXT_MAX])
+{
+	return scaled(n, "B", out);
+}
+
+const char *show_bit_rate(json_int_t n, char out[static SHOW_TEXT_MAX])
+{
+	return scaled(n, "bit/s", out);
+}
+
+static void print_coloured(const struct cli *cli, const char *colour, const char *text)
+{
+	if (cli->has_colour)
+		printf("\033[%sm%s\033[0m", colour, text);
+	else
+		printf("%s", text);
+}
+
+static void print_state(const struct cli *cli, const json_t *status)
+{
+	static const struct {
+		const char *name, *line, *colour;
+	} states[] = {
+	    {"connected", "Connected", GREEN},
+	    {"connecting", "Connecting (traffic NOT protected)", YELLOW},
+	    {"reconnecting", "Reconnecting", YELLOW},
+	    {"disconnecting", "Disconnecting", YELLOW},
+	    {"disconnected", "Disconnected (traffic NOT protected)", RED},
+	    {"error", "Error (traffic NOT protected)", RED},
+	};
+	const char *state = json_text(status, "state"), *reason = json_text(status, "reason");
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(states) && strcmp(states[i].name, state) != 0)
+		i++;
+	if (i < ARRAY_LEN(states))
+		print_coloured(cli, states[i].colour, states[i].line);
+	else
+		printf("%s", state); /* from a newer daemon */
+	printf("%s%s\n", reason[0] != '\0' ? ": " : "", reason);
+}
+
+/* "10.88.0.2, fd6d::2" under a label, if there are any. */
+static void show_addresses(const char *label, const json_t *pair)
+{
+	const char *v4 = json_text(pair, "ipv4"), *v6 = json_text(pair, "ipv6");
+
+	if (v4[0] != '\0' || v6[0] != '\0')
+		show_line(label, "%s%s%s", v4, v4[0] != '\0' && v6[0] != '\0' ? ", " : "", v6);
+}
+
+static const char *node_name(const json_t *node)
+{
+	const char *name = json_text(node, "name");
+
+	return name[0] != '\0' ? name : json_text(node, "id");
+}
+
+static void show_path(const json_t *route)
+{
+	const json_t *hops = json_object_get(route, "hops");
+
+	printf("    %-24syou", "Route:");
+	for (size_t i = 0; i < json_array_size(hops); i++)
+		printf(" > %s", node_name(json_array_get(hops, i)));
+	putchar('\n');
+}
+
+static void show_backups(const json_t *paths)
+{
+	const json_int_t backup = json_count(paths, "backup");
+
+	if (backup == 0)
+		show_line("Backups:", "none - a relay failure will interrupt traffic");
+	else
+		show_line("Backups:", "%" JSON_INTEGER_FORMAT " ready", backup);
+}
+
+static void show_proof(const json_t *proof)
+{
+	const json_t *age = json_object_get(proof, "last_verified_age_ms");
+
+	if (!json_is_number(age)) {
+		show_line("Proof:", "nothing verified yet");
+		return;
+	}
+	show_line("Proof:",
+		  "%" JSON_INTEGER_FORMAT " cells verified, %" JSON_INTEGER_FORMAT
+		  " failed, last %.1f s ago",
+		  json_count(proof, "verified_cells"), json_count(proof, "failed_cells"),
+		  json_number_value(age) / 1000);
+}
+
+static void show_traffic(const json_t *traffic)
+{
+	char bytes[SHOW_TEXT_MAX];
+
+	show_line("Received:", "%s in %" JSON_INTEGER_FORMAT " packets",
+		  show_bytes(json_count(traffic, "rx_bytes"), bytes),
+		  json_count(traffic, "rx_packets"));
+	show_line("Sent:", "%s in %" JSON_INTEGER_FORMAT " packets",
+		  show_bytes(json_count(traffic, "tx_bytes"), bytes),
+		  json_count(traffic, "tx_packets"));
+}
+
+static void show_details(const json_t *status)
+{
+	const json_t *paths = json_object_get(status, "paths");
+
+	show_line("Profile:", "%s", json_text(status, "profile"));
+	show_line("Since:", "%s", json_text(status, "since"));
+	if (!json_is_object(json_object_get(status, "route")))
+		return;
+	show_addresses("Tunnel address:", json_object_get(status, "inner_addresses"));
+	show_line("MTU:", "%" JSON_INTEGER_FORMAT " bytes", json_count(status, "mtu_bytes"));
+	show_traffic(json_object_get(status, "traffic"));
+	show_line("Session:", "%s", json_text(status, "session"));
+	show_line("Paths:", "%" JSON_INTEGER_FORMAT " active, %" JSON_INTEGER_FORMAT " backup",
+		  json_count(paths, "active"), json_count(paths, "backup"));
+}
+
+void show_status(const struct cli *cli, const json_t *status, bool is_verbose)
+{
+	const json_t *exit_node = json_object_get(status, "exit");
+	const json_t *route = json_object_get(status, "route");
+
+	print_state(cli, status);
+	if (json_is_object(exit_node))
+		show_line("Exit:", "%s (%s)", node_name(exit_node),
+			  json_text(exit_node, "country"));
+	show_addresses("Visible address:", json_object_get(status, "visible_addresses"));
+	if (json_is_object(route)) {
+		show_path(route);
+		show_backups(json_object_get(status, "paths"));
+		show_line("Features:", "Kill switch %s", json_text(status, "kill_switch"));
+		show_proof(json_object_get(status, "proof"));
+	}
+	if (is_verbose)
+		show_details(status);
+}
+
+static void show_hop(const struct cli *cli, size_t number, const json_t *hop)
+{
+	const json_t *rtt = json_object_get(hop, "rtt_ms");
+	const char *status = json_text(hop, "status");
+	char role[32], time[SHOW_TEXT_MAX] = "-";
+
+	json_join(json_object_get(hop, "roles"), "+", role, sizeof(role));
+	if (json_is_number(rtt))
+		snprintf(time, sizeof(time), "%.1f ms", json_number_value(rtt));
+	printf("%-3zu%-8s%-34s%-9s%10s  ", number, role, node_name(hop), json_text(hop, "country"),
+	       time);
+	print_coloured(cli,
+		       strcmp(status, "ok") == 0       ? GREEN
+		       : strcmp(status, "failed") == 0 ? RED
+						       : YELLOW,
+		       status);
+	putchar('\n');
+}
+
+void show_route(const struct cli *cli, const json_t *route)
+{
+	const json_t *hops = json_object_get(route, "hops");
+
+	printf("%-3s%-8s%-34s%-9s%10s  %s\n", "#", "ROLE", "NODE", "COUNTRY", "RTT", "STATUS");
+	for (size_t i = 0; i < json_array_size(hops); i++)
+		show_hop(cli, i + 1, json_array_get(hops, i));
+}

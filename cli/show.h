@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* How things look on a terminal. */
+#ifndef CLI_SHOW_H
+#define CLI_SHOW_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+#define SHOW_TEXT_MAX 64
+
+/* show_status(cli, status, is_verbose): the state's line and, below it, what is known. */
+void show_status(const struct cli *cli, const json_t *status, bool is_verbose);
+
+/* show_route(cli, route): a row for each hop. */
+void show_route(const struct cli *cli, const json_t *route);
+
+/* show_line(label, fmt, ...): "    Label:              value". */
+void show_line(const char *label, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* show_json(json): for programs, whole. */
+void show_json(const json_t *json);
+
+/* 1500 -> "1.5 kB"; 200000000 -> "200 Mbit/s" */
+const char *show_bytes(json_int_t n, char out[static SHOW_TEXT_MAX]);
+const char *show_bit_rate(json_int_t n, char out[static SHOW_TEXT_MAX]);
+
+/* json_text(object, key), json_count(object, key): "" and 0 for what is null or missing. */
+const char *json_text(const json_t *object, const char *key);
+json_int_t json_count(const json_t *object, const char *key);
+
+/* "entry, relay" from a list of strings; separator as given. */
+const char *json_join(const json_t *list, const char *separator, char *out, size_t size);
+
+#endif

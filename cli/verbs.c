@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Every verb and option, once: parsing, help, completion and macro(1) are made from these rows. */
+#include "cli/cli.h"
+
+const struct option_spec cli_global_options[] = {
+    {"socket", 0, "PATH", "control socket of the daemon (or MACRO_SOCKET)", WORD_FILE},
+    {"config", 'c', "FILE", "configuration file (or MACRO_CONFIG)", WORD_FILE},
+    {"help", 'h', NULL, "explain the verb", WORD_TEXT},
+    {0},
+};
+
+#define WAIT                                                                          \
+	{                                                                             \
+		"wait", 'w', NULL, "return when it is done, or has failed", WORD_TEXT \
+	}
+#define TIMEOUT                                                             \
+	{                                                                   \
+		"timeout", 0, "SECONDS", "how long to wait (60)", WORD_TEXT \
+	}
+#define JSON                                                          \
+	{                                                             \
+		"json", 'j', NULL, "as JSON, for programs", WORD_TEXT \
+	}
+
+static const struct option_spec connect_options[] = {
+    WAIT,
+    {"exit", 0, "WHERE", "auto, a country's two letters, or a node's name or id", WORD_EXIT},
+    {"hops", 0, "N", "number of nodes on the route, 1 to 5", WORD_HOPS},
+    {"profile", 0, "NAME", "profile of the configuration", WORD_PROFILE},
+    TIMEOUT,
+    {0},
+};
+
+static const struct option_spec disconnect_options[] = {WAIT, TIMEOUT, {0}};
+
+static const struct option_spec reconnect_options[] = {
+    WAIT,
+    {"new-exit", 0, NULL, "another exit too; open connections end", WORD_TEXT},
+    TIMEOUT,
+    {0},
+};
+
+static const struct option_spec status_options[] = {
+    {"verbose", 'v', NULL, "with addresses, traffic and more", WORD_TEXT},
+    JSON,
+    {"follow", 'f', NULL, "then one line for each change", WORD_TEXT},
+    {"check", 0, NULL, "exit status 3 if not connected", WORD_TEXT},
+    {0},
+};
+
+static const struct option_spec json_options[] = {JSON, {0}};
+
+static const struct option_spec exit_list_options[] = {
+    {"country", 0, "CC", "only those in this country", WORD_COUNTRY}, JSON, {0}};
+
+#define STATE_DIR                                                                                  \
+	{                                                                                          \
+		"state-dir", 0, "DIR", "directory of the identity ([daemon] state_dir)", WORD_FILE \
+	}
+#define ADDRESS                                                                                    \
+	{                                                                                          \
+		"address", 0, "IP:PORT", "where others reach the node; may be repeated", WORD_TEXT \
+	}
+
+static const struct option_spec node_init_options[] = {
+    STATE_DIR,
+    {"name", 0, "NAME", "name of the node", WORD_TEXT},
+    {"roles", 0, "LIST", "entry, relay and exit, in any combination (relay)", WORD_TEXT},
+    {"country", 0, "CC", "country the node stands in", WORD_TEXT},
+    ADDRESS,
+    {"operator", 0, "NAME", "who runs it; the same on all nodes of one operator", WORD_TEXT},
+    {"seed", 0, "TOKEN", "of a node of the mesh to join; may be repeated", WORD_TEXT},
+    {"bandwidth", 0, "RATE", "what it can carry, as 200M (bit/s)", WORD_TEXT},
+    {0},
+};
+
+static const struct option_spec node_seed_options[] = {STATE_DIR, ADDRESS, {0}};
+
+const struct verb cli_verbs[] = {
+    {.name = "connect",
+     .alias = "up",
+     .help = "send this machine's traffic through the mesh",
+     .run = run_connect,
+     .options = connect_options},
+    {.name = "disconnect",
+     .alias = "down",
+     .help = "stop that, and restore routes and DNS",
+     .run = run_disconnect,
+     .options = disconnect_options},
+    {.name = "reconnect",
+     .help = "take a new route; connections survive if the exit stays",
+     .run = run_reconnect,
+     .options = reconnect_options},
+    {.name = "status",
+     .help = "show whether, where and how this machine is connected",
+     .run = run_status,
+     .options = status_options},
+    {.name = "route show",
+     .help = "show each hop of the route",
+     .run = run_route_show,
+     .options = json_options,
+     .is_default = true},
+    {.name = "exit list",
+     .help = "list the exits that are known",
+     .run = run_exit_list,
+     .options = exit_list_options,
+     .is_default = true},
+    {.name = "node init",
+     .help = "make a node's identity and configuration, print its seeds",
+     .run = run_node_init,
+     .options = node_init_options},
+    {.name = "node seed",
+     .help = "print the seed tokens that lead others to this node",
+     .run = run_node_seed,
+     .options = node_seed_options},
+    {.name = "node status",
+     .help = "show this daemon as a node",
+     .run = run_node_status,
+     .options = json_options,
+     .is_default = true},
+    {.name = "config check",
+     .help = "check the configuration, with line numbers",
+     .run = run_config_check,
+     .operands = "[FILE]",
+     .operand_kind = WORD_FILE,
+     .operands_max = 1},
+    {.name = "config sample",
+     .help = "print a configuration with every key explained",
+     .run = run_config_sample},
+    {.name = "completion",
+     .help = "print the completion script for a shell",
+     .run = run_completion,
+     .operands = "bash|zsh|fish",
+     .operand_kind = WORD_SHELL,
+     .operands_max = 1},
+    {.name = "version", .help = "print the version", .run = run_version},
+    {.name = "help",
+     .help = "explain a verb",
+     .run = run_help,
+     .operands = "[VERB]",
+     .operand_kind = WORD_VERB,
+     .operands_max = 2},
+    {.name = "complete",
+     .help = "print the candidates for the last word",
+     .run = run_complete,
+     .operands = "WORD...",
+     .operands_max = 1000,
+     .is_hidden = true},
+};
+
+const size_t cli_verb_count = sizeof(cli_verbs) / sizeof(cli_verbs[0]);

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The real macro against a made-up daemon: what it prints, word for word, and its exit status. */
+#include <jansson.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/lib/test.h"
+#include "tests/unit/control/fake.h"
+#include "util/xalloc.h"
+
+static struct fake fake;
+static const char *macro_path;
+static char out[65536], err[16384];
+
+static void read_back(const char *name, char *buf, size_t size)
+{
+	char *path = xasprintf("%s/%s", fake.dir, name);
+	FILE *f = fopen(path, "r");
+
+	buf[0] = '\0';
+	if (f != NULL) {
+		buf[fread(buf, 1, size - 1, f)] = '\0';
+		fclose(f);
+	}
+	unlink(path);
+	free(path);
+}
+
+/* Runs macro with these arguments (shell words); its exit status, its output in out and err. */
+static int run(const char *args)
+{
+	char *command = xasprintf("MACRO_SOCKET=%s MACRO_CONFIG=%s/macro.conf TZ=UTC %s %s "
+				  ">%s/out 2>%s/err </dev/null",
+				  fake.path, fake.dir, macro_path, args, fake.dir, fake.dir);
+	const int status = system(command);
+
+	free(command);
+	read_back("out", out, sizeof(out));
+	read_back("err", err, sizeof(err));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void check(const char *args, int status, const char *stdout_text, const char *stderr_text)
+{
+	const int got = run(args);
+
+	if (got != status || strcmp(out, stdout_text) != 0 || strcmp(err, stderr_text) != 0)
+		printf("# macro %s: %d\n# stdout:\n%s# stderr:\n%s", args, got, out, err);
+	CHECK_INT(got, status);
+	CHECK(strcmp(out, stdout_text) == 0);
+	CHECK(strcmp(err, stderr_text) == 0);
+}
+
+static const char connected[] = "Connected\n"
+				"    Exit:                   exit-3 (NL)\n"
+				"    Visible address:        203.0.113.7\n"
+				"    Route:                  you > entry-1 > relay-2 > exit-3\n"
+				"    Backups:                none - a relay failure will interrupt "
+				"traffic\n"
+				"    Features:               Kill switch off\n"
+				"    Proof:                  4000 cells verified, 0 failed, last "
+				"0.4 s ago\n";
+
+static void test_status(void)
+{
+	char *verbose;
+
+	check("", 0, "Disconnected (traffic NOT protected)\n", "");
+	check("status", 0, "Disconnected (traffic NOT protected)\n", "");
+	check("status --check", 3, "Disconnected (traffic NOT protected)\n", "");
+	check("status -v", 0,
+	      "Disconnected (traffic NOT protected)\n"
+	      "    Profile:                default\n"
+	      "    Since:                  2026-01-02T03:04:05.678Z\n",
+	      "");
+	fake_set(&fake, VIEW_CONNECTING, "asking for a route");
+	check("status", 0, "Connecting (traffic NOT protected): asking for a route\n", "");
+	fake_set(&fake, VIEW_ERROR, "hop 2 (relay-2) does not answer");
+	check("status --check", 3,
+	      "Error (traffic NOT protected): hop 2 (relay-2) does not answer\n", "");
+	fake_set(&fake, VIEW_CONNECTED, "");
+	check("status", 0, connected, "");
+	check("status --check", 0, connected, "");
+	verbose = xasprintf("%s%s", connected,
+			    "    Profile:                default\n"
+			    "    Since:                  2026-01-02T03:04:05.678Z\n"
+			    "    Tunnel address:         10.88.0.2, fd6d:6d00::2\n"
+			    "    MTU:                    1324 bytes\n"
+			    "    Received:               1.5 kB in 10 packets\n"
+			    "    Sent:                   2.5 MB in 20 packets\n"
+			    "    Session:                0123abcd\n"
+			    "    Paths:                  1 active, 0 backup\n");
+	check("status -v", 0, verbose, "");
+	free(verbose);
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+}
+
+static void check_json(const char *args, int status, const char *key)
+{
+	json_t *json;
+
+	CHECK_INT(run(args), status);
+	json = json_loads(out, 0, NULL);
+	CHECK(json != NULL);
+	CHECK_INT(json_integer_value(json_object_get(json, "schema")), 1);
+	CHECK(json_object_get(json, key) != NULL);
+	json_decref(json);
+}
+
+static void test_json(void)
+{
+	check_json("status --json", 0, "state");
+	check_json("status -j", 0, "proof");
+	check_json("route show --json", 3, "route");
+	check_json("exit list -j", 0, "exits");
+	check_json("node status --json", 0, "node");
+	fake_set(&fake, VIEW_CONNECTED, "");
+	check_json("route show --json", 0, "route");
+	CHECK(strstr(out, "\"rtt_ms\": 12.346,") != NULL);
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+}
+
+static void test_route(void)
+{
+	static const char route[] =
+	    "#  ROLE    NODE                              COUNTRY         RTT  STATUS\n"
+	    "1  entry   entry-1                           DE          12.3 ms  ok\n"
+	    "2  relay   relay-2                           FR          20.0 ms  ok\n"
+	    "3  exit    exit-3                            NL                -  unknown\n";
+
+	check("route show", 3, "", "macro: there is no route: disconnected\n");
+	fake_set(&fake, VIEW_CONNECTED, "");
+	check("route show", 0, route, "");
+	check("route", 0, route, "");
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+}
+
+static void test_exit_list(void)
+{
+	static const char head[] =
+	    "NODE                              COUNTRY     BANDWIDTH  LOAD  IP      ID\n";
+	static const char nl[] =
+	    "exit-3                            NL         200 Mbit/s   12%  4+6     cccccccc\n";
+	static const char se[] =
+	    "exit-4                            SE         1.0 Gbit/s     -  4       dddddddd\n";
+	char *all = xasprintf("%s%s%s", head, nl, se), *one = xasprintf("%s%s", head, se);
+
+	check("exit list", 0, all, "");
+	check("exit", 0, all, "");
+	check("exit list --country se", 0, one, "");
+	check("exit --country SE", 0, one, "");
+	check("exit list --country XX", 1, "", "macro: no exit is known in XX\n");
+	free(all);
+	free(one);
+}
+
+static void test_connect(void)
+{
+	fake.outcome = FAKE_HANGS;
+	check("connect --exit DE --hops 2 --profile work", 0,
+	      "Connecting (traffic NOT protected)\n", "");
+	CHECK(strcmp(fake.connect.exit, "DE") == 0);
+	CHECK(strcmp(fake.connect.profile, "work") == 0);
+	CHECK_INT(fake.connect.hops, 2);
+	check("connect -w --timeout 1", 3, "",
+	      "macro: still connecting after 1 s; it goes on, see: macro status\n");
+	fake.outcome = FAKE_CONNECTS;
+	check("connect -w", 0, connected, "");
+	check("up --wait", 0, connected, "");
+	CHECK_INT(fake.connect.hops, 0);
+	check("reconnect -w --new-exit", 0, connected, "");
+	CHECK(fake.reconnect.new_exit);
+	check("reconnect -w", 0, connected, "");
+	CHECK(!fake.reconnect.new_exit);
+	check("disconnect -w", 0, "Disconnected (traffic NOT protected)\n", "");
+	check("down", 0, "Disconnected (traffic NOT protected)\n", "");
+}
+
+static void test_connect_fails(void)
+{
+	fake.outcome = FAKE_FAILS;
+	check("connect -w", 1, "", "macro: error: hop 2 (relay-2) does not answer\n");
+	fake.outcome = FAKE_REFUSES;
+	check("connect -w", 1, "", "macro: no node is known yet; wait a moment\n");
+	check("reconnect", 1, "", "macro: no node is known yet; wait a moment\n");
+	fake.outcome = FAKE_CONNECTS;
+	check("connect --profile missing", 1, "", "macro: there is no profile \"missing\"\n");
+	check("connect --exit 'a b'", 1, "",
+	      "macro: exit must be auto, a country's two letters, or a node's name or id\n");
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+}
+
+/* Follows in the background while the state changes, until the daemon stops. */
+static void test_follow(void)
+{
+	char *command = xasprintf("MACRO_SOCKET=%s TZ=UTC exec %s status --follow 2>%s/err",
+				  fake.path, macro_path, fake.dir);
+	FILE *f = popen(command, "r");
+	char line[512];
+	int status;
+
+	NEED(f != NULL);
+	CHECK(fgets(line, sizeof(line), f) != NULL);
+	CHECK(strcmp(line, "Disconnected (traffic NOT protected)\n") == 0);
+	CHECK(fgets(line, sizeof(line), f) != NULL &&
+	      strlen(line) == strlen("00:00:00 disconnected\n"));
+	CHECK(strcmp(line + 8, " disconnected\n") == 0);
+	fake_set(&fake, VIEW_CONNECTED, "");
+	fake_post(&fake, VIEW_EVENT_STATE, "exit-3 has answered");
+	CHECK(fgets(line, sizeof(line), f) != NULL);
+	CHECK(strcmp(line, "03:04:05 connected: exit-3 has answered\n") == 0);
+	fake_post(&fake, VIEW_EVENT_ROUTE, "relay-2 lossy -> relay-5");
+	CHECK(fgets(line, sizeof(line), f) != NULL);
+	CHECK(strcmp(line, "03:04:05 route changed: relay-2 lossy -> relay-5\n") == 0);
+	fake_post(&fake, VIEW_EVENT_ERROR, "");
+	CHECK(fgets(line, sizeof(line), f) != NULL);
+	CHECK(strcmp(line, "03:04:05 error\n") == 0);
+	control_stop(fake.control);
+	CHECK(fgets(line, sizeof(line), f) == NULL);
+	status = pclose(f);
+	CHECK(WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 4);
+	read_back("err", err, sizeof(err));
+	CHECK(strcmp(err, "macro: macrod has stopped\n") == 0);
+	free(command);
+}
+
+static void test_no_daemon(void)
+{
+	char *expected = xasprintf("macro: macrod is not running (nobody answers on %s); start it, "
+				   "or name its socket with --socket\n",
+				   fake.path);
+	char error[CONTROL_ERROR_MAX];
+
+	check("status", 4, "", expected);
+	check("connect -w", 4, "", expected);
+	check("status --follow", 4, "", expected);
+	free(expected);
+	check("status --socket /nonexistent", 4, "",
+	      "macro: macrod is not running (nobody answers on /nonexistent); start it, or name "
+	      "its socket with --socket\n");
+	NEED(control_start(&fake.control, fake.path, &fake_ops, &fake, error) == 0);
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+	check("status", 0, "Disconnected (traffic NOT protected)\n", "");
+}
+
+static void test_node_status(void)
+{
+	check("node status", 0,
+	      "relay-2\n"
+	      "    Id:                     bbbbbbbb22\n"
+	      "    Roles:                  entry, relay\n"
+	      "    Country:                FR\n"
+	      "    Operator:               example.org\n"
+	      "    Address:                192.0.2.2:4600\n"
+	      "    Listening on:           [::]:4600\n"
+	      "    Bandwidth:              200 Mbit/s\n"
+	      "    Since:                  2026-01-02T03:04:05.678Z\n"
+	      "    Descriptor until:       2026-01-02T03:04:05.678Z\n"
+	      "    Known nodes:            11\n"
+	      "    Links:                  2\n"
+	      "    Circuits:               7\n"
+	      "    Sessions:               0\n"
+	      "    Cells carried:          1000 forward, 2000 backward\n",
+	      "");
+	fake.node.is_node = false;
+	check("node", 1, "", "macro: this daemon is not a node; see: macro help node init\n");
+	fake.node.is_node = true;
+}
+
+static void test_usage(void)
+{
+	check("frob", 2, "", "macro: there is no verb \"frob\"; see: macro help\n");
+	check("exit lst", 2, "", "macro: there is no verb \"exit lst\"; see: macro help\n");
+	check("connect now", 2, "",
+	      "macro: connect: \"now\" is one word too many; see: macro help connect\n");
+	check("connect --hops 0", 2, "", "macro: --hops: \"0\" is not a number from 1 to 5\n");
+	check("connect --hops 6", 2, "", "macro: --hops: \"6\" is not a number from 1 to 5\n");
+	check("connect --hops 3x", 2, "", "macro: --hops: \"3x\" is not a number from 1 to 5\n");
+	check("connect --timeout -1", 2, "",
+	      "macro: --timeout: \"-1\" is not a number from 1 to 86400\n");
+	check("connect --colour", 2, "", "macro: unrecognized option '--colour'\n");
+	check("--colour connect", 2, "", "macro: unrecognized option '--colour'\n");
+	check("connect --hops", 2, "", "macro: option '--hops' requires an argument\n");
+	check("status -x", 2, "", "macro: invalid option -- 'x'\n");
+	check("completion", 2, "", "macro: which shell? give bash, zsh or fish\n");
+	check("completion tcsh", 2, "", "macro: which shell? give bash, zsh or fish\n");
+	check("help frob", 2, "", "macro: there is no verb \"frob\"; see: macro help\n");
+	CHECK_INT(fake.status.state, VIEW_DISCONNECTED);
+}
+
+static void test_help(void)
+{
+	CHECK_INT(run("help"), 0);
+	CHECK(strncmp(out, "usage: macro [OPTION...] VERB\n", 30) == 0);
+	CHECK(strstr(out, "\n  node init ") != NULL && strstr(out, " complete ") == NULL);
+	CHECK_INT(run("--help"), 0);
+	CHECK(strncmp(out, "usage: macro [OPTION...] VERB\n", 30) == 0);
+	CHECK_INT(run("help node init"), 0);
+	CHECK(strncmp(out, "usage: macro node init [OPTION...]\n", 35) == 0);
+	CHECK_INT(run("connect --wait -h"), 0);
+	CHECK(strstr(out, "-w, --wait") != NULL && strstr(out, "Short: macro up") != NULL);
+	check("version", 0, "macro " MACRO_VERSION "\n", "");
+}
+
+/* Output that does not reach its reader is not a success. */
+static void test_full_disk(void)
+{
+	char *command = xasprintf("%s help >/dev/full 2>/dev/null", macro_path);
+
+	CHECK_INT(WEXITSTATUS(system(command)), 1);
+	free(command);
+}
+
+static void write_config(const char *text)
+{
+	char *path = xasprintf("%s/macro.conf", fake.dir);
+	FILE *f = fopen(path, "w");
+
+	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+	free(path);
+}
+
+static void remove_config(void)
+{
+	char *path = xasprintf("%s/macro.conf", fake.dir);
+
+	unlink(path);
+	free(path);
+}
+
+static void test_config(void)
+{
+	char *text = xasprintf("%s/macro.conf:2: [daemon] sockt: no such key here; see "
+			       "macro.conf(5) or \"macro config sample\"\n",
+			       fake.dir);
+	char *ok = xasprintf("%s/macro.conf: ok\n", fake.dir);
+
+	write_config("[daemon]\nsockt = /x\n");
+	check("config check", 1, "", text);
+	write_config("[daemon]\nsocket = /nonexistent/by-config\n");
+	check("config check", 0, ok, "");
+	free(text);
+	/* The environment wins over the file; without it the file says where the daemon is. */
+	check("status", 0, "Disconnected (traffic NOT protected)\n", "");
+	text = xasprintf("env -u MACRO_SOCKET MACRO_CONFIG=%s/macro.conf %s status 2>&1 | grep -q "
+			 "'nobody answers on /nonexistent/by-config'",
+			 fake.dir, macro_path);
+	CHECK_INT(system(text), 0);
+	check("config check /nonexistent", 1, "",
+	      "/nonexistent: No such file or directory; \"macro config sample\" prints a file to "
+	      "start from\n");
+	CHECK_INT(run("config sample"), 0);
+	write_config(out);
+	check("config check", 0, ok, "");
+	remove_config();
+	free(text);
+	free(ok);
+}
+
+static void test_node_init(void)
+{
+	char *args = xasprintf("node init -c %s/new/macro.conf --state-dir %s/state/n --name n-01 "
+			       "--roles entry,relay --country DE --operator 'Some One' "
+			       "--address 192.0.2.1:4600 --address '[2001:db8::1]:4600'",
+			       fake.dir, fake.dir);
+	char *first, *again, *path;
+	struct stat st;
+
+	CHECK_INT(run(args), 0);
+	first = xstrdup(out);
+	CHECK(strlen(out) == 2 * 86 + strlen("@192.0.2.1:4600\n@[2001:db8::1]:4600\n"));
+	CHECK(strstr(out, "@192.0.2.1:4600\n") == out + 86);
+	path = xasprintf("%s/state/n/identity", fake.dir);
+	CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600);
+	free(path);
+	CHECK_INT(run(args), 0); /* idempotent */
+	CHECK(strcmp(out, first) == 0);
+	CHECK(strstr(err, "is there already and stays as it is") != NULL);
+	again = xasprintf("node seed -c %s/new/macro.conf", fake.dir);
+	CHECK_INT(run(again), 0);
+	CHECK(strcmp(out, first) == 0);
+	free(again);
+	again = xasprintf("node seed --state-dir %s/state/n --address 192.0.2.1:4600", fake.dir);
+	CHECK_INT(run(again), 0);
+	CHECK(strncmp(out, first, 86 + 16) == 0 && strlen(out) == 86 + 16);
+	free(again);
+	again = xasprintf("node seed --state-dir %s/state/n --address example.org:1", fake.dir);
+	check(again, 2, "", "macro: --address: \"example.org:1\" is not IP:PORT or [IPV6]:PORT\n");
+	free(again);
+	again = xasprintf("config check %s/new/macro.conf", fake.dir);
+	CHECK_INT(run(again), 0);
+	free(again);
+	again = xasprintf("rm -r %s/new %s/state", fake.dir, fake.dir);
+	CHECK_INT(system(again), 0);
+	free(again);
+	free(first);
+	free(args);
+}
+
+static void test_node_init_errors(void)
+{
+	char *args = xasprintf("node init -c %s/no.conf --state-dir %s/no --name n-01 --country DE "
+			       "--operator o --address 192.0.2.1",
+			       fake.dir, fake.dir);
+	char *path = xasprintf("%s/no.conf", fake.dir);
+
+	CHECK_INT(run(args), 2);
+	CHECK(strstr(err, "[node] address: \"192.0.2.1\" is not understood; give a list of IP:PORT "
+			  "or [IPV6]:PORT") != NULL);
+	CHECK(access(path, F_OK) != 0);
+	CHECK_INT(run("node init --name n-01"), 2);
+	CHECK(strstr(err, "[node] address: is missing; give ") != NULL);
+	CHECK_INT(run("node init --name 'n-01\n[exit]'"), 2);
+	CHECK(strcmp(err, "macro: --name: a # or a new line cannot be in a value\n") == 0);
+	CHECK_INT(run("node seed --state-dir /nonexistent --address 192.0.2.1:1"), 1);
+	CHECK(strstr(err, "/nonexistent/identity") != NULL);
+	free(args);
+	free(path);
+}
+
+static void test_complete(void)
+{
+	write_config("[profile work]\n[profile travel]\n");
+	CHECK_INT(run("complete ''"), 0);
+	CHECK(strstr(out, "connect\tsend ") != NULL && strstr(out, "\nnode\t") != NULL);
+	CHECK(strstr(out, "complete\t") == NULL); /* hidden */
+	CHECK_INT(run("complete dis"), 0);
+	CHECK(strcmp(out, "disconnect\tstop that, and restore routes and DNS\n") == 0);
+	CHECK_INT(run("complete node ''"), 0);
+	CHECK(strncmp(out, "init\t", 5) == 0 && strstr(out, "\nseed\t") &&
+	      strstr(out, "\nstatus\t"));
+	CHECK_INT(run("complete connect --exit ''"), 0);
+	CHECK(strcmp(out, "auto\tany exit\nNL\tcountry\nexit-3\tNL\nSE\tcountry\nexit-4\tSE\n") ==
+	      0);
+	CHECK_INT(run("complete connect -w --exit e"), 0);
+	CHECK(strcmp(out, "exit-3\tNL\nexit-4\tSE\n") == 0);
+	CHECK_INT(run("complete exit list --country ''"), 0);
+	CHECK(strcmp(out, "NL\tcountry\nSE\tcountry\n") == 0);
+	CHECK_INT(run("complete --socket x connect --profile ''"), 0);
+	CHECK(strcmp(out, "work\tauto\ntravel\tauto\ndefault\tauto\n") == 0);
+	CHECK_INT(run("complete connect --hops ''"), 0);
+	CHECK(strcmp(out, "1\thops\n2\thops\n3\thops\n4\thops\n5\thops\n") == 0);
+	CHECK_INT(run("complete route show --j"), 0);
+	CHECK(strcmp(out, "--json\tas JSON, for programs\n") == 0);
+	CHECK_INT(run("complete completion f"), 0);
+	CHECK(strcmp(out, "fish\tshell\n") == 0);
+	CHECK_INT(run("complete help node s"), 0);
+	CHECK(strstr(out, "seed\t") == out && strstr(out, "\nstatus\t"));
+	CHECK_INT(run("complete status ''"), 0);
+	CHECK(out[0] == '\0');
+	CHECK_INT(run("complete nonsense ''"), 0);
+	CHECK(out[0] == '\0');
+	remove_config();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		printf("Bail out! usage: test_cli MACRO\n");
+		return EXIT_FAILURE;
+	}
+	macro_path = argv[1];
+	signal(SIGPIPE, SIG_IGN);
+	fake_start(&fake);
+	RUN(test_status);
+	RUN(test_json);
+	RUN(test_route);
+	RUN(test_exit_list);
+	RUN(test_connect);
+	RUN(test_connect_fails);
+	RUN(test_follow);
+	RUN(test_no_daemon);
+	RUN(test_node_status);
+	RUN(test_usage);
+	RUN(test_help);
+	RUN(test_full_disk);
+	RUN(test_config);
+	RUN(test_node_init);
+	RUN(test_node_init_errors);
+	RUN(test_complete);
+	fake_stop(&fake);
+	return test_done();
+}
