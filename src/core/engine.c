@@ -263,49 +263,56 @@ void engine_finish(struct engine *e, const struct now *now)
 	egress_flush(&e->egress, e->links, now);
 }
 
-/* Up to ONION_BATCH cells through the link layer at once. */
-static void open_cells(struct engine *e, struct link_rx *rx, size_t n, struct gather *g,
+/* Cells on their way through the link layer together. */
+struct arrived {
+	struct link_rx rx[ONION_BATCH];
+	bool ce[ONION_BATCH]; /* the datagram met congestion */
+	size_t n;
+};
+
+static void open_cells(struct engine *e, struct arrived *in, struct gather *g,
 		       const struct now *now)
 {
-	links_open(e->links, rx, n, now);
-	drain_links(
-	    e,
-	    now); /* a first cell may have brought its link up: it must be known before the cell */
-	for (size_t i = 0; i < n; i++) {
-		const enum drop d =
-		    rx[i].drop != DROP_NONE ? rx[i].drop : on_cell(e, g, &rx[i], now);
+	links_open(e->links, in->rx, in->n, now);
+	drain_links(e,
+		    now); /* a cell may bring its link up: that comes before what the cell says */
+	for (size_t i = 0; i < in->n; i++) {
+		struct link_rx *rx = &in->rx[i];
+		enum drop d = rx->drop;
 
+		if (in->ce[i])
+			rx->header.flags |= CELL_FLAG_CE;
+		if (d == DROP_NONE)
+			d = on_cell(e, g, rx, now);
 		if (d != DROP_NONE)
 			engine_drop(e, d);
 	}
+	in->n = 0;
 }
 
 void engine_recv(struct engine *e, const struct rx_dgram *d, size_t n, const struct now *now)
 {
-	struct link_rx rx[ONION_BATCH];
+	struct arrived in;
 	struct gather g;
-	size_t m = 0;
+	enum drop why;
 
-	g.fwd_n = g.bwd_n = g.mine_n = 0;
+	in.n = g.fwd_n = g.bwd_n = g.mine_n = 0;
 	e->stats.rx_datagrams += n;
 	for (size_t i = 0; i < n; i++) {
 		if (d[i].len == CELL_LEN && d[i].data[0] == MSG_CELL) {
-			rx[m++] = (struct link_rx){.cell = d[i].data, .from = d[i].from};
-			if (m == ONION_BATCH) {
-				open_cells(e, rx, m, &g, now);
-				m = 0;
-			}
-		} else if (d[i].len > 0) {
-			const enum drop why =
-			    links_recv_handshake(e->links, d[i].data, d[i].len, d[i].from, now);
-
-			if (why != DROP_NONE)
-				engine_drop(e, why);
-		} else {
-			engine_drop(e, DROP_SHORT);
+			in.rx[in.n] = (struct link_rx){.cell = d[i].data, .from = d[i].from};
+			in.ce[in.n] = d[i].ce;
+			if (++in.n == ONION_BATCH)
+				open_cells(e, &in, &g, now);
+			continue;
 		}
+		why = d[i].len == 0
+			  ? DROP_SHORT
+			  : links_recv_handshake(e->links, d[i].data, d[i].len, d[i].from, now);
+		if (why != DROP_NONE)
+			engine_drop(e, why);
 	}
-	open_cells(e, rx, m, &g, now);
+	open_cells(e, &in, &g, now);
 	gather_flush(e, &g, now);
 	engine_finish(e, now);
 }
