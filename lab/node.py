@@ -27,7 +27,7 @@ class Node:
         macro = program("macro")
         identity = ["--state-dir", str(self.state_dir)]
         process.run([macro, "node", "init", *identity, "--config", str(self.config_path),
-                     "--name", self.host.name, "--roles", ",".join(self.host.roles),
+                     "--name", self.host.name, "--roles", ", ".join(self.host.node_roles),
                      "--country", self.host.country, "--operator", self.host.operator,
                      *(word for address in self.addresses for word in ("--address", address))])
         return process.run([macro, "node", "seed", *identity,
@@ -38,9 +38,8 @@ class Node:
         lines = ["[daemon]", f"socket = {self.socket_path}", f"state_dir = {self.state_dir}",
                  "[mesh]", f"seeds = {', '.join(seeds)}"]
         if host.is_node:
-            roles = [role for role in host.roles if role in ("entry", "relay", "exit")]
             lines += ["[node]", f"listen = [::]:{PORT}", f"address = {', '.join(self.addresses)}",
-                      f"roles = {', '.join(roles)}", f"name = {host.name}",
+                      f"roles = {', '.join(host.node_roles)}", f"name = {host.name}",
                       f"operator = {host.operator}", f"country = {host.country}",
                       f"bandwidth = {host.bandwidth}"]
         if "exit" in host.roles and dns:

@@ -22,14 +22,17 @@ def _parent():
     return Path(f"/tmp/macro-lab-{os.getuid()}")
 
 
+def build_folders():
+    """Where the build tree has its programs; it is build/ unless MACRO_BUILD says otherwise."""
+    build = Path(os.environ.get("MACRO_BUILD", REPOSITORY / "build")).absolute()
+    return [build, build / "cli", build / "lab"]
+
+
 def program(name):
-    """A program of the build tree, which is build/ unless MACRO_BUILD says otherwise."""
-    build = Path(os.environ.get("MACRO_BUILD", REPOSITORY / "build"))
-    for folder in ("", "src/app", "cli", "lab"):
-        path = build / folder / name
-        if path.is_file():
-            return str(path)
-    raise LabError(f"{build}/{name} does not exist: run make")
+    for folder in build_folders():
+        if (folder / name).is_file():
+            return str(folder / name)
+    raise LabError(f"{build_folders()[0]}/{name} does not exist: run make")
 
 
 class Runtime:

@@ -44,14 +44,14 @@ class Service:
     def wait_ready(self, timeout_s=30):
         def is_ready():
             if self.child.poll() is not None:
-                raise LabError(f"{self.name} ended at once ({self.state()})\n{self.log_tail()}")
+                raise LabError(f"{self.name} ended at once ({self.state()})")
             return self._is_ready()
         try:
             process.wait_until(is_ready, timeout_s, f"{self.name} is not ready")
         except LabError as error:
-            raise LabError(f"{error}\nits log: {self._log_path}") from error
+            raise LabError(f"{error}\n{self.log_tail()}") from error
 
-    def log_tail(self, lines=8):
+    def log_tail(self, lines=20):
         text = self._log_path.read_text(encoding="utf-8", errors="replace")
         return "\n".join("  | " + line for line in text.splitlines()[-lines:])
 

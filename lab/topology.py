@@ -69,8 +69,12 @@ class Host:
         return f"2a00:{self.index:x}::/32"
 
     @property
+    def node_roles(self):
+        return [role for role in self.roles if role in NODE_ROLES]
+
+    @property
     def is_node(self):
-        return any(role in NODE_ROLES for role in self.roles)
+        return bool(self.node_roles)
 
     @property
     def runs_daemon(self):
