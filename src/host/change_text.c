@@ -174,6 +174,7 @@ static void write_link(const struct change *c, FILE *out)
 	put_number(out, c->link.was.index);
 	put_number(out, c->link.was.mtu_bytes);
 	put_number(out, c->link.was.is_up);
+	put_number(out, c->link.was.addr_gen_mode);
 }
 
 static void parse_link(struct change *c, struct words *w)
@@ -182,6 +183,7 @@ static void parse_link(struct change *c, struct words *w)
 	c->link.was.index = take_number(w, INT32_MAX);
 	c->link.was.mtu_bytes = take_number(w, UINT32_MAX);
 	c->link.was.is_up = take_number(w, 1) != 0;
+	c->link.was.addr_gen_mode = (uint8_t)take_number(w, UINT8_MAX);
 }
 
 static void write_address(const struct change *c, FILE *out)

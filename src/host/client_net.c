@@ -28,8 +28,8 @@ static void plan_rules(struct change_list *list, const struct client_net_config 
 {
 	struct netlink_rule *r;
 
-	for (size_t i = 0; i < cfg->dns_count; i++) {
-		const struct ip_prefix server = ip_prefix_host(cfg->dns[i]);
+	for (size_t i = 0; i < cfg->dns.count; i++) {
+		const struct ip_prefix server = ip_prefix_host(cfg->dns.ip[i]);
 
 		if (ip_prefix_family(&server) != family)
 			continue;
@@ -80,9 +80,9 @@ static int plan_resolv(struct change_list *list, const struct client_net_config 
 	struct resolv r;
 	int code;
 
-	if (cfg->dns_count == 0)
+	if (cfg->dns.count == 0)
 		return 0;
-	code = resolv_read(&r, path, cfg->dns, cfg->dns_count, err);
+	code = resolv_read(&r, path, &cfg->dns, err);
 	if (code == 0)
 		change_list_add(list, CHANGE_RESOLV)->resolv = r;
 	return code;
@@ -183,7 +183,7 @@ static int check_free(struct transaction *t, const struct client_net_config *cfg
 
 static int check_config(const struct client_net_config *cfg, struct host_error *err)
 {
-	if (strlen(cfg->tun) >= IFNAMSIZ || cfg->dns_count > CLIENT_NET_DNS_MAX ||
+	if (strlen(cfg->tun) >= IFNAMSIZ || cfg->dns.count > RESOLV_SERVERS_MAX ||
 	    cfg->fwmark == 0 || cfg->table == 0)
 		return host_refuse(err, -EINVAL, "the client needs a device, a mark and a table");
 	if (cfg->mtu_bytes < 1280)

@@ -10,8 +10,6 @@
 
 #include "host/transaction.h"
 
-#define CLIENT_NET_DNS_MAX RESOLV_SERVERS_MAX
-
 struct client_net_config {
 	const char *state_dir;
 	const char *tun;        /* exists; its addresses, MTU and state are set here */
@@ -20,9 +18,8 @@ struct client_net_config {
 	uint8_t v4[16], v6[16]; /* inner addresses; all zero: none of that family */
 	uint32_t fwmark;
 	uint32_t table;
-	uint8_t dns[CLIENT_NET_DNS_MAX][16];
-	size_t dns_count;        /* 0: DNS is left alone */
-	const char *resolv_path; /* NULL: RESOLV_PATH_DEFAULT */
+	struct resolv_servers dns; /* none: DNS is left alone */
+	const char *resolv_path;   /* NULL: RESOLV_PATH_DEFAULT */
 	struct transaction_hook hook;
 };
 

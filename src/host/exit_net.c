@@ -311,13 +311,13 @@ int exit_net_up(struct exit_net *n, const struct exit_net_config *cfg, struct ho
 	int code = check_config(cfg, err);
 
 	if (code == 0)
-		code = check_free(err);
-	if (code == 0)
 		code = transaction_open(&t, cfg->state_dir, HOST_EXIT, err);
 	if (code != 0)
 		return code;
 	t.hook = cfg->hook;
-	code = plan(&t, cfg, err);
+	code = check_free(err);
+	if (code == 0)
+		code = plan(&t, cfg, err);
 	if (code == 0)
 		code = transaction_apply(&t, 0, err);
 	if (code != 0) {

@@ -99,24 +99,50 @@ void netlink_attrs(const struct nlmsghdr *msg, size_t header_len, const struct n
 	mnl_attr_parse(msg, (unsigned)header_len, collect, &t);
 }
 
+int netlink_may_change(struct netlink *nl)
+{
+	const struct netlink_link nobody = {.index = INT32_MAX};
+	const int code = netlink_link_delete(nl, nobody.index);
+
+	return code == -EPERM ? code : 0;
+}
+
+static int read_addr_gen_mode(const struct nlattr *attr, void *ctx)
+{
+	uint8_t *mode = ctx;
+
+	if (mnl_attr_get_type(attr) == IFLA_INET6_ADDR_GEN_MODE)
+		*mode = mnl_attr_get_u8(attr);
+	return MNL_CB_OK;
+}
+
+static int read_af_spec(const struct nlattr *attr, void *ctx)
+{
+	if (mnl_attr_get_type(attr) == AF_INET6)
+		mnl_attr_parse_nested(attr, read_addr_gen_mode, ctx);
+	return MNL_CB_OK;
+}
+
 static int read_link(const struct nlmsghdr *msg, void *ctx)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(msg);
-	const struct nlattr *attrs[IFLA_MTU + 1];
+	const struct nlattr *attrs[IFLA_AF_SPEC + 1];
 	struct netlink_link *out = ctx;
 
-	netlink_attrs(msg, sizeof(*info), attrs, IFLA_MTU);
+	netlink_attrs(msg, sizeof(*info), attrs, IFLA_AF_SPEC);
 	out->index = (uint32_t)info->ifi_index;
 	out->is_up = (info->ifi_flags & IFF_UP) != 0;
 	if (attrs[IFLA_MTU] != NULL)
 		out->mtu_bytes = mnl_attr_get_u32(attrs[IFLA_MTU]);
+	if (attrs[IFLA_AF_SPEC] != NULL)
+		mnl_attr_parse_nested(attrs[IFLA_AF_SPEC], read_af_spec, &out->addr_gen_mode);
 	return MNL_CB_OK;
 }
 
 int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *out)
 {
 	struct nlmsghdr *msg = netlink_start(nl, RTM_GETLINK, 0);
-	struct netlink_link link = {.index = 0};
+	struct netlink_link link = {.addr_gen_mode = NETLINK_NO_ADDR_GEN_MODE};
 	int err;
 
 	if (name[0] == '\0' || strlen(name) >= sizeof(link.name))
@@ -131,11 +157,36 @@ int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *
 	return 0;
 }
 
-int netlink_link_set(struct netlink *nl, const struct netlink_link *link)
+/* In the way of a sysctl the kernel would make an address even while the link is down. */
+static int set_addr_gen_mode(struct netlink *nl, const struct netlink_link *link)
 {
 	struct nlmsghdr *msg = netlink_start(nl, RTM_NEWLINK, 0);
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
+	struct nlattr *spec, *inet6;
 
+	info->ifi_index = (int)link->index;
+	spec = mnl_attr_nest_start(msg, IFLA_AF_SPEC);
+	inet6 = mnl_attr_nest_start(msg, AF_INET6);
+	mnl_attr_put_u8(msg, IFLA_INET6_ADDR_GEN_MODE, link->addr_gen_mode);
+	mnl_attr_nest_end(msg, inet6);
+	mnl_attr_nest_end(msg, spec);
+	return netlink_talk(nl, msg, NULL, NULL);
+}
+
+int netlink_link_set(struct netlink *nl, const struct netlink_link *link)
+{
+	struct nlmsghdr *msg;
+	struct ifinfomsg *info;
+	int err;
+
+	/* A message of its own: within one, the kernel would set the link up before. */
+	if (link->addr_gen_mode != NETLINK_NO_ADDR_GEN_MODE) {
+		err = set_addr_gen_mode(nl, link);
+		if (err != 0)
+			return err;
+	}
+	msg = netlink_start(nl, RTM_NEWLINK, 0);
+	info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
 	info->ifi_index = (int)link->index;
 	info->ifi_change = IFF_UP;
 	info->ifi_flags = link->is_up ? IFF_UP : 0;

@@ -18,16 +18,22 @@ struct netlink; /* one request socket; not for several threads at once */
 MUST_USE int netlink_open(struct netlink **out);
 void netlink_close(struct netlink *nl); /* NULL allowed */
 
+/* netlink_may_change(nl): 0, or -EPERM if this process may only ask. */
+MUST_USE int netlink_may_change(struct netlink *nl);
+
 struct netlink_link {
 	char name[IFNAMSIZ];
 	uint32_t index;
 	uint32_t mtu_bytes;
 	bool is_up;
+	uint8_t addr_gen_mode; /* how it makes its own IPv6 address, enum in6_addr_gen_mode */
 };
+
+#define NETLINK_NO_ADDR_GEN_MODE 0xff /* no IPv6 on this link */
 
 /* netlink_link_get(nl, name, out): -ENODEV if there is none of that name. */
 MUST_USE int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *out);
-/* netlink_link_set(nl, link): MTU and up or down of the link with that index. */
+/* netlink_link_set(nl, link): mode, MTU and up or down of the link with that index. */
 MUST_USE int netlink_link_set(struct netlink *nl, const struct netlink_link *link);
 MUST_USE int netlink_link_delete(struct netlink *nl, uint32_t index);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host/plan.h"
 
+#include <linux/if_link.h>
 #include <unistd.h>
 
 bool plan_has_ipv6(const char *dev)
@@ -30,7 +31,6 @@ struct change *plan_sysctl(struct change_list *list, const char *key, const char
 int plan_tun(struct change_list *list, struct netlink *nl, const struct plan_tun *tun,
 	     struct host_error *err)
 {
-	char key[SYSCTL_KEY_MAX];
 	struct netlink_link link;
 	struct change *c;
 	const int code = netlink_link_get(nl, tun->name, &link);
@@ -39,15 +39,13 @@ int plan_tun(struct change_list *list, struct netlink *nl, const struct plan_tun
 		return host_fail(err, code, "looking for device %s", tun->name);
 	if (tun->is_persistent)
 		change_list_add(list, CHANGE_TUN)->tun = link;
-	/* No link-local address, and so no router solicitations into the tunnel. */
-	snprintf(key, sizeof(key), "net/ipv6/conf/%s/addr_gen_mode", tun->name);
-	c = plan_sysctl(list, key, "1");
-	if (c != NULL)
-		c->is_optional = true; /* /proc/sys is read-only in many containers */
 	c = change_list_add(list, CHANGE_LINK);
 	c->link.was = c->link.now = link;
 	c->link.now.mtu_bytes = tun->mtu_bytes;
 	c->link.now.is_up = true;
+	/* No link-local address, and so no router solicitations into the tunnel. */
+	if (link.addr_gen_mode != NETLINK_NO_ADDR_GEN_MODE)
+		c->link.now.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
 	return 0;
 }
 

@@ -55,12 +55,13 @@ static int write_all(int fd, const char *data, size_t len)
 	return fsync(fd) != 0 ? -errno : 0;
 }
 
-static char *content_for(const uint8_t (*servers)[16], size_t count)
+static char *content_for(const struct resolv_servers *servers)
 {
 	char *text = xstrdup(MARK), *longer, ip[ENDPOINT_TEXT_MAX];
 
-	for (size_t i = 0; i < count && i < RESOLV_SERVERS_MAX; i++) {
-		longer = xasprintf("%snameserver %s\n", text, endpoint_ip_format(servers[i], ip));
+	for (size_t i = 0; i < servers->count; i++) {
+		longer =
+		    xasprintf("%snameserver %s\n", text, endpoint_ip_format(servers->ip[i], ip));
 		free(text);
 		text = longer;
 	}
@@ -147,7 +148,7 @@ static void note_stub(const struct resolv *r)
 	free(text);
 }
 
-int resolv_read(struct resolv *r, const char *path, const uint8_t (*servers)[16], size_t count,
+int resolv_read(struct resolv *r, const char *path, const struct resolv_servers *servers,
 		struct host_error *err)
 {
 	struct resolv out = {.path = xstrdup(path)};
@@ -157,7 +158,7 @@ int resolv_read(struct resolv *r, const char *path, const uint8_t (*servers)[16]
 		resolv_fini(&out);
 		return host_fail(err, code, "reading %s", path);
 	}
-	out.ours = content_for(servers, count);
+	out.ours = content_for(servers);
 	note_stub(&out);
 	*r = out;
 	return 0;
@@ -336,21 +337,21 @@ bool resolv_is_ours(const char *path)
 	return ours;
 }
 
-size_t resolv_servers(const char *path, uint8_t (*out)[16])
+struct resolv_servers resolv_list(const char *path)
 {
 	char *text, *line, *save, word[64];
-	size_t count = 0;
+	struct resolv_servers out = {.count = 0};
 
 	if (read_all(path, &text) < 0)
-		return 0;
-	for (line = strtok_r(text, "\n", &save); line != NULL && count < RESOLV_SERVERS_MAX;
+		return out;
+	for (line = strtok_r(text, "\n", &save); line != NULL && out.count < RESOLV_SERVERS_MAX;
 	     line = strtok_r(NULL, "\n", &save)) {
 		uint8_t ip[16];
 
 		if (sscanf(line, " nameserver %63s", word) == 1 &&
 		    endpoint_ip_parse(ip, word) == 0 && !ip_is_loopback(ip))
-			memcpy(out[count++], ip, sizeof(ip));
+			memcpy(out.ip[out.count++], ip, sizeof(ip));
 	}
 	free(text);
-	return count;
+	return out;
 }

@@ -19,6 +19,11 @@
 #define RESOLV_SIZE_MAX     65536
 #define RESOLV_SERVERS_MAX  3 /* what libc reads */
 
+struct resolv_servers {
+	uint8_t ip[RESOLV_SERVERS_MAX][16];
+	size_t count;
+};
+
 enum resolv_was {
 	RESOLV_WAS_ABSENT,
 	RESOLV_WAS_FILE,
@@ -38,11 +43,11 @@ struct resolv {
 };
 
 /*
- * resolv_read(r, path, servers, count): what is at path now, and what we would put there.
+ * resolv_read(r, path, servers): what is at path now, and what we would put there.
  * 0 with *r for resolv_fini, or a negative errno with *err filled.
  */
-MUST_USE int resolv_read(struct resolv *r, const char *path, const uint8_t (*servers)[16],
-			 size_t count, struct host_error *err);
+MUST_USE int resolv_read(struct resolv *r, const char *path, const struct resolv_servers *servers,
+			 struct host_error *err);
 void resolv_fini(struct resolv *r);
 
 /* resolv_apply(r): on failure the file is as before. */
@@ -55,9 +60,9 @@ MUST_USE int resolv_undo(const struct resolv *r, struct host_error *err);
 bool resolv_is_ours(const char *path);
 
 /*
- * resolv_servers(path, out): up to RESOLV_SERVERS_MAX name servers of a resolv.conf, without those
- * on the loopback, which others cannot be sent to.  Returns how many; 0 if it cannot be read.
+ * resolv_list(path): the name servers of a resolv.conf, without those on the loopback, which others
+ * cannot be sent to; none if it cannot be read.
  */
-size_t resolv_servers(const char *path, uint8_t (*out)[16]);
+struct resolv_servers resolv_list(const char *path);
 
 #endif

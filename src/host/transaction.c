@@ -19,6 +19,11 @@ int transaction_open(struct transaction *t, const char *state_dir, const char *n
 		host_fail(err, code, "opening a netlink socket");
 		goto close_journal;
 	}
+	code = netlink_may_change(out.nl);
+	if (code != 0) {
+		host_fail(err, code, "changing the network configuration");
+		goto close_netlink;
+	}
 	code = journal_load(&out.journal, &out.list, &fault, err);
 	if (code != 0)
 		goto close_netlink;
