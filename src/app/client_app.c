@@ -29,8 +29,8 @@ static bool is_zero(const uint8_t *p, size_t len)
 
 static void add_dns(struct client_net_config *n, const uint8_t ip[static 16])
 {
-	if (n->dns_count < CLIENT_NET_DNS_MAX)
-		memcpy(n->dns[n->dns_count++], ip, 16);
+	if (n->dns.count < RESOLV_SERVERS_MAX)
+		memcpy(n->dns.ip[n->dns.count++], ip, 16);
 }
 
 /* What the session grants, as far as the profile wants it. */
