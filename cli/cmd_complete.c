@@ -32,13 +32,14 @@ static const struct {
 	    "\tdone < <(macro complete \"${(@)words[2,CURRENT]}\" 2>/dev/null)\n"
 	    "\tif (( $#names )); then _describe macro names; else _files; fi\n"
 	    "}\n"
-	    "compdef _macro macro\n"},
+	    "if [[ $funcstack[1] == _macro ]]; then _macro; else compdef _macro macro; fi\n"},
     {"fish", "# fish completion for macro\n"
 	     "function __macro_complete\n"
 	     "\tset -l words (commandline -opc)[2..-1]\n"
 	     "\tmacro complete $words (commandline -ct) 2>/dev/null\n"
 	     "end\n"
-	     "complete -c macro -a '(__macro_complete)'\n"},
+	     "complete -c macro -f -a '(__macro_complete)'\n"
+	     "complete -c macro -F -n 'test -z \"$(__macro_complete)\"'\n"},
 };
 
 enum code run_completion(struct cli *cli)

@@ -70,27 +70,40 @@ void config_sample_write(FILE *out, const struct config_setting *set, size_t cou
 	}
 }
 
-/* text in mdoc: each sentence on a line of its own, nothing that roff would interpret. */
+/* text in mdoc: each sentence begins a line, lines are short, nothing looks like a request. */
 static void write_sentences(FILE *out, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		if (*text == '\\')
-			fputs("\\e", out);
-		else if (text[0] == '.' && text[1] == ' ' && isupper((unsigned char)text[2]))
-			fputs(".\n", out), text++;
-		else
-			fputc(*text, out);
+	size_t column = 0;
+
+	while (*text != '\0') {
+		const size_t len = strcspn(text, " ");
+		const bool is_end = len > 0 && text[len - 1] == '.' && text[len] == ' ' &&
+				    isupper((unsigned char)text[len + 1]);
+
+		if (column > 0 && column + 1 + len > COMMENT_COLUMNS) {
+			fputc('\n', out);
+			column = 0;
+		}
+		if (column == 0 && (*text == '.' || *text == '\''))
+			fputs("\\&", out);
+		column += (size_t)fprintf(out, "%s%.*s", column == 0 ? "" : " ", (int)len, text);
+		text += len + (text[len] == ' ');
+		if (is_end && *text != '\0') {
+			fputc('\n', out);
+			column = 0;
+		}
 	}
 	fputc('\n', out);
 }
 
 static void write_man_key(FILE *out, const struct config_key *key)
 {
-	char expect[CONFIG_EXPECT_MAX];
+	char expect[CONFIG_EXPECT_MAX], line[CONFIG_EXPECT_MAX + 16];
 
 	fprintf(out, ".It Ic %s\n", key->name);
 	write_sentences(out, key->help);
-	fprintf(out, "The value is %s.\n", key_expect(key, expect));
+	snprintf(line, sizeof(line), "The value is %s.", key_expect(key, expect));
+	write_sentences(out, line);
 	if (key->type->separators != NULL)
 		fputs("The key may be given several times, for a longer list.\n", out);
 	if (key->is_required)
@@ -109,7 +122,8 @@ void config_man_write(FILE *out)
 		if (id == CONFIG_TOP)
 			fputs(".Ss Before the first section\n", out);
 		else
-			fprintf(out, ".Ss [%s%s]\n", s->name, id == CONFIG_PROFILE ? " NAME" : "");
+			fprintf(out, ".Ss Section %s%s\n", s->name,
+				id == CONFIG_PROFILE ? " NAME" : "");
 		if (s->help[0] != '\0')
 			write_sentences(out, s->help);
 		fputs(".Bl -tag -width Ds\n", out);
