@@ -5,11 +5,17 @@
 
 #include <stdio.h>
 
+enum {
+	RECV_BATCH = 64,
+	SPIN_TICKS = 8,
+};
+
 struct event {
 	uint64_t at_ns;
 	uint64_t order; /* ties are broken by insertion */
 	unsigned to, from;
 	uint16_t len;
+	bool ce;
 	uint8_t *data; /* NULL: a tick */
 };
 
@@ -19,6 +25,9 @@ struct sim {
 	struct sim_node *nodes;
 	unsigned count;
 	struct sim_wire *wires;
+	uint32_t exit_packets_per_s;
+	size_t batches;
+	bool is_v6_only;
 	struct event *heap;
 	size_t heap_len, heap_cap;
 	uint64_t order;
@@ -110,18 +119,39 @@ static bool onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint
 
 /* ---- construction ---- */
 
-static void node_init(struct sim *s, unsigned i, bool is_client, const struct sim_params *params)
+static void engine_start(struct sim *s, struct sim_node *n)
 {
-	struct sim_node *n = &s->nodes[i];
-	struct exit_params exit = {
+	const bool is_client = n->roles == 0;
+	const struct exit_params exit = {
 	    .session_key = &n->session_key,
 	    .pool_v4 = {10, 88, 0, 0},
-	    .pool_v4_bits = 16,
+	    .pool_v4_bits = s->is_v6_only ? 0 : 16,
 	    .pool_v6 = {0xfd, 0x6d},
 	    .has_v6 = true,
 	    .max_sessions = 1000,
-	    .packets_per_s = params->exit_packets_per_s != 0 ? params->exit_packets_per_s : 200000,
+	    .packets_per_s = s->exit_packets_per_s,
 	};
+
+	n->engine = engine_create(&(struct engine_params){
+	    .link_key = &n->link_key,
+	    .node_id = is_client ? NULL : n->id,
+	    .roles = n->roles,
+	    .max_circuits = 100000,
+	    .max_links = 4096,
+	    .batches = s->batches,
+	    .rng = &s->rng,
+	    .aead = "sodium",
+	    .world = {.ctx = n,
+		      .node_by_id = by_id,
+		      .node_by_link_key = by_link_key,
+		      .onion_key = onion_key},
+	    .exit = is_client ? NULL : &exit,
+	});
+}
+
+static void node_init(struct sim *s, unsigned i, bool is_client)
+{
+	struct sim_node *n = &s->nodes[i];
 
 	*n = (struct sim_node){.sim = s, .index = i, .tick_at_ns = NEVER};
 	rng_fill(&s->rng, n->id, sizeof(n->id));
@@ -135,21 +165,7 @@ static void node_init(struct sim *s, unsigned i, bool is_client, const struct si
 	put_be32(n->endpoint.ip + 10, 0xffff0000u | 0);
 	n->endpoint.ip[10] = n->endpoint.ip[11] = 0xff;
 	put_be32(n->endpoint.ip + 12, 0x05000001u + (i << 8));
-	n->engine = engine_create(&(struct engine_params){
-	    .link_key = &n->link_key,
-	    .node_id = is_client ? NULL : n->id,
-	    .roles = n->roles,
-	    .max_circuits = 100000,
-	    .max_links = 4096,
-	    .batches = 16,
-	    .rng = &s->rng,
-	    .aead = "sodium",
-	    .world = {.ctx = n,
-		      .node_by_id = by_id,
-		      .node_by_link_key = by_link_key,
-		      .onion_key = onion_key},
-	    .exit = is_client ? NULL : &exit,
-	});
+	engine_start(s, n);
 }
 
 struct sim *sim_create(const struct sim_params *params)
@@ -158,13 +174,17 @@ struct sim *sim_create(const struct sim_params *params)
 
 	s->rng = rng_seeded(params->seed);
 	s->count = params->nodes + params->clients;
+	s->exit_packets_per_s =
+	    params->exit_packets_per_s != 0 ? params->exit_packets_per_s : 200000;
+	s->is_v6_only = params->is_v6_only;
+	s->batches = params->batches != 0 ? params->batches : 16;
 	s->now = (struct now){.mono_ns = 1000 * NS_PER_S, .wall_ns = 1790000000ull * NS_PER_S};
 	s->nodes = xcalloc(s->count, sizeof(*s->nodes));
 	s->wires = xcalloc((size_t)s->count * s->count, sizeof(*s->wires));
 	for (size_t i = 0; i < (size_t)s->count * s->count; i++)
 		s->wires[i] = params->wire;
 	for (unsigned i = 0; i < s->count; i++)
-		node_init(s, i, i >= params->nodes, params);
+		node_init(s, i, i >= params->nodes);
 	return s;
 }
 
@@ -201,6 +221,25 @@ struct sim_wire *sim_wire(struct sim *s, unsigned from, unsigned to)
 	return &s->wires[(size_t)from * s->count + to];
 }
 
+struct engine_stats sim_stats(struct sim *s, unsigned i)
+{
+	struct engine_stats st;
+
+	engine_stats(s->nodes[i].engine, &st);
+	return st;
+}
+
+uint64_t sim_drops(struct sim *s, unsigned i, enum drop why)
+{
+	uint64_t sum = 0;
+
+	if (i != SIM_ALL)
+		return sim_stats(s, i).drops[why];
+	for (i = 0; i < s->count; i++)
+		sum += sim_stats(s, i).drops[why];
+	return sum;
+}
+
 void sim_tap(struct sim *s,
 	     void (*tap)(void *ctx, unsigned from, unsigned to, uint8_t *data, size_t *len),
 	     void *ctx)
@@ -230,6 +269,7 @@ static void transmit(struct sim *s, unsigned from, unsigned to, const uint8_t *d
 			   (w->jitter_ns > 0 ? rng_below(&s->rng, w->jitter_ns) : 0);
 		ev.data = xcalloc(1, len);
 		memcpy(ev.data, data, len);
+		ev.ce = chance(s, w->ce_per_1000);
 		if (chance(s, w->flip_per_1000))
 			ev.data[rng_below(&s->rng, len)] ^= (uint8_t)(1u << rng_below(&s->rng, 8));
 		heap_push(s, ev);
@@ -255,6 +295,24 @@ static void send_batch(struct sim *s, struct sim_node *n, const struct tx_batch 
 	}
 }
 
+void sim_inject(struct sim *s, unsigned from, unsigned to, const uint8_t *data, size_t len)
+{
+	struct event ev = {.to = to, .from = from, .len = (uint16_t)len, .at_ns = s->now.mono_ns};
+
+	ev.data = xcalloc(1, len);
+	memcpy(ev.data, data, len);
+	heap_push(s, ev);
+}
+
+void sim_restart(struct sim *s, unsigned i)
+{
+	struct sim_node *n = &s->nodes[i];
+
+	engine_free(n->engine);
+	n->tick_at_ns = NEVER;
+	engine_start(s, n);
+}
+
 /* ---- the echo origin behind every exit, and the client's applications ---- */
 
 static void fill(uint8_t *p, size_t len, uint64_t tag)
@@ -267,15 +325,26 @@ enum {
 	UDP_HEAD = 28
 };
 
-static void echo(struct sim *s, struct sim_node *n, const struct packet *p)
+/* The origin sends all packets back, as one burst for each burst that came. */
+static void echo(struct sim *s, struct sim_node *n, const struct packet *p, size_t count)
 {
-	uint8_t bytes[CELL_LEN];
-	const struct packet back = {.head = bytes, .head_len = p->head_len, .flags = p->flags};
+	static uint8_t bytes[RECV_BATCH][CELL_LEN];
+	struct packet back[RECV_BATCH];
 
-	memcpy(bytes, p->head, p->head_len);
-	memcpy(bytes + 12, p->head + 16, 4);
-	memcpy(bytes + 16, p->head + 12, 4);
-	engine_recv_exit(n->engine, &back, 1, &s->now);
+	while (count > 0) {
+		const size_t step = MIN(count, (size_t)RECV_BATCH);
+
+		for (size_t i = 0; i < step; i++) {
+			memcpy(bytes[i], p[i].head, p[i].head_len);
+			memcpy(bytes[i] + 12, p[i].head + 16, 4);
+			memcpy(bytes[i] + 16, p[i].head + 12, 4);
+			back[i] = (struct packet){
+			    .head = bytes[i], .head_len = p[i].head_len, .flags = p[i].flags};
+		}
+		engine_recv_exit(n->engine, back, step, &s->now);
+		p += step;
+		count -= step;
+	}
 }
 
 static void arrived(struct sim *s, struct sim_node *n, const struct packet *p)
@@ -339,8 +408,7 @@ void sim_pump(struct sim *s, struct sim_node *n)
 	size_t count;
 
 	p = engine_take_packets(n->engine, SINK_EXIT, &count);
-	for (size_t i = 0; i < count; i++)
-		echo(s, n, &p[i]);
+	echo(s, n, p, count);
 	p = engine_take_packets(n->engine, SINK_CLIENT, &count);
 	for (size_t i = 0; i < count; i++)
 		arrived(s, n, &p[i]);
@@ -358,29 +426,64 @@ void sim_pump(struct sim *s, struct sim_node *n)
 	}
 }
 
-static void deliver(struct sim *s, struct event *ev)
+/* All that arrives at one node at one instant is one batch, as from a socket. */
+static void deliver_datagrams(struct sim *s, struct sim_node *n, const struct event *first)
 {
-	struct sim_node *n = &s->nodes[ev->to];
+	struct rx_dgram d[RECV_BATCH];
 	const struct now now = node_now(n);
+	struct event ev = *first;
+	size_t count = 0;
 
-	if (ev->data != NULL) {
-		const struct rx_dgram d = {
-		    .data = ev->data, .len = ev->len, .from = &s->nodes[ev->from].endpoint};
-
-		if (!n->is_dead)
-			engine_recv(n->engine, &d, 1, &now);
-		if (!n->is_dead)
-			sim_pump(s, n);
-		free(ev->data);
-		return;
+	for (;;) {
+		d[count++] = (struct rx_dgram){.data = ev.data,
+					       .len = ev.len,
+					       .ce = ev.ce,
+					       .from = &s->nodes[ev.from].endpoint};
+		if (count == RECV_BATCH || s->heap_len == 0 || s->heap[0].data == NULL ||
+		    s->heap[0].at_ns != ev.at_ns || s->heap[0].to != ev.to)
+			break;
+		ev = heap_pop(s);
 	}
-	if (ev->at_ns != n->tick_at_ns)
-		return; /* an earlier tick took its place */
-	n->tick_at_ns = NEVER;
 	if (!n->is_dead) {
-		engine_tick(n->engine, &now);
+		engine_recv(n->engine, d, count, &now);
 		sim_pump(s, n);
 	}
+	for (size_t i = 0; i < count; i++)
+		free(d[i].data);
+}
+
+/* An engine may be due again at the instant of its tick, but not for ever: time must go on. */
+static void check_progress(struct sim *s, struct sim_node *n)
+{
+	n->ticks_now = n->last_tick_ns == s->now.mono_ns ? n->ticks_now + 1 : 1;
+	n->last_tick_ns = s->now.mono_ns;
+	if (n->ticks_now < SPIN_TICKS)
+		return;
+	printf("# node %u stays due: its loop would spin\n", n->index);
+	fflush(stdout);
+	abort();
+}
+
+static void tick(struct sim *s, struct sim_node *n)
+{
+	const struct now now = node_now(n);
+
+	n->tick_at_ns = NEVER;
+	if (n->is_dead)
+		return;
+	check_progress(s, n);
+	engine_tick(n->engine, &now);
+	sim_pump(s, n);
+}
+
+static void deliver(struct sim *s, const struct event *ev)
+{
+	struct sim_node *n = &s->nodes[ev->to];
+
+	if (ev->data != NULL)
+		deliver_datagrams(s, n, ev);
+	else if (ev->at_ns == n->tick_at_ns) /* else an earlier tick took its place */
+		tick(s, n);
 }
 
 bool sim_run_until(struct sim *s, uint64_t ns, bool (*done)(void *ctx), void *ctx)

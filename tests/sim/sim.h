@@ -12,7 +12,7 @@
 /* How datagrams fare from one node to another; one in per_x datagrams, 0 for never. */
 struct sim_wire {
 	uint64_t delay_ns, jitter_ns;
-	uint32_t loss_per_1000, dup_per_1000, flip_per_1000;
+	uint32_t loss_per_1000, dup_per_1000, flip_per_1000, ce_per_1000;
 	bool is_down;
 };
 
@@ -30,7 +30,8 @@ struct sim_node {
 	bool is_dead;    /* takes nothing, says nothing */
 	bool skips_time; /* clock off by wall_skew_s */
 	int64_t wall_skew_s;
-	uint64_t tick_at_ns;
+	uint64_t tick_at_ns, last_tick_ns;
+	unsigned ticks_now; /* in a row, at last_tick_ns */
 	/* what came out of the client's side, since last cleared */
 	uint64_t packets, bytes, bad_packets;
 	uint64_t last_packet_ns;
@@ -49,6 +50,8 @@ struct sim_params {
 	uint64_t seed;
 	struct sim_wire wire; /* between all, until changed with sim_wire */
 	uint32_t exit_packets_per_s;
+	size_t batches;  /* of each engine; 0: 16 */
+	bool is_v6_only; /* exits give no IPv4 addresses */
 };
 
 struct sim *sim_create(const struct sim_params *params);
@@ -66,9 +69,19 @@ void sim_tap(struct sim *s,
 	     void (*tap)(void *ctx, unsigned from, unsigned to, uint8_t *data, size_t *len),
 	     void *ctx);
 
+/* sim_inject: to gets this datagram now, from whatever from's endpoint is.  sim_restart: the node
+ * forgets everything but its keys. */
+void sim_inject(struct sim *s, unsigned from, unsigned to, const uint8_t *data, size_t len);
+void sim_restart(struct sim *s, unsigned i);
+
 /* sim_run(s, ns): let time pass.  sim_run_until: until done(ctx) or so long; whether done. */
 void sim_run(struct sim *s, uint64_t ns);
 bool sim_run_until(struct sim *s, uint64_t ns, bool (*done)(void *ctx), void *ctx);
+
+/* sim_drops(s, i, why): node i's counter; i SIM_ALL: of all together. */
+#define SIM_ALL UINT32_MAX
+uint64_t sim_drops(struct sim *s, unsigned i, enum drop why);
+struct engine_stats sim_stats(struct sim *s, unsigned i);
 
 /* After any direct engine call on a node: take what it produced and look at its deadline. */
 void sim_pump(struct sim *s, struct sim_node *n);
