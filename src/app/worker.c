@@ -97,24 +97,41 @@ static void udp_ready(struct loop_fd *f, uint32_t events)
 	}
 }
 
+/* One read of the TUN; false when there is nothing more to read now. */
+static bool take_from_tun(struct worker *w)
+{
+	struct packet packets[TUN_PACKETS];
+	const int n = tun_read(&w->tun, packets, TUN_PACKETS);
+
+	if (n < 0) {
+		log_error("TUN %s: %s; it carries no traffic any more", w->tun.name, strerror(-n));
+		worker_tun_close(w);
+	}
+	if (n <= 0)
+		return false;
+	w->now = now_read();
+	if (w->sink == SINK_CLIENT)
+		engine_recv_client(w->engine, packets, (size_t)n, &w->now);
+	else
+		engine_recv_exit(w->engine, packets, (size_t)n, &w->now);
+	worker_pump(w);
+	return true;
+}
+
 static void tun_ready(struct loop_fd *f, uint32_t events)
 {
 	struct worker *w = container_of(f, struct worker, tun_fd);
-	struct packet packets[TUN_PACKETS];
 
 	(void)events;
-	for (unsigned round = 0; round < RX_ROUNDS && w->blocked == NULL; round++) {
-		const int n = tun_read(&w->tun, packets, TUN_PACKETS);
-
-		if (n <= 0)
+	for (unsigned round = 0; round < RX_ROUNDS && w->blocked == NULL; round++)
+		if (!take_from_tun(w))
 			return;
-		w->now = now_read();
-		if (w->sink == SINK_CLIENT)
-			engine_recv_client(w->engine, packets, (size_t)n, &w->now);
-		else
-			engine_recv_exit(w->engine, packets, (size_t)n, &w->now);
-		worker_pump(w);
-	}
+}
+
+/* Part of a large segment that was read before and does not show as readable. */
+static bool tun_waits(const struct worker *w)
+{
+	return w->has_tun && w->blocked == NULL && tun_has_rest(&w->tun);
 }
 
 /* ---- calls from other threads ---- */
@@ -170,11 +187,13 @@ static void *run(void *arg)
 			w->owner.tick(w->owner.ctx, &w->now);
 			worker_pump(w);
 		}
-		if (loop_turn(&w->loop, deadline(w)) < 0) {
+		if (loop_turn(&w->loop, tun_waits(w) ? 0 : deadline(w)) < 0) {
 			log_error("event loop: %s", strerror(errno));
 			abort(); /* nobody would move cells, or answer worker_call */
 		}
 		w->now = now_read();
+		if (tun_waits(w))
+			take_from_tun(w);
 	}
 	return NULL;
 }
