@@ -1,18 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # A thin front for Meson.  Everything real is in meson.build, scripts/, lab/ and tests/.
+#   make test FILTER=sim     one family of tests (unit, fuzz, sim, lab)
+#   make test SANITIZE=1     with ASan and UBSan, in build-asan (so is any other target)
+ifdef SANITIZE
+BUILD ?= build-asan
+SETUP = --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+else
 BUILD ?= build
+SETUP = --buildtype=release -Db_ndebug=false
+endif
+export BUILD FILTER
+export MACRO_BUILD = $(abspath $(BUILD))
 
-.PHONY: all deps run test bench lint fmt fuzz install clean
+.PHONY: all deps run-deps run test bench lint fmt fuzz install clean
+.NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	@meson setup $(BUILD) --buildtype=release -Db_ndebug=false
+	@meson setup $(BUILD) $(SETUP)
 
 deps:
 	@scripts/deps
 
-run: deps all
+run-deps:
+	@scripts/deps run
+
+run: run-deps all
 	@lab/run $(if $(ONCE),--once)
 
 test: deps all
@@ -21,11 +36,11 @@ test: deps all
 bench: deps all
 	@bench/run
 
-lint:
+lint: deps
 	@scripts/lint
 
 fmt:
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
 fuzz: deps
 	@scripts/fuzz

@@ -8,6 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+#ifndef HAVE_LIBFUZZER /* which has a main of its own */
 static int replay_file(const char *path)
 {
 	static uint8_t buf[1 << 20];
@@ -48,3 +49,4 @@ int main(int argc, char **argv)
 	printf("replayed %d inputs\n", count);
 	return count > 0 ? EXIT_SUCCESS : EXIT_FAILURE; /* an empty corpus tests nothing */
 }
+#endif
