@@ -117,7 +117,7 @@ static void take_text(struct words *w, char *out, size_t size)
 	char *s = take_string(w);
 
 	if (s != NULL && strlen(s) < size)
-		strcpy(out, s);
+		memcpy(out, s, strlen(s) + 1);
 	else
 		w->bad = true;
 	free(s);

@@ -20,7 +20,7 @@ static void plan_route(struct change_list *list, const struct client_net_config 
 	c->route.dst = *dst;
 	c->route.table = cfg->table;
 	if (into_tunnel)
-		strcpy(c->route.dev, cfg->tun);
+		snprintf(c->route.dev, sizeof(c->route.dev), "%s", cfg->tun);
 }
 
 /* The rule that turns all traffic comes last, when everything it needs is there. */
@@ -57,7 +57,7 @@ static void plan_firewall(struct change_list *list, const struct client_net_conf
 		snprintf(guards[1], sizeof(guards[1]),
 			 "\t\tiifname != \"%s\" ip6 daddr %s fib saddr type != local drop\n",
 			 cfg->tun, endpoint_ip_format(cfg->v6, ip));
-	strcpy(c->nft.table, FIREWALL_CLIENT_TABLE);
+	snprintf(c->nft.table, sizeof(c->nft.table), "%s", FIREWALL_CLIENT_TABLE);
 	c->nft.body = xasprintf(
 	    "\tchain guard {\n"
 	    "\t\ttype filter hook prerouting priority raw; policy accept;\n%s%s\t}\n"
@@ -183,7 +183,7 @@ static int check_free(struct transaction *t, const struct client_net_config *cfg
 
 static int check_config(const struct client_net_config *cfg, struct host_error *err)
 {
-	if (strlen(cfg->tun) >= IFNAMSIZ || cfg->dns.count > RESOLV_SERVERS_MAX ||
+	if (!plan_name_is_plain(cfg->tun) || cfg->dns.count > RESOLV_SERVERS_MAX ||
 	    cfg->fwmark == 0 || cfg->table == 0)
 		return host_refuse(err, -EINVAL, "the client needs a device, a mark and a table");
 	if (cfg->mtu_bytes < 1280)

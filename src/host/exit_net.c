@@ -14,7 +14,7 @@
 
 static const char *const refusal_names[] = {
     [EXIT_SPOOFED] = "spoofed",         [EXIT_PEER] = "peer", [EXIT_OWN] = "own",
-    [EXIT_PRIVATE] = "private",         [EXIT_SMTP] = "smtp", [EXIT_POLICY] = "policy",
+    [EXIT_PRIVATE] = "private",         [EXIT_SMTP] = "smtp", [EXIT_POLICY] = "by_policy",
     [EXIT_UNSOLICITED] = "unsolicited",
 };
 _Static_assert(ARRAY_LEN(refusal_names) == EXIT_REFUSALS, "a name for each");
@@ -109,7 +109,7 @@ static void write_check(FILE *out, const struct exit_net_config *cfg, const stru
 	write_pool_check(out, &f[0]);
 	write_pool_check(out, &f[1]);
 	fputs("\t\tfib daddr type { local, broadcast, anycast } counter name \"own\" " REJECT "\n"
-	      "\t\tjump policy\n\t}\n",
+	      "\t\tjump destinations\n\t}\n",
 	      out);
 }
 
@@ -117,7 +117,8 @@ static void write_dns(FILE *out, const struct exit_net_config *cfg, const struct
 {
 	char ip[ENDPOINT_TEXT_MAX];
 
-	fputs("\tchain dns {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n", out);
+	fputs("\tchain resolver {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n",
+	      out);
 	for (int i = 0; i < 2; i++)
 		if (is_used(&f[i]) && ip_is_set(f[i].dns))
 			fprintf(out,
@@ -130,7 +131,7 @@ static void write_dns(FILE *out, const struct exit_net_config *cfg, const struct
 
 static void write_masquerade(FILE *out, const struct exit_net_config *cfg, const struct family f[2])
 {
-	fputs("\tchain masquerade {\n"
+	fputs("\tchain outgoing {\n"
 	      "\t\ttype nat hook postrouting priority srcnat; policy accept;\n",
 	      out);
 	for (int i = 0; i < 2; i++)
@@ -143,7 +144,7 @@ static void write_masquerade(FILE *out, const struct exit_net_config *cfg, const
 static void write_forward(FILE *out, const struct exit_net_config *cfg)
 {
 	fprintf(out,
-		"\tchain forward {\n"
+		"\tchain passing {\n"
 		"\t\ttype filter hook forward priority filter; policy accept;\n"
 		"\t\tiifname \"%s\" oifname \"%s\" counter name \"peer\" " REJECT "\n"
 		"\t\toifname \"%s\" ct state != { established, related } "
@@ -244,6 +245,15 @@ static int plan_family(struct change_list *list, const struct exit_net_config *c
 	return 0;
 }
 
+static int check_ipv6(const struct exit_net_config *cfg, struct host_error *err)
+{
+	if (!ip_is_set(cfg->gateway6.ip) || plan_has_ipv6(cfg->tun))
+		return 0;
+	return host_refuse(err, -EAFNOSUPPORT,
+			   "the exit has an IPv6 pool, but IPv6 is switched off on this machine; "
+			   "set net.ipv6.conf.default.disable_ipv6=0, or no pool");
+}
+
 /* The checks come first, forwarding last: nothing passes before it is checked. */
 static int plan(struct transaction *t, const struct exit_net_config *cfg, struct host_error *err)
 {
@@ -254,6 +264,8 @@ static int plan(struct transaction *t, const struct exit_net_config *cfg, struct
 	snprintf(c->nft.table, sizeof(c->nft.table), "%s", FIREWALL_EXIT_TABLE);
 	c->nft.body = table_body(cfg);
 	code = plan_tun(&t->list, t->nl, &tun, err);
+	if (code == 0)
+		code = check_ipv6(cfg, err);
 	if (code == 0 && ip_is_set(cfg->gateway4.ip))
 		code = plan_family(&t->list, cfg, &cfg->gateway4, "ipv4", err);
 	if (code == 0 && ip_is_set(cfg->gateway6.ip))
@@ -266,7 +278,7 @@ static int check_config(const struct exit_net_config *cfg, struct host_error *er
 	const bool v4 = ip_is_set(cfg->gateway4.ip), v6 = ip_is_set(cfg->gateway6.ip);
 	const struct ip_prefix dns4 = ip_prefix_host(cfg->dns4), dns6 = ip_prefix_host(cfg->dns6);
 
-	if (strlen(cfg->tun) >= IFNAMSIZ || (!v4 && !v6) ||
+	if (!plan_name_is_plain(cfg->tun) || (!v4 && !v6) ||
 	    (v4 && !ip_prefix_is_v4(&cfg->gateway4)) || (v6 && ip_prefix_is_v4(&cfg->gateway6)) ||
 	    (ip_is_set(dns4.ip) && !ip_prefix_is_v4(&dns4)) ||
 	    (ip_is_set(dns6.ip) && ip_prefix_is_v4(&dns6)))
@@ -277,10 +289,6 @@ static int check_config(const struct exit_net_config *cfg, struct host_error *er
 		return host_refuse(err, -EINVAL,
 				   "the exit's name server is on the loopback, where clients' "
 				   "packets cannot be sent; set [exit] dns to another address");
-	if (v6 && !plan_has_ipv6(cfg->tun))
-		return host_refuse(err, -EAFNOSUPPORT,
-				   "the exit has an IPv6 pool, but IPv6 is switched off on this "
-				   "machine; set net.ipv6.conf.default.disable_ipv6=0, or no pool");
 	return 0;
 }
 

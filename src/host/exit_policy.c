@@ -86,7 +86,7 @@ static const char *verdict(const struct policy_rule *r)
 {
 	if (r->action == POLICY_ACCEPT)
 		return "accept";
-	return r->net == POLICY_NET_PRIVATE ? REJECT_AS("private") : REJECT_AS("policy");
+	return r->net == POLICY_NET_PRIVATE ? REJECT_AS("private") : REJECT_AS("by_policy");
 }
 
 static void write_rule(FILE *out, const struct policy_rule *r)
@@ -109,7 +109,7 @@ char *exit_policy_text(const struct policy_rule *rules, size_t count)
 		abort(); /* only for want of memory, as in util/xalloc.h */
 	write_set(out, "special4", "ipv4_addr", special_v4, ARRAY_LEN(special_v4));
 	write_set(out, "special6", "ipv6_addr", special_v6, ARRAY_LEN(special_v6));
-	fputs("\tchain policy {\n", out);
+	fputs("\tchain destinations {\n", out);
 	for (size_t i = 0; i < count; i++)
 		write_rule(out, &rules[i]);
 	fputs("\t\tip daddr @special4 " REJECT_AS("private") "\n", out);

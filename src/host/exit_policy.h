@@ -31,8 +31,8 @@ struct policy_rule {
 };
 
 /*
- * exit_policy_text(rules, count): the sets "special4" and "special6" and the chain "policy" of a
- * table that has the counters "policy", "private" and "smtp"; for free().
+ * exit_policy_text(rules, count): the sets "special4" and "special6" and the chain "destinations"
+ * of a table that has the counters "by_policy", "private" and "smtp"; for free().
  *
  * The first rule that matches decides; then private destinations and TCP port 25 are rejected, and
  * all else is accepted.  A private destination is accepted only by a rule that names it: PRIVATE,

@@ -147,7 +147,7 @@ int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *
 
 	if (name[0] == '\0' || strlen(name) >= sizeof(link.name))
 		return -ENODEV;
-	strcpy(link.name, name);
+	memcpy(link.name, name, strlen(name) + 1);
 	mnl_nlmsg_put_extra_header(msg, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(msg, IFLA_IFNAME, name);
 	err = netlink_talk(nl, msg, read_link, &link);

@@ -147,7 +147,7 @@ static int read_rule(const struct nlmsghdr *msg, void *ctx)
 		r.to = attr_prefix(attrs[FRA_DST], rule->family, rule->dst_len);
 	}
 	if (attrs[FRA_IIFNAME] != NULL)
-		strncpy(r.iif, mnl_attr_get_str(attrs[FRA_IIFNAME]), sizeof(r.iif) - 1);
+		snprintf(r.iif, sizeof(r.iif), "%s", mnl_attr_get_str(attrs[FRA_IIFNAME]));
 	if (attrs[FRA_PROTOCOL] != NULL)
 		r.protocol = mnl_attr_get_u8(attrs[FRA_PROTOCOL]);
 	d->err = d->rule_fn(d->ctx, &r);

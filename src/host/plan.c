@@ -4,6 +4,15 @@
 #include <linux/if_link.h>
 #include <unistd.h>
 
+bool plan_name_is_plain(const char *name)
+{
+	static const char plain[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+	const size_t len = strlen(name);
+
+	return len > 0 && len < IFNAMSIZ && strspn(name, plain) == len && name[0] != '.';
+}
+
 bool plan_has_ipv6(const char *dev)
 {
 	char key[SYSCTL_KEY_MAX], value[SYSCTL_VALUE_MAX];

@@ -30,6 +30,10 @@ struct netlink_rule *plan_rule(struct change_list *list, int family, uint32_t pr
  */
 struct change *plan_sysctl(struct change_list *list, const char *key, const char *value);
 
+/* plan_name_is_plain(name): an interface name that means itself in nftables' language and in paths.
+ */
+bool plan_name_is_plain(const char *name);
+
 /* plan_has_ipv6(dev): the kernel has IPv6, and for dev (NULL: any) it is not switched off. */
 bool plan_has_ipv6(const char *dev);
 

@@ -96,8 +96,9 @@ static int recover_role(const char *state_dir, const struct role *role, bool alw
 	if (code != 0)
 		goto close;
 	if (fault.line != 0)
-		log_warn("%s:%u: %s; cleaning up what can be recognised", t.journal.path,
-			 fault.line, fault.what);
+		log_warn("%s:%u: %s; cleaning up what can be recognised, settings of the "
+			 "kernel may stay changed",
+			 t.journal.path, fault.line, fault.what);
 	else if (t.list.count > 0)
 		log_info("undoing the %zu changes that an earlier macrod left (%s)", t.list.count,
 			 t.journal.path);
