@@ -242,6 +242,7 @@ enum code run_node_seed(struct cli *cli)
 
 static void show_node(const json_t *node)
 {
+	const char *until = json_text(node, "descriptor_valid_until");
 	char text[256];
 
 	printf("%s\n", json_text(node, "name"));
@@ -255,7 +256,7 @@ static void show_node(const json_t *node)
 	show_line("Listening on:", "%s", json_text(node, "listen"));
 	show_line("Bandwidth:", "%s", show_bit_rate(json_count(node, "bandwidth_bps"), text));
 	show_line("Since:", "%s", json_text(node, "since"));
-	show_line("Descriptor until:", "%s", json_text(node, "descriptor_valid_until"));
+	show_line("Descriptor until:", "%s", until[0] != '\0' ? until : "none yet");
 	show_line("Known nodes:", "%" JSON_INTEGER_FORMAT, json_count(node, "known_nodes"));
 	show_line("Links:", "%" JSON_INTEGER_FORMAT, json_count(node, "links"));
 	show_line("Circuits:", "%" JSON_INTEGER_FORMAT, json_count(node, "circuits"));
