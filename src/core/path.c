@@ -338,6 +338,9 @@ static void verified(struct engine *e, const struct path_cell *c, struct path_as
 	p->bwd_ok++;
 	p->bwd_last_ns = now->mono_ns;
 	if (asked != NULL) {
+		if (*n > 0) /* the answer may change the session's keys */
+			tunnel_deliver(e, data, *n, now);
+		*n = 0;
 		if (asked->b1 == c->header.seq) /* else its twin in this batch was first */
 			answered(e, p, asked, text, now);
 		return;

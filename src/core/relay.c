@@ -13,14 +13,30 @@ struct forward {
 	struct cell_header header;
 };
 
-static void bad_tag(struct engine *e, struct circuit *c, const struct now *now)
+/* Cells for sessions, opened together at the end of a batch, or before something in the batch that
+ * may end a session or its path. */
+struct delivery {
+	struct incell cells[ONION_BATCH];
+	size_t n;
+};
+
+static void deliver(struct engine *e, struct delivery *d, const struct now *now)
+{
+	if (d->n > 0)
+		exit_deliver(e, d->cells, d->n, now);
+	d->n = 0;
+}
+
+static void bad_tag(struct engine *e, struct circuit *c, struct delivery *d, const struct now *now)
 {
 	engine_drop(e, DROP_ONION_TAG);
 	/* The neighbour cannot be blamed for one (the link protects the header only), but for many.
 	 */
 	c->bad_tags++;
-	if (c->bad_tags >= 16 && c->bad_tags > c->fwd_cells / 1000)
+	if (c->bad_tags >= 16 && c->bad_tags > c->fwd_cells / 1000) {
+		deliver(e, d, now);
 		circuit_destroy(e, c, now);
+	}
 }
 
 static void forward_cell(struct engine *e, struct forward *f, struct onion_peel *p)
@@ -43,9 +59,9 @@ static void cancel(const struct forward *f)
 		egress_cancel(&f->slot);
 }
 
-/* What one opened layer asks for.  Cells for the session are collected into x. */
-static void act(struct engine *e, struct forward *f, struct onion_peel *p, struct incell *x,
-		size_t *xn, const struct now *now)
+/* What one opened layer asks for. */
+static void act(struct engine *e, struct forward *f, struct onion_peel *p, struct delivery *d,
+		const struct now *now)
 {
 	struct circuit *c = f->circuit;
 	uint8_t *payload = onion_payload(p->out);
@@ -64,7 +80,7 @@ static void act(struct engine *e, struct forward *f, struct onion_peel *p, struc
 			engine_drop(e, DROP_SESSION);
 			return;
 		}
-		x[(*xn)++] = (struct incell){
+		d->cells[d->n++] = (struct incell){
 		    .sp = &c->attached->sp,
 		    .owner = c->attached,
 		    .text = payload,
@@ -78,6 +94,7 @@ static void act(struct engine *e, struct forward *f, struct onion_peel *p, struc
 
 		memcpy(text, payload, sizeof(text)); /* the slot may be reused while we answer */
 		cancel(f);
+		deliver(e, d, now);
 		hop_control(e, c, text, sizeof(text), now);
 		return;
 	}
@@ -96,8 +113,10 @@ void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
 {
 	struct onion_peel peel[ONION_BATCH];
 	struct forward fwd[ONION_BATCH];
-	struct incell deliver[ONION_BATCH];
-	size_t m = 0, xn = 0;
+	struct delivery delivery;
+	size_t m = 0;
+
+	delivery.n = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct circuit *c = cells[i].circuit;
@@ -130,7 +149,7 @@ void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
 
 		if (!peel[i].ok) {
 			cancel(&fwd[i]);
-			bad_tag(e, c, now);
+			bad_tag(e, c, &delivery, now);
 			continue;
 		}
 		/* Again, and now for good: the same cell may stand twice in one batch. */
@@ -143,10 +162,9 @@ void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
 		}
 		window_set(&c->fwd_window, c->fwd_bits, CIRCUIT_WINDOW_WORDS, peel[i].seq);
 		c->last_ns = now->mono_ns;
-		act(e, &fwd[i], &peel[i], deliver, &xn, now);
+		act(e, &fwd[i], &peel[i], &delivery, now);
 	}
-	if (xn > 0)
-		exit_deliver(e, deliver, xn, now);
+	deliver(e, &delivery, now);
 }
 
 /*
