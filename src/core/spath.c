@@ -103,8 +103,6 @@ static bool range_add(struct spath *sp, uint64_t seq)
 	const bool joins_left = i > 0 && seq <= r[i - 1].high + 1;
 	const bool joins_right = i < sp->ranges && seq + 1 == r[i].low;
 
-	if (i > 0 && joins_left && seq - r[i - 1].low >= UINT16_MAX - SPATH_PACK_CELLS)
-		return false; /* a run has 16 bits */
 	if (joins_left && joins_right) {
 		r[i - 1].high = r[i].high;
 		sp->ranges--;
@@ -131,11 +129,13 @@ static bool range_add(struct spath *sp, uint64_t seq)
 void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN], bool elicits,
 		    bool ce, const struct now *now)
 {
-	if (!range_add(sp, seq)) {
+	if (sp->fresh == SPATH_FRESH_MAX || !range_add(sp, seq)) {
 		if (sp->readies ==
 		    SPATH_READY_MAX) /* the other end sees those cells only in total */
 			memmove(&sp->ready[0], &sp->ready[1], --sp->readies * sizeof(sp->ready[0]));
-		collect_into(sp, now, &sp->ready[sp->readies++]);
+		collect_into(sp, now, &sp->ready[sp->readies]);
+		sp->ready[sp->readies++].delay_16us =
+		    UINT16_MAX; /* it may wait: measures nothing */
 		range_add(sp, seq);
 	}
 	sp->tags[0] ^= get_le64(tag);
@@ -166,6 +166,11 @@ size_t spath_pack(struct spath *sp, const struct now *now, uint8_t *out)
 		collect_into(sp, now, &p);
 	}
 	return pack_encode(&p, out);
+}
+
+void spath_postpone(struct spath *sp, const struct now *now)
+{
+	sp->pack_due_ns = now->mono_ns + SPATH_PACK_DELAY_MS * NS_PER_MS;
 }
 
 static uint32_t time_us(const struct now *now)
@@ -202,14 +207,14 @@ static void rtt_sample(struct spath *sp, uint64_t rtt_ns)
 }
 
 /*
- * Takes the tags of the acknowledged cells out of the ring.  False when one is not there any more
- * (or was acknowledged before): then the digest can be neither confirmed nor refuted.
+ * Takes the tags of the acknowledged cells out of the ring.  False at the first that is not there
+ * any more (or was acknowledged before): then the digest can be neither confirmed nor refuted, and
+ * a peer that makes ranges up costs no more work than the cells that it was sent.
  */
 static bool take_tags(struct spath *sp, const struct pack *p, uint64_t tags[2], uint64_t *last,
 		      uint32_t *last_sent_us)
 {
 	uint64_t at = p->first;
-	bool complete = true;
 
 	tags[0] = tags[1] = 0;
 	*last_sent_us = 0;
@@ -218,10 +223,8 @@ static bool take_tags(struct spath *sp, const struct pack *p, uint64_t tags[2], 
 		for (unsigned k = 0; k < p->range[i].run; k++, at++) {
 			struct spath_sent *s = &sp->sent[at % SPATH_SENT_MAX];
 
-			if (s->sent_us == 0 || s->seq_low != (uint32_t)at) {
-				complete = false;
-				continue;
-			}
+			if (s->sent_us == 0 || s->seq_low != (uint32_t)at)
+				return false;
 			tags[0] ^= s->tag[0];
 			tags[1] ^= s->tag[1];
 			*last_sent_us = s->sent_us;
@@ -229,7 +232,7 @@ static bool take_tags(struct spath *sp, const struct pack *p, uint64_t tags[2], 
 		}
 	}
 	*last = at - 1;
-	return complete;
+	return true;
 }
 
 int spath_acked(struct spath *sp, const uint8_t *body, size_t len, const struct now *now)

@@ -22,6 +22,7 @@ enum {
 	SPATH_PACK_CELLS = 512,   /* acknowledge after so many cells ... */
 	SPATH_PACK_DELAY_MS = 20, /* ... or so long after the first */
 	SPATH_READY_MAX = 4,
+	SPATH_FRESH_MAX = SPATH_SENT_MAX, /* in one acknowledgement; the sender knows no more */
 };
 
 /* A sent cell: its session tag, kept until the exit proves that it arrived. */
@@ -90,6 +91,8 @@ void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG
  * PACK_LEN(16)). */
 bool spath_has_pack(const struct spath *sp, const struct now *now);
 size_t spath_pack(struct spath *sp, const struct now *now, uint8_t *out);
+/* spath_postpone: it could not go; try again after another delay. */
+void spath_postpone(struct spath *sp, const struct now *now);
 
 void spath_sent_cell(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN],
 		     const struct now *now);

@@ -111,6 +111,7 @@ static void on_session(struct engine *e, struct path *p, enum control_status sta
 	uint8_t granted[SESS_GRANT_LEN];
 	struct session_grant grant;
 	struct engine_event *ev;
+	struct noise_hs hs;
 
 	if (t->opening_path != p->id) {
 		engine_drop(e, DROP_CONTROL);
@@ -120,16 +121,18 @@ static void on_session(struct engine *e, struct path *p, enum control_status sta
 		session_failed(e, p, status);
 		return;
 	}
-	if (noise_nk_read2(&t->opening, body, sizeof(granted), granted) != 0 ||
+	/* On a copy: this may be the answer to an earlier request, and ours still to come. */
+	hs = t->opening;
+	if (noise_nk_read2(&hs, body, sizeof(granted), granted) != 0 ||
 	    session_grant_decode(&grant, granted, sizeof(granted)) != 0) {
 		engine_drop(e, DROP_CONTROL);
-		session_failed(e, p, CONTROL_AUTH);
+		noise_hs_wipe(&hs);
 		return;
 	}
 	list_for_each (it, &e->paths) /* what the last session had */
 		detach(t, container_of(it, struct path, in_engine));
-	hkdf_expand(t->root, sizeof(t->root), t->opening.sym.ck, "macromesh/1 root",
-		    t->opening.sym.h, HASH_LEN);
+	hkdf_expand(t->root, sizeof(t->root), hs.sym.ck, "macromesh/1 root", hs.sym.h, HASH_LEN);
+	noise_hs_wipe(&hs);
 	noise_hs_wipe(&t->opening);
 	t->opening_path = 0;
 	t->grant = grant;
@@ -187,7 +190,11 @@ static void on_attached(struct engine *e, struct path *p, enum control_status st
 			return;
 		}
 		spath_attached_mac(p->attaching, a.path_id, a.count, mac);
-		if (!secret_equal(mac, a.mac, sizeof(mac)) || !knows_all_paths(e->tunnel, &a))
+		if (!secret_equal(mac, a.mac, sizeof(mac))) {
+			engine_drop(e, DROP_CONTROL); /* of an earlier request, or forged */
+			return;
+		}
+		if (!knows_all_paths(e->tunnel, &a))
 			status = CONTROL_AUTH;
 	}
 	ev = engine_event(e, status == CONTROL_OK ? EVENT_PATH_ATTACHED : EVENT_PATH_ATTACH_FAILED);
@@ -320,8 +327,10 @@ static void add_pack(struct engine *e, struct path *p, const struct now *now)
 	while (p->is_attached && spath_has_pack(&p->session, now)) {
 		struct outcell *c = cell_for(e, p, PACK_LEN(PACK_RANGES_MAX), now);
 
-		if (c == NULL)
+		if (c == NULL) {
+			spath_postpone(&p->session, now);
 			return;
+		}
 		packer_pack(c, now);
 	}
 }
