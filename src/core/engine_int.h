@@ -78,6 +78,7 @@ struct circuit {
 	struct hop_keys keys;
 	uint8_t state; /* enum circuit_state */
 	bool is_last;
+	uint8_t sessions_made; /* at an exit */
 	struct circuit_end prev, next;
 	struct exit_path *attached; /* at an exit: the session's path on it */
 	uint64_t last_ns;           /* last valid cell */

@@ -11,7 +11,9 @@
 enum {
 	SESSION_PATHS_MAX = ATTACH_PATHS_MAX,
 	SESSION_LIFETIME_S = 24 * 3600,
-	HOST_FIRST = 2, /* .0 is the network, .1 the exit itself */
+	HOST_FIRST = 2,    /* .0 is the network, .1 the exit itself */
+	V6_HOST_BITS = 20, /* when there is no IPv4 pool to say how many hosts there are */
+	SESSIONS_PER_CIRCUIT_MAX = 8, /* a client needs one, and more when answers are lost */
 };
 
 #define SESSION_UNUSED_NS (180 * NS_PER_S) /* without any path */
@@ -37,12 +39,17 @@ struct exit_node {
 	uint64_t due_ns; /* when exit_tick has work: an acknowledgement or an expiry */
 };
 
+static bool has_v4(const struct exit_node *x)
+{
+	return x->params.pool_v4_bits != 0;
+}
+
 struct exit_node *exit_create(const struct exit_params *params, const struct rng *rng)
 {
 	struct exit_node *x = xcalloc(1, sizeof(*x));
 
 	x->params = *params;
-	x->hosts = (1u << (32 - params->pool_v4_bits)) - HOST_FIRST - 1;
+	x->hosts = (1u << (has_v4(x) ? 32 - params->pool_v4_bits : V6_HOST_BITS)) - HOST_FIRST - 1;
 	x->next_host = (uint32_t)rng_below(rng, x->hosts);
 	map_init(&x->by_sid, 64, rng);
 	map_init(&x->by_host, 64, rng);
@@ -52,9 +59,13 @@ struct exit_node *exit_create(const struct exit_params *params, const struct rng
 
 static void path_detach(struct exit_path *xp)
 {
-	if (xp->session->active == xp)
-		xp->session->active = NULL;
+	struct exit_session *s = xp->session;
+
 	list_del(&xp->in_session);
+	if (s->active == xp) /* the newest of the others, until one of them speaks */
+		s->active = list_is_empty(&s->paths)
+				? NULL
+				: container_of(s->paths.prev, struct exit_path, in_session);
 	xp->circuit->attached = NULL;
 	spath_wipe(&xp->sp);
 	free(xp);
@@ -112,7 +123,8 @@ static struct exit_session *session_new(struct engine *e, const struct now *now)
 		rng_fill(&e->rng, s->sid, sizeof(s->sid));
 	} while (map_get(&x->by_sid, get_le64(s->sid)) != NULL);
 	s->host = host_take(x);
-	put_be32(s->v4, get_be32(x->params.pool_v4) + s->host);
+	if (has_v4(x))
+		put_be32(s->v4, get_be32(x->params.pool_v4) + s->host);
 	if (x->params.has_v6) {
 		memcpy(s->v6, x->params.pool_v6, 8);
 		put_be32(s->v6 + 12, s->host);
@@ -134,7 +146,8 @@ static void grant_fill(const struct exit_node *x, const struct exit_session *s,
 	memcpy(g->sid, s->sid, sizeof(g->sid));
 	memcpy(g->v4, s->v4, sizeof(g->v4));
 	memcpy(g->v6, s->v6, sizeof(g->v6));
-	put_be32(g->dns_v4, get_be32(x->params.pool_v4) + 1); /* the exit's own address answers */
+	if (has_v4(x)) /* the exit's own address answers */
+		put_be32(g->dns_v4, get_be32(x->params.pool_v4) + 1);
 	if (x->params.has_v6) {
 		memcpy(g->dns_v6, x->params.pool_v6, 8);
 		g->dns_v6[15] = 1;
@@ -179,7 +192,8 @@ static void on_session_new(struct engine *e, struct circuit *c, uint64_t reply_s
 	struct exit_session *s;
 	struct noise_hs hs;
 
-	if (x->count >= x->params.max_sessions || x->count >= x->hosts) {
+	if (x->count >= x->params.max_sessions || x->count >= x->hosts ||
+	    c->sessions_made >= SESSIONS_PER_CIRCUIT_MAX) {
 		answer(e, c, reply_seq, CONTROL_SESS_NEW, CONTROL_REFUSED, NULL, 0);
 		return;
 	}
@@ -197,6 +211,7 @@ static void on_session_new(struct engine *e, struct circuit *c, uint64_t reply_s
 		engine_drop(e, DROP_CONTROL);
 		goto out;
 	}
+	c->sessions_made++;
 	hkdf_expand(s->root, sizeof(s->root), hs.sym.ck, "macromesh/1 root", hs.sym.h, HASH_LEN);
 	answer(e, c, reply_seq, CONTROL_SESS_NEW, CONTROL_OK, msg, sizeof(msg));
 out:
@@ -333,7 +348,7 @@ static enum drop take_packet(struct engine *e, void *owner, const uint8_t *p, si
 
 	if (!inner_parse(p, len, &a))
 		return DROP_PACKET;
-	if (a.version == 4 ? memcmp(a.src, s->v4, 4) != 0
+	if (a.version == 4 ? !has_v4(e->exit) || memcmp(a.src, s->v4, 4) != 0
 			   : !e->exit->params.has_v6 || memcmp(a.src, s->v6, 16) != 0)
 		return DROP_SOURCE;
 	if (!within_rate(e->exit, &s->up, now))
@@ -417,6 +432,8 @@ static struct exit_session *session_by_addr(const struct exit_node *x, const str
 {
 	struct exit_session *s;
 
+	if (a->version == 4 && !has_v4(x))
+		return NULL;
 	if (a->version == 4) {
 		s = map_get(&x->by_host, get_be32(a->dst) - get_be32(x->params.pool_v4));
 		return s != NULL && memcmp(s->v4, a->dst, 4) == 0 ? s : NULL;
