@@ -87,6 +87,12 @@ void link_connect(struct links *ls, struct link *l, const struct now *now)
 	peer_update(ls, peer_of(l));
 }
 
+void link_renew(struct links *ls, struct link *l)
+{
+	if (l->state == LINK_UP)
+		peer_want_rekey(ls, peer_of(l));
+}
+
 void link_close(struct links *ls, struct link *l)
 {
 	peer_free(ls, peer_of(l));

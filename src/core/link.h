@@ -69,6 +69,10 @@ struct link *links_by_id(struct links *ls, uint32_t id);
 /* link_connect: begin a handshake unless one is under way or the link is up.  Ends in an event. */
 void link_connect(struct links *ls, struct link *l, const struct now *now);
 
+/* link_renew: make a new key because the peer, say after a restart, seems not to have ours any
+ * more; the link stays up. */
+void link_renew(struct links *ls, struct link *l);
+
 /* link_close: forget the peer and wipe its keys; the pointer is dead afterwards. */
 void link_close(struct links *ls, struct link *l);
 

@@ -74,6 +74,10 @@ void neighbour_message(struct engine *e, struct neighbour *nb, const uint8_t *bo
 			engine_drop(e, DROP_LINKCTL);
 			return;
 		}
+		if (e->event_count >= EVENT_RING / 2) { /* whoever sends many harms no others */
+			engine_drop(e, DROP_NO_BUFFER);
+			return;
+		}
 		ev = engine_event(e, EVENT_LINK_MESSAGE);
 		ev->link = nb->link->id;
 		ev->link_is_node = nb->is_node;
@@ -173,6 +177,7 @@ static void watch(struct engine *e, struct neighbour *nb, const struct now *now)
 	if (nb->pings_unanswered >= PING_TRIES) {
 		nb->pings_unanswered = 0;
 		nb->link->last_rx_ns = now->mono_ns; /* look again after a full period */
+		link_renew(e->links, nb->link);      /* it may live, but have forgotten us */
 		fail_all(e, nb, now);
 		return;
 	}
