@@ -13,6 +13,9 @@ static bool peer_fill(const struct descriptor *d, struct node_peer *out)
 		return false;
 	memcpy(out->id, d->id, sizeof(out->id));
 	memcpy(out->link_key, d->link_key, sizeof(out->link_key));
+	_Static_assert(sizeof(out->addrs) == sizeof(d->addrs), "as many addresses");
+	memcpy(out->addrs, d->addrs, sizeof(out->addrs));
+	out->addr_count = d->addr_count;
 	return true;
 }
 

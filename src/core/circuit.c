@@ -178,13 +178,22 @@ static bool role_allows(const struct engine *e, const struct neighbour *prev, co
 	return (e->roles & need) == need;
 }
 
-/* The link to the next hop, or NULL when it is not a known node. */
+/* Clients choose among a node's own addresses: one that is not its own could be anybody's. */
+static bool has_addr(const struct node_peer *n, const struct endpoint *addr)
+{
+	for (unsigned i = 0; i < n->addr_count; i++)
+		if (endpoint_equal(&n->addrs[i], addr))
+			return true;
+	return false;
+}
+
+/* The link to the next hop, or NULL when it is not a known node at a known address. */
 static struct neighbour *next_hop(struct engine *e, const struct circuit *c, const struct route *r)
 {
 	struct node_peer peer;
 	struct link *l;
 
-	if (!e->world.node_by_id(e->world.ctx, r->next_id, &peer) ||
+	if (!e->world.node_by_id(e->world.ctx, r->next_id, &peer) || !has_addr(&peer, &r->next) ||
 	    memcmp(peer.id, e->id, sizeof(peer.id)) == 0 ||
 	    (c->prev.nb->is_node && memcmp(peer.id, c->prev.nb->id, sizeof(peer.id)) == 0))
 		return NULL;

@@ -24,10 +24,14 @@
 
 struct engine;
 
+#define NODE_ADDRS_MAX 4
+
 /* A node as its descriptor tells it. */
 struct node_peer {
 	uint8_t id[NODE_ID_LEN];
 	uint8_t link_key[DH_LEN];
+	unsigned addr_count;
+	struct endpoint addrs[NODE_ADDRS_MAX];
 };
 
 /* What the engine asks of the directory and of the node's key ring. */

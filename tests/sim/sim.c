@@ -79,6 +79,8 @@ static void peer_of(const struct sim_node *n, struct node_peer *out)
 {
 	memcpy(out->id, n->id, sizeof(out->id));
 	memcpy(out->link_key, n->link_key.public, sizeof(out->link_key));
+	out->addrs[0] = n->endpoint;
+	out->addr_count = 1;
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
