@@ -15,8 +15,6 @@ enum {
 	EXIT_MTU = 1360, /* fits every backward cell, whatever the circuit's length */
 };
 
-#define NODE_PERIOD_NS (60 * NS_PER_S)
-
 /* ---- the exit's side of the machine ---- */
 
 static struct policy_rule rule_of(const struct config_policy_rule *r)
@@ -250,7 +248,6 @@ int node_app_open(struct node_app *a, const struct config *cfg, char *error, siz
 	    .seeds = seeds,
 	    .seed_count = (size_t)seed_count,
 	    .is_node = true,
-	    .period_ns = NODE_PERIOD_NS,
 	});
 	membership_want(a->membership, true, &now);
 	return 0;

@@ -189,6 +189,8 @@ static void seek(struct client *c, const struct now *now)
 			client_set_state(c, CLIENT_CONNECTING, now, "building a route");
 		return;
 	}
+	/* What is missing may have joined since. */
+	membership_refresh(c->params.membership, now);
 	c->backoff_ns = MIN(RETRY_MAX_NS, MAX(RETRY_MIN_NS, c->backoff_ns * 2));
 	c->retry_ns = now->mono_ns + c->backoff_ns;
 	client_note(c, CLIENT_NOTE_STATE, "%s", c->reason);

@@ -40,7 +40,7 @@ struct membership *membership_create(const struct membership_params *params)
 	    .dir = params->dir,
 	    .rng = params->rng,
 	    .is_node = params->is_node,
-	    .period_ns = params->period_ns,
+	    .period_ns = params->period_ns != 0 ? params->period_ns : MEMBERSHIP_PERIOD_NS,
 	});
 	return m;
 }
@@ -152,6 +152,12 @@ enum directory_result membership_publish(struct membership *m, const uint8_t *by
 
 	pump(m, now);
 	return r;
+}
+
+void membership_refresh(struct membership *m, const struct now *now)
+{
+	dirsync_refresh(m->sync, now);
+	pump(m, now);
 }
 
 bool membership_has_view(const struct membership *m)

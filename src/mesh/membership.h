@@ -10,7 +10,8 @@
 #include "mesh/dirsync.h"
 #include "mesh/seed.h"
 
-#define SEEDS_MAX 16
+#define SEEDS_MAX            16
+#define MEMBERSHIP_PERIOD_NS (20 * NS_PER_S)
 
 struct membership;
 
@@ -21,7 +22,8 @@ struct membership_params {
 	const struct seed *seeds; /* copied */
 	size_t seed_count;
 	bool is_node;
-	uint64_t period_ns; /* between refreshes; 0: dirsync's own */
+	uint64_t period_ns; /* between refreshes, which carry only what changed; 0:
+			       MEMBERSHIP_PERIOD_NS */
 };
 
 struct membership *membership_create(const struct membership_params *params);
@@ -41,6 +43,10 @@ void membership_want(struct membership *m, bool want, const struct now *now);
 
 /* membership_has_view(m): some source has told all it knew: paths can be chosen. */
 bool membership_has_view(const struct membership *m);
+
+/* membership_refresh(m, now): ask the sources now for what changed, rather than at the period's
+ * end. */
+void membership_refresh(struct membership *m, const struct now *now);
 
 void membership_tick(struct membership *m, const struct now *now);
 uint64_t membership_deadline(const struct membership *m, const struct now *now);
