@@ -15,12 +15,12 @@
 static int test_count, test_failures, test_current_failed;
 
 /* CHECK(cond): a failure is printed and counted; the test goes on. */
-#define CHECK(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			printf("# %s:%d: failed: %s\n", __FILE__, __LINE__, #cond);                \
-			test_current_failed = 1;                                                   \
-		}                                                                                  \
+#define CHECK(cond)                                                                 \
+	do {                                                                        \
+		if (!(cond)) {                                                      \
+			printf("# %s:%d: failed: %s\n", __FILE__, __LINE__, #cond); \
+			test_current_failed = 1;                                    \
+		}                                                                   \
 	} while (0)
 
 #define CHECK_INT(a, b)                                                                            \
@@ -36,23 +36,23 @@ static int test_count, test_failures, test_current_failed;
 #define CHECK_MEM(a, b, len) CHECK(memcmp((a), (b), (len)) == 0)
 
 /* NEED(cond): as CHECK, but leaves the test function: what follows depends on it. */
-#define NEED(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			printf("# %s:%d: needed: %s\n", __FILE__, __LINE__, #cond);                \
-			test_current_failed = 1;                                                   \
-			return;                                                                    \
-		}                                                                                  \
+#define NEED(cond)                                                                  \
+	do {                                                                        \
+		if (!(cond)) {                                                      \
+			printf("# %s:%d: needed: %s\n", __FILE__, __LINE__, #cond); \
+			test_current_failed = 1;                                    \
+			return;                                                     \
+		}                                                                   \
 	} while (0)
 
-#define RUN(fn)                                                                                    \
-	do {                                                                                       \
-		test_current_failed = 0;                                                           \
-		fn();                                                                              \
-		test_count++;                                                                      \
-		test_failures += test_current_failed;                                              \
-		printf("%s %d - %s\n", test_current_failed ? "not ok" : "ok", test_count, #fn);    \
-		fflush(stdout);                                                                    \
+#define RUN(fn)                                                                                 \
+	do {                                                                                    \
+		test_current_failed = 0;                                                        \
+		fn();                                                                           \
+		test_count++;                                                                   \
+		test_failures += test_current_failed;                                           \
+		printf("%s %d - %s\n", test_current_failed ? "not ok" : "ok", test_count, #fn); \
+		fflush(stdout);                                                                 \
 	} while (0)
 
 static inline int test_done(void)
