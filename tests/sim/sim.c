@@ -28,6 +28,9 @@ struct sim {
 	uint32_t exit_packets_per_s;
 	size_t batches;
 	bool is_v6_only;
+	void (*setup)(struct sim_node *n, struct engine_params *p, struct exit_params *exit,
+		      void *ctx);
+	void *setup_ctx;
 	struct event *heap;
 	size_t heap_len, heap_cap;
 	uint64_t order;
@@ -124,7 +127,7 @@ static bool onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint
 static void engine_start(struct sim *s, struct sim_node *n)
 {
 	const bool is_client = n->roles == 0;
-	const struct exit_params exit = {
+	struct exit_params exit = {
 	    .session_key = &n->session_key,
 	    .pool_v4 = {10, 88, 0, 0},
 	    .pool_v4_bits = s->is_v6_only ? 0 : 16,
@@ -134,7 +137,7 @@ static void engine_start(struct sim *s, struct sim_node *n)
 	    .packets_per_s = s->exit_packets_per_s,
 	};
 
-	n->engine = engine_create(&(struct engine_params){
+	struct engine_params params = {
 	    .link_key = &n->link_key,
 	    .node_id = is_client ? NULL : n->id,
 	    .roles = n->roles,
@@ -148,7 +151,11 @@ static void engine_start(struct sim *s, struct sim_node *n)
 		      .node_by_link_key = by_link_key,
 		      .onion_key = onion_key},
 	    .exit = is_client ? NULL : &exit,
-	});
+	};
+
+	if (s->setup != NULL)
+		s->setup(n, &params, &exit, s->setup_ctx);
+	n->engine = engine_create(&params);
 }
 
 static void node_init(struct sim *s, unsigned i, bool is_client)
@@ -166,7 +173,7 @@ static void node_init(struct sim *s, unsigned i, bool is_client)
 	n->endpoint.port = 4600;
 	put_be32(n->endpoint.ip + 10, 0xffff0000u | 0);
 	n->endpoint.ip[10] = n->endpoint.ip[11] = 0xff;
-	put_be32(n->endpoint.ip + 12, 0x05000001u + (i << 8));
+	put_be32(n->endpoint.ip + 12, 0x05000001u + (i << 16));
 	engine_start(s, n);
 }
 
@@ -179,6 +186,8 @@ struct sim *sim_create(const struct sim_params *params)
 	s->exit_packets_per_s =
 	    params->exit_packets_per_s != 0 ? params->exit_packets_per_s : 200000;
 	s->is_v6_only = params->is_v6_only;
+	s->setup = params->setup;
+	s->setup_ctx = params->setup_ctx;
 	s->batches = params->batches != 0 ? params->batches : 16;
 	s->now = (struct now){.mono_ns = 1000 * NS_PER_S, .wall_ns = 1790000000ull * NS_PER_S};
 	s->nodes = xcalloc(s->count, sizeof(*s->nodes));
@@ -280,7 +289,8 @@ static void transmit(struct sim *s, unsigned from, unsigned to, const uint8_t *d
 
 static void send_batch(struct sim *s, struct sim_node *n, const struct tx_batch *b)
 {
-	const unsigned to = (get_be32(b->to.ip + 12) - 0x05000001u) >> 8;
+	const unsigned to =
+	    (get_be32(b->to.ip + 12) - 0x05000001u) >> 16; /* a /16 each: see path_choice */
 
 	for (unsigned i = 0; i < b->count; i++) {
 		uint8_t copy[CELL_LEN];
@@ -422,6 +432,11 @@ void sim_pump(struct sim *s, struct sim_node *n)
 		engine_return_batch(n->engine, b);
 	}
 	due = engine_deadline(n->engine);
+	if (n->deadline != NULL) {
+		const struct now now = node_now(n);
+
+		due = MIN(due, n->deadline(n, &now, n->ctx));
+	}
 	if (due < n->tick_at_ns) {
 		n->tick_at_ns = MAX(due, s->now.mono_ns);
 		heap_push(s, (struct event){.at_ns = n->tick_at_ns, .to = n->index});
@@ -475,6 +490,8 @@ static void tick(struct sim *s, struct sim_node *n)
 		return;
 	check_progress(s, n);
 	engine_tick(n->engine, &now);
+	if (n->on_tick != NULL)
+		n->on_tick(n, &now, n->ctx);
 	sim_pump(s, n);
 }
 

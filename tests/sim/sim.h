@@ -37,6 +37,9 @@ struct sim_node {
 	uint64_t last_packet_ns;
 	/* hook for every event; NULL: events are kept in seen[] only */
 	void (*on_event)(struct sim_node *n, const struct engine_event *ev, void *ctx);
+	/* what sits on the engine, with its own idea of time; both or none */
+	void (*on_tick)(struct sim_node *n, const struct now *now, void *ctx);
+	uint64_t (*deadline)(struct sim_node *n, const struct now *now, void *ctx);
 	void *ctx;
 	struct engine_event last[16]; /* the last one of each type */
 	unsigned seen[16];
@@ -52,6 +55,10 @@ struct sim_params {
 	uint32_t exit_packets_per_s;
 	size_t batches;  /* of each engine; 0: 16 */
 	bool is_v6_only; /* exits give no IPv4 addresses */
+	/* May change keys and world before each node's engine is made; exit is never NULL. */
+	void (*setup)(struct sim_node *n, struct engine_params *p, struct exit_params *exit,
+		      void *ctx);
+	void *setup_ctx;
 };
 
 struct sim *sim_create(const struct sim_params *params);
