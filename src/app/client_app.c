@@ -2,6 +2,7 @@
 #include "app/client_app.h"
 
 #include "app/mesh_app.h"
+#include "mesh/peers.h"
 #include "util/log.h"
 
 #include <errno.h>
@@ -207,6 +208,20 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	return MIN(membership_deadline(a->membership, now), client_deadline(a->client, now));
 }
 
+static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
+{
+	const struct client_app *a = ctx;
+
+	return peers_by_id(a->dir, id, out);
+}
+
+static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node_peer *out)
+{
+	const struct client_app *a = ctx;
+
+	return peers_by_link_key(a->dir, key, out);
+}
+
 static bool no_onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id)
 {
 	(void)ctx;
@@ -240,9 +255,9 @@ int client_app_open(struct client_app *a, const struct config *cfg, char *error,
 			   .batches = CLIENT_BATCHES,
 			   .rng = &rng_system,
 			   .aead = config_aead_name(cfg),
-			   .world = {.ctx = a->dir,
-				     .node_by_id = mesh_node_by_id,
-				     .node_by_link_key = mesh_node_by_link_key,
+			   .world = {.ctx = a,
+				     .node_by_id = by_id,
+				     .node_by_link_key = by_link_key,
 				     .onion_key = no_onion_key}},
 		.sink = SINK_CLIENT,
 		.owner = {.ctx = a, .on_event = on_event, .tick = tick, .deadline = deadline},

@@ -7,28 +7,6 @@
 #include <sodium.h>
 #include <stdio.h>
 
-static bool peer_fill(const struct descriptor *d, struct node_peer *out)
-{
-	if (d == NULL)
-		return false;
-	memcpy(out->id, d->id, sizeof(out->id));
-	memcpy(out->link_key, d->link_key, sizeof(out->link_key));
-	_Static_assert(sizeof(out->addrs) == sizeof(d->addrs), "as many addresses");
-	memcpy(out->addrs, d->addrs, sizeof(out->addrs));
-	out->addr_count = d->addr_count;
-	return true;
-}
-
-bool mesh_node_by_id(void *dir, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
-{
-	return peer_fill(directory_by_id(dir, id), out);
-}
-
-bool mesh_node_by_link_key(void *dir, const uint8_t key[static DH_LEN], struct node_peer *out)
-{
-	return peer_fill(directory_by_link(dir, key), out);
-}
-
 int mesh_seeds(const struct config *cfg, struct seed out[static SEEDS_MAX], char *error,
 	       size_t error_len)
 {

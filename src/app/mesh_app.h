@@ -8,10 +8,6 @@
 #include "control/view.h"
 #include "mesh/membership.h"
 
-/* For struct engine_world, with ctx a struct directory. */
-bool mesh_node_by_id(void *dir, const uint8_t id[static NODE_ID_LEN], struct node_peer *out);
-bool mesh_node_by_link_key(void *dir, const uint8_t key[static DH_LEN], struct node_peer *out);
-
 /* mesh_seeds(cfg, out, error): the configured seeds; their number, or -EINVAL. */
 MUST_USE int mesh_seeds(const struct config *cfg, struct seed out[static SEEDS_MAX], char *error,
 			size_t error_len);

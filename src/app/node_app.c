@@ -2,6 +2,7 @@
 #include "app/node_app.h"
 
 #include "app/mesh_app.h"
+#include "mesh/peers.h"
 #include "util/log.h"
 #include "util/xalloc.h"
 
@@ -94,14 +95,14 @@ static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_p
 {
 	struct node_app *a = ctx;
 
-	return mesh_node_by_id(a->dir, id, out);
+	return peers_by_id(a->dir, id, out);
 }
 
 static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node_peer *out)
 {
 	struct node_app *a = ctx;
 
-	return mesh_node_by_link_key(a->dir, key, out);
+	return peers_by_link_key(a->dir, key, out);
 }
 
 static void on_event(void *ctx, const struct engine_event *ev, const struct now *now)
