@@ -27,7 +27,8 @@ deps:
 run-deps:
 	@scripts/deps run
 
-run: run-deps all
+run: run-deps $(BUILD)/build.ninja
+	@ninja -C $(BUILD) programs
 	@lab/run $(if $(ONCE),--once)
 
 test: deps all
