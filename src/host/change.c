@@ -61,7 +61,7 @@ static int undo_link(const struct change *c, struct netlink *nl, struct host_err
 static int apply_link(const struct change *c, struct netlink *nl, struct host_error *err)
 {
 	const struct netlink_link *now = &c->link.now;
-	struct host_error ignored;
+	struct host_error ignored = {.text = ""};
 	const int code = netlink_link_set(nl, now);
 
 	if (code == 0)
