@@ -145,7 +145,6 @@ static void finish_attempt(struct links *ls, struct peer *p, uint32_t peer_index
 	k->peer_index = peer_index;
 	key_arm(k, true, noise, now);
 	key_use_initiated(ls, k);
-	p->wants_rekey = false;
 	peer_update(ls, p);
 	peer_tell(ls, p, LINK_EVENT_UP); /* also for a rekey: the peer waits for a first cell */
 }

@@ -105,7 +105,6 @@ void key_confirm(struct links *ls, struct link_key *k)
 	} else {
 		p->previous = p->pub.send_key;
 		p->pub.send_key = k;
-		p->wants_rekey = false;
 		attempt_end(ls, p);
 	}
 	if (old != NULL) {

@@ -347,39 +347,50 @@ static enum drop stranger_calls(struct pair *t, uint32_t number)
 	return drop;
 }
 
+/* One of b's links that a stranger made and that is idle. */
+static struct link *idle_stranger(struct pair *t)
+{
+	list_for_each (it, &t->b.ls->idle) {
+		struct peer *p = container_of(it, struct peer, idle_node);
+
+		if (p->is_stranger)
+			return &p->pub;
+	}
+	return NULL;
+}
+
 static void test_max_links(void)
 {
 	struct pair t;
-	uint8_t key[DH_LEN] = {9};
-	struct link *wanted[2], *l;
+	const uint8_t first[DH_LEN] = {9}, second[DH_LEN] = {10};
+	struct link *wanted;
 	uint32_t kept_id;
 
 	pair_init_limits(&t, 11, 4, 0);
 	bring_up(&t); /* a is up at b: one of four */
-	wanted[0] = links_get(t.b.ls, key, NULL);
-	kept_id = wanted[0]->id;
+	kept_id = links_get(t.b.ls, first, NULL)->id;
 	CHECK_INT(stranger_calls(&t, 100), DROP_NONE);
 	CHECK_INT(stranger_calls(&t, 101), DROP_NONE);
 	CHECK_INT(t.b.ls->by_key.count, 4);
 	CHECK_INT(stranger_calls(&t, 102), DROP_NONE); /* the first stranger had to go */
 	CHECK_INT(t.b.ls->by_key.count, 4);
-	check_works(&t);
-	CHECK(links_by_id(t.b.ls, kept_id) == wanted[0]);
 
-	key[0] = 10;
-	wanted[1] = links_get(t.b.ls, key, NULL); /* another stranger goes */
-	NEED(wanted[1] != NULL);
-	CHECK_INT(t.b.ls->by_key.count, 4);
-	list_for_each (it, &t.b.ls->peers) {
-		l = &container_of(it, struct peer, node)->pub;
-		if (peer_of(l)->is_stranger)
-			l->user = &t; /* the last stranger is now in use */
-	}
-	CHECK_INT(stranger_calls(&t, 103), DROP_LIMIT);
-	key[0] = 11;
-	CHECK(links_get(t.b.ls, key, NULL) == NULL);
-	link_close(t.b.ls, wanted[1]);
+	NEED(idle_stranger(&t) != NULL);
+	wanted = links_get(t.b.ls, idle_stranger(&t)->peer, NULL);
+	NEED(idle_stranger(&t) != NULL);
+	idle_stranger(&t)->user = &t;
+	CHECK_INT(stranger_calls(&t, 103), DROP_LIMIT); /* one wanted, one used, one up, first */
+	CHECK(links_get(t.b.ls, second, NULL) == NULL);
+	idle_stranger(&t)->user = NULL;
 	CHECK_INT(stranger_calls(&t, 104), DROP_NONE);
+	CHECK(links_by_id(t.b.ls, wanted->id) == wanted);
+
+	CHECK(links_get(t.b.ls, second, NULL) != NULL); /* in the stranger's stead */
+	CHECK_INT(stranger_calls(&t, 105), DROP_LIMIT);
+	link_close(t.b.ls, wanted);
+	CHECK_INT(stranger_calls(&t, 106), DROP_NONE);
+	CHECK(links_by_id(t.b.ls, kept_id) != NULL);
+	CHECK_INT(t.b.ls->by_key.count, 4);
 	check_works(&t);
 	pair_fini(&t);
 }
@@ -413,6 +424,33 @@ static void test_table_and_close(void)
 	CHECK(links_deadline(t.a.ls) == NEVER);
 	CHECK_INT(t.a.ls->by_index.count, 0);
 	CHECK(link_to(&t, &t.a)->id != id);
+	pair_fini(&t);
+}
+
+/* The earliest deadline of many, set, moved and taken away at random. */
+static void test_earliest_deadline(void)
+{
+	enum {
+		LINKS = 50
+	};
+	struct pair t;
+	struct peer *peers[LINKS];
+
+	pair_init_limits(&t, 14, LINKS, 0);
+	for (uint8_t i = 0; i < LINKS; i++) {
+		const uint8_t key[DH_LEN] = {i};
+
+		peers[i] = peer_of(links_get(t.a.ls, key, NULL));
+	}
+	for (unsigned round = 0; round < 5000; round++) {
+		const uint64_t when = rng_below(&t.rng, 5) != 0 ? rng_below(&t.rng, 1000) : NEVER;
+		uint64_t earliest = NEVER;
+
+		timer_set(t.a.ls, peers[rng_below(&t.rng, 1 + round / 100)], when);
+		for (unsigned i = 0; i < LINKS; i++)
+			earliest = MIN(earliest, peers[i]->deadline_ns);
+		NEED(links_deadline(t.a.ls) == earliest);
+	}
 	pair_fini(&t);
 }
 
@@ -475,6 +513,7 @@ int main(void)
 	RUN(test_rekey_unanswered);
 	RUN(test_max_links);
 	RUN(test_table_and_close);
+	RUN(test_earliest_deadline);
 	RUN(test_deadlines);
 	return test_done();
 }

@@ -136,7 +136,7 @@ static void test_cookies_without_end(void)
 		pass_time(&t, NS_PER_MS);
 		tick(&t);
 	}
-	CHECK(inits >= 4 && inits <= 8); /* retries at 0.5, 1.5, 3.5 s and jitter, each two INITs */
+	CHECK_INT(inits, 8); /* at 0, 0.5, 1.5, 3.5 s and jitter, two each */
 	pair_fini(&t);
 }
 
@@ -276,6 +276,77 @@ static void test_call_to_oneself(void)
 	CHECK(links_next_out(twin, &init));
 	CHECK_INT(give(&t, &t.a, &init), DROP_HANDSHAKE);
 	links_free(twin);
+	pair_fini(&t);
+}
+
+/* An INIT from a to b, right in all but what its payload says. */
+static void craft_init(struct pair *t, struct link_out *out,
+		       const uint8_t payload[static HELLO_LEN])
+{
+	uint8_t prologue[LINK_PROLOGUE_LEN], noise[DH_LEN + INIT_SEALED_LEN];
+	struct noise_hs hs;
+
+	*out = (struct link_out){.len = CELL_LEN};
+	msg_put_head(out->data, MSG_LINK_INIT, SUITES_OFFERED);
+	msg_put_prologue(prologue, out->data);
+	noise_ik_start(&hs, NOISE_INITIATOR, &t->a.identity, t->b.identity.public, prologue,
+		       sizeof(prologue));
+	CHECK(noise_ik_write1(&hs, &t->a.identity, &t->rng, payload, HELLO_LEN, noise) == 0);
+	memcpy(out->data + INIT_E_OFF, noise, DH_LEN);
+	memcpy(out->data + INIT_SEALED_OFF, noise + DH_LEN, INIT_SEALED_LEN);
+	msg_put_mac1(out->data, t->b.identity.public);
+}
+
+/* b's RESP to a's INIT, the same. */
+static void craft_resp(struct pair *t, const struct link_out *init, struct link_out *out,
+		       const uint8_t payload[static HELLO_LEN])
+{
+	uint8_t prologue[LINK_PROLOGUE_LEN], noise[DH_LEN + INIT_SEALED_LEN], said[HELLO_LEN];
+	struct noise_hs hs;
+
+	*out = (struct link_out){.len = CELL_LEN};
+	msg_put_prologue(prologue, init->data);
+	memcpy(noise, init->data + INIT_E_OFF, DH_LEN);
+	memcpy(noise + DH_LEN, init->data + INIT_SEALED_OFF, INIT_SEALED_LEN);
+	noise_ik_start(&hs, NOISE_RESPONDER, &t->b.identity, NULL, prologue, sizeof(prologue));
+	CHECK(noise_ik_read1(&hs, &t->b.identity, noise, HELLO_LEN, said) == 0);
+	CHECK(noise_ik_write2(&hs, &t->rng, payload, HELLO_LEN, noise) == 0);
+	msg_put_head(out->data, MSG_LINK_RESP, SUITE_CLASSICAL);
+	memcpy(out->data + RESP_PEER_INDEX_OFF, init->data + INIT_INDEX_OFF, 4);
+	memcpy(out->data + RESP_E_OFF, noise, DH_LEN);
+	memcpy(out->data + RESP_SEALED_OFF, noise + DH_LEN, RESP_SEALED_LEN);
+	msg_put_mac1(out->data, t->a.identity.public);
+}
+
+/* Payloads by a peer that holds the right keys: each byte but time and capabilities counts. */
+static void test_wrong_payloads(void)
+{
+	uint8_t said[HELLO_LEN] = {[12] = 1, [20] = 1, [22] = 1};
+	uint8_t answered[HELLO_LEN] = {[0] = 1, [8] = 1, [10] = 1};
+	struct pair t;
+	struct link_out init, out;
+
+	pair_init(&t, 36);
+	call(&t, &t.a);
+	NEED(take_out(&t.a, &init));
+	for (size_t i = 0; i < HELLO_LEN; i++) {
+		const bool is_capability = i >= 4 && i < 8;
+
+		said[i] ^= 2;
+		answered[i] ^= 2;
+		craft_init(&t, &out, said);
+		if (i >= TAI64N_LEN && !(i >= 16 && i < 20))
+			CHECK_INT(give(&t, &t.b, &out), DROP_HANDSHAKE);
+		craft_resp(&t, &init, &out, answered);
+		if (!is_capability)
+			CHECK_INT(give(&t, &t.a, &out), DROP_HANDSHAKE);
+		said[i] ^= 2;
+		answered[i] ^= 2;
+	}
+	craft_init(&t, &out, said); /* and now all is right */
+	CHECK_INT(give(&t, &t.b, &out), DROP_NONE);
+	craft_resp(&t, &init, &out, answered);
+	CHECK_INT(give(&t, &t.a, &out), DROP_NONE);
 	pair_fini(&t);
 }
 
@@ -468,6 +539,7 @@ int main(void)
 	RUN(test_clock_set_back);
 	RUN(test_wrong_static_key);
 	RUN(test_call_to_oneself);
+	RUN(test_wrong_payloads);
 	RUN(test_unknown_types);
 	RUN(test_flood);
 	RUN(test_flood_with_cookies);
