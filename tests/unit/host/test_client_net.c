@@ -560,7 +560,7 @@ static void test_lack_of_permission_is_explained(void)
 int main(void)
 {
 	if (!sandbox_enter())
-		return TEST_SKIPPED;
+		return sandbox_skip();
 	snprintf(state_dir, sizeof(state_dir), "%s/state", sandbox_dir);
 	snprintf(resolv_path, sizeof(resolv_path), "%s/resolv.conf", sandbox_dir);
 	if (mkdir(state_dir, 0700) != 0)

@@ -160,7 +160,7 @@ static void test_inner_address_is_closed_to_the_lan(void)
 int main(void)
 {
 	if (!sandbox_enter())
-		return TEST_SKIPPED;
+		return sandbox_skip();
 	RUN(test_own_packets_pass_a_strict_reverse_path_filter);
 	RUN(test_other_packets_enter_the_tunnel);
 	RUN(test_inner_address_is_closed_to_the_lan);

@@ -314,7 +314,7 @@ static void test_foreign_drop_policy_is_found(void)
 int main(void)
 {
 	if (!sandbox_enter())
-		return TEST_SKIPPED;
+		return sandbox_skip();
 	snprintf(state_dir, sizeof(state_dir), "%s/state", sandbox_dir);
 	if (mkdir(state_dir, 0700) != 0)
 		return EXIT_FAILURE;

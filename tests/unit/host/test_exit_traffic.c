@@ -433,7 +433,7 @@ static void test_forwarding_goes_past_a_clients_rules(void)
 int main(void)
 {
 	if (!sandbox_enter())
-		return TEST_SKIPPED;
+		return sandbox_skip();
 	snprintf(state_dir, sizeof(state_dir), "%s/state", sandbox_dir);
 	RUN(test_traffic_leaves_under_the_exits_address);
 	RUN(test_dns_goes_to_the_exits_resolver);

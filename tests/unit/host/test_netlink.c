@@ -278,7 +278,7 @@ static void test_sysctl(void)
 int main(void)
 {
 	if (!sandbox_enter())
-		return TEST_SKIPPED;
+		return sandbox_skip();
 	RUN(test_link);
 	RUN(test_address);
 	RUN(test_route);

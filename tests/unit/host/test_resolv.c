@@ -243,7 +243,7 @@ static void test_servers(void)
 int main(void)
 {
 	if (!sandbox_enter())
-		return TEST_SKIPPED;
+		return sandbox_skip();
 	snprintf(path, sizeof(path), "%s/resolv.conf", sandbox_dir);
 	if (endpoint_ip_parse(servers.ip[0], "10.88.0.1") != 0 ||
 	    endpoint_ip_parse(servers.ip[1], "fd6d:6d00::1") != 0)
