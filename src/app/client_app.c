@@ -205,7 +205,7 @@ static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct client_app *a = ctx;
 
-	return MIN(membership_deadline(a->membership, now), client_deadline(a->client, now));
+	return MIN(membership_deadline(a->membership, now), client_deadline(a->client));
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)

@@ -203,9 +203,11 @@ void client_tick(struct client *c, const struct now *now)
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		route_tick(c, &c->route[i], now);
 	seek(c, now);
+	if (c->watch_ns <= now->mono_ns)
+		c->watch_ns = now->mono_ns + WATCH_NS;
 }
 
-uint64_t client_deadline(const struct client *c, const struct now *now)
+uint64_t client_deadline(const struct client *c)
 {
 	uint64_t due = NEVER;
 
@@ -213,10 +215,11 @@ uint64_t client_deadline(const struct client *c, const struct now *now)
 		return NEVER;
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		due = MIN(due, route_deadline(&c->route[i]));
+	/* Never counted from now: what is always yet to come is never due. */
 	if (c->active != NULL)
-		due = MIN(due, now->mono_ns + WATCH_NS);
-	else if (!route_is_coming(c))
-		due = MIN(due, MAX(c->retry_ns, now->mono_ns + NS_PER_S / 10));
+		due = MIN(due, c->watch_ns);
+	else if (!route_is_coming(c) && membership_has_view(c->params.membership))
+		due = MIN(due, c->retry_ns);
 	return due;
 }
 

@@ -49,7 +49,7 @@ void client_reconnect(struct client *c, bool new_exit, const struct now *now);
 /* Give it every engine event, and time. */
 void client_on_event(struct client *c, const struct engine_event *ev, const struct now *now);
 void client_tick(struct client *c, const struct now *now);
-uint64_t client_deadline(const struct client *c, const struct now *now);
+uint64_t client_deadline(const struct client *c);
 
 struct client_hop {
 	uint8_t id[NODE_ID_LEN];

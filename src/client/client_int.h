@@ -71,6 +71,7 @@ struct client {
 	struct avoided avoid[AVOID_MAX];
 	uint64_t retry_ns; /* no new path before */
 	uint64_t backoff_ns;
+	uint64_t watch_ns; /* next look at the path in use */
 
 	struct client_note notes[NOTES_MAX];
 	unsigned note_head, note_count;

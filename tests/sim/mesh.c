@@ -86,7 +86,7 @@ static uint64_t deadline(struct sim_node *n, const struct now *now, void *ctx)
 	if (me->node != NULL)
 		due = MIN(due, node_deadline(me->node, now));
 	if (me->client != NULL)
-		due = MIN(due, client_deadline(me->client, now));
+		due = MIN(due, client_deadline(me->client));
 	return due;
 }
 
