@@ -278,6 +278,7 @@ void circuit_on_create(struct engine *e, struct neighbour *nb, uint32_t circ_id,
 	struct circuit *c;
 	struct route r;
 
+	neighbour_identify(e, nb);
 	if (!create_is_welcome(e, nb, circ_id, now))
 		return;
 	if (create_is_replay(e, body, now)) {

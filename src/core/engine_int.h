@@ -161,6 +161,9 @@ static inline uint64_t end_key(const struct link *l, uint32_t circ_id)
 
 /* ---- neighbour.c ---- */
 struct neighbour *neighbour_of(struct engine *e, struct link *l);
+
+/* neighbour_identify(e, nb): whether it is a known node; its descriptor may come after the link. */
+void neighbour_identify(struct engine *e, struct neighbour *nb);
 void neighbour_link_up(struct engine *e, struct link *l, const struct now *now);
 void neighbour_link_down(struct engine *e, struct link *l, const struct now *now);
 /* A cell with a body of our own for this link; dropped (false) when it is not up. */

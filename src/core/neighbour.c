@@ -15,10 +15,19 @@ enum {
 	LINKCTL_PONG = 17,
 };
 
+void neighbour_identify(struct engine *e, struct neighbour *nb)
+{
+	struct node_peer peer;
+
+	if (nb->is_node || !e->world.node_by_link_key(e->world.ctx, nb->link->peer, &peer))
+		return;
+	nb->is_node = true;
+	memcpy(nb->id, peer.id, sizeof(nb->id));
+}
+
 struct neighbour *neighbour_of(struct engine *e, struct link *l)
 {
 	struct neighbour *nb = l->user;
-	struct node_peer peer;
 
 	if (nb != NULL)
 		return nb;
@@ -28,10 +37,7 @@ struct neighbour *neighbour_of(struct engine *e, struct link *l)
 	list_init(&nb->circuits_prev);
 	list_init(&nb->circuits_next);
 	list_add_tail(&e->neighbours, &nb->in_engine);
-	if (e->world.node_by_link_key(e->world.ctx, l->peer, &peer)) {
-		nb->is_node = true;
-		memcpy(nb->id, peer.id, sizeof(nb->id));
-	}
+	neighbour_identify(e, nb);
 	l->user = nb;
 	return nb;
 }
@@ -41,14 +47,14 @@ bool neighbour_send(struct engine *e, struct neighbour *nb, struct cell_header h
 {
 	const struct egress_slot s = egress_reserve(&e->egress, nb->link, 1);
 
-	if (s.batch == NULL) {
+	if (s.cell == NULL) {
 		engine_drop(e, nb->link->state == LINK_UP ? DROP_NO_BUFFER : DROP_NO_LINK);
 		return false;
 	}
 	if (len > 0)
 		memcpy(s.cell + CELL_BODY_OFF, body, len);
 	memset(s.cell + CELL_BODY_OFF + len, 0, CELL_BODY_LEN - len);
-	egress_commit(&s, h);
+	egress_commit(&e->egress, &s, h);
 	return true;
 }
 
@@ -102,13 +108,8 @@ void neighbour_link_up(struct engine *e, struct link *l, const struct now *now)
 {
 	struct neighbour *nb = neighbour_of(e, l);
 	struct engine_event *ev;
-	struct node_peer peer;
 
-	/* Its descriptor may have come after the link. */
-	if (!nb->is_node && e->world.node_by_link_key(e->world.ctx, l->peer, &peer)) {
-		nb->is_node = true;
-		memcpy(nb->id, peer.id, sizeof(nb->id));
-	}
+	neighbour_identify(e, nb);
 	nb->pings_unanswered = 0;
 	/* The responder may send only once it has heard a cell from us. */
 	neighbour_send(e, nb, (struct cell_header){.kind = CELL_COVER}, NULL, 0);
