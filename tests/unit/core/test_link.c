@@ -326,6 +326,34 @@ static void test_rekey_unanswered(void)
 	pair_fini(&t);
 }
 
+/* The peer has restarted and knows nothing: a new key makes the link whole, without a DOWN. */
+static void test_renew(void)
+{
+	struct pair t;
+	struct link_out out;
+
+	pair_init(&t, 15);
+	bring_up(&t);
+	links_free(t.b.ls);
+	t.b.ls = links_make(&t, &t.b.identity, true);
+	t.b.link = NULL;
+	CHECK_INT(send_cell(&t, &t.a, CELL_DATA_FWD), DROP_NO_LINK);
+	link_renew(t.a.ls, t.a.link);
+	link_renew(t.a.ls, t.a.link);
+	CHECK(is_up(&t.a));
+	tick(&t);
+	link_renew(t.a.ls, t.a.link);
+	CHECK(links_deadline(t.a.ls) > t.now.mono_ns); /* one attempt is enough */
+	pump(&t);
+	check_works(&t);
+	CHECK_INT(t.a.downs, 0);
+	link_close(t.a.ls, t.a.link);
+	link_renew(t.a.ls, link_to(&t, &t.a)); /* idle: not its business */
+	tick(&t);
+	CHECK(!take_out(&t.a, &out));
+	pair_fini(&t);
+}
+
 /* ---- limits, tables, deadlines ---- */
 
 /* An INIT from a stranger with a new key, at b; its number is its address too. */
@@ -511,6 +539,7 @@ int main(void)
 	RUN(test_no_rekey_when_idle);
 	RUN(test_key_expires_at_180_s);
 	RUN(test_rekey_unanswered);
+	RUN(test_renew);
 	RUN(test_max_links);
 	RUN(test_table_and_close);
 	RUN(test_earliest_deadline);
