@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A host that runs macrod: its identity, its macro.conf, and whether its API answers."""
 
+import json
 import socket
 
 import process
@@ -51,12 +52,23 @@ class Node:
     def command(self):
         return [program("macrod"), "-c", str(self.config_path)]
 
-    def is_answering(self):
+    def get(self, path):
+        """What the daemon's API says at path, or None while it does not answer."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(2)
+            connection.settimeout(5)
             try:
                 connection.connect(str(self.socket_path))
-                connection.sendall(b"GET /v1/status HTTP/1.0\r\nHost: macro\r\n\r\n")
-                return connection.recv(8).startswith(b"HTTP/1.")
-            except OSError:
-                return False
+                connection.sendall(f"GET {path} HTTP/1.0\r\nHost: macro\r\n\r\n".encode())
+                with connection.makefile("rb") as file:
+                    _, _, body = file.read().partition(b"\r\n\r\n")
+                return json.loads(body)
+            except (OSError, ValueError):
+                return None
+
+    def is_answering(self):
+        return self.get("/v1/status") is not None
+
+    def knows(self, names):
+        """Whether it has the descriptors of all these nodes."""
+        known = self.get("/v1/nodes") or {"nodes": []}
+        return names <= {node["name"] for node in known["nodes"]}

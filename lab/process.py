@@ -48,13 +48,13 @@ def run(argv, feed=None):
     return done.stdout
 
 
-def wait_until(is_done, timeout_s, what):
+def wait_until(is_done, timeout_s, what, pause_s=0.02):
     """Asks is_done() until it says yes."""
     deadline = time.monotonic() + timeout_s
     while not is_done():
         if time.monotonic() > deadline:
             raise LabError(f"{what}: still not after {timeout_s:g} s")
-        time.sleep(0.01)
+        time.sleep(pause_s)
 
 
 def stop(children, grace_s):

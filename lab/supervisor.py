@@ -23,6 +23,7 @@ from space import Space
 from wan import Wan
 
 _HERE = Path(__file__).resolve().parent
+_ACQUAINTED_S = 60
 
 
 class Supervisor:
@@ -53,6 +54,7 @@ class Supervisor:
             self._start_nodes()
             if self._nodes:
                 report("daemons", f"{len(self._nodes)} ready: " + ", ".join(self._nodes))
+                report("mesh", self._wait_acquainted())
         self._door = Door(self._runtime.control_socket)
         self._write_state()
 
@@ -113,6 +115,21 @@ class Supervisor:
             node.write_config([seeds[entry] for entry in entries], self._resolvers())
             self._add_service(node.host, "macrod", node.command(), node.is_answering)
         self._wait_ready(hosts)
+
+    def _wait_acquainted(self):
+        """Until each node knows all others; a topology may be such that this never is."""
+        strangers = {name: node for name, node in self._nodes.items() if node.host.is_node}
+        names = set(strangers)
+
+        def all_know():
+            for name in [name for name, node in strangers.items() if node.knows(names)]:
+                del strangers[name]
+            return not strangers
+        try:
+            process.wait_until(all_know, _ACQUAINTED_S, "", 0.2)
+        except LabError:
+            return f"{', '.join(strangers)} did not get to know all {len(names)} nodes"
+        return f"all {len(names)} nodes know each other"
 
     def _describe(self, host):
         node = self._nodes.get(host.name)
