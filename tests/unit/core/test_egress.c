@@ -11,7 +11,7 @@ static void begin(size_t batches)
 {
 	pair_init(&t, 1);
 	bring_up(&t);
-	egress_init(&eg, batches);
+	egress_init(&eg, batches, 0, 0, 0);
 }
 
 static void end(void)
@@ -24,10 +24,11 @@ static struct egress_slot put(unsigned hop, uint64_t seq)
 {
 	const struct egress_slot s = egress_reserve(&eg, t.a.link, hop);
 
-	if (s.batch == NULL)
+	if (s.cell == NULL)
 		return s;
 	memset(s.cell + CELL_TAG_OFF, (uint8_t)seq, TAG_LEN + CELL_BODY_LEN);
-	egress_commit(&s, (struct cell_header){.circ_id = 7, .seq = seq, .kind = CELL_DATA_FWD});
+	egress_commit(&eg, &s,
+		      (struct cell_header){.circ_id = 7, .seq = seq, .kind = CELL_DATA_FWD});
 	return s;
 }
 
@@ -72,7 +73,7 @@ static void test_one_batch_for_one_link(void)
 
 	begin(3);
 	for (unsigned i = 0; i < EGRESS_CELLS + 1; i++)
-		CHECK(put(1, 100 + i).batch != NULL);
+		CHECK(put(1, 100 + i).cell != NULL);
 	CHECK(egress_take(&eg) == NULL); /* nothing before the flush */
 	egress_flush(&eg, t.a.ls, &t.now);
 	b = egress_take(&eg);
@@ -130,7 +131,7 @@ static void test_cancelled_slots_leave_no_gap(void)
 			const struct egress_slot s = put(1, i);
 
 			if (dead >> i & 1)
-				egress_cancel(&s);
+				egress_cancel(&eg, &s);
 		}
 		egress_flush(&eg, t.a.ls, &t.now);
 		out = egress_take(&eg);
@@ -152,14 +153,14 @@ static void test_full_pool(void)
 
 	begin(1);
 	for (unsigned i = 0; i < EGRESS_CELLS; i++)
-		CHECK(put(1, i).batch != NULL);
-	CHECK(put(1, 99).batch == NULL);
+		CHECK(put(1, i).cell != NULL);
+	CHECK(put(1, 99).cell == NULL);
 	CHECK(!egress_datagram(&eg, &t.b.endpoint, "x", 1));
 	egress_flush(&eg, t.a.ls, &t.now);
-	CHECK(put(1, 99).batch == NULL); /* the caller has it all */
+	CHECK(put(1, 99).cell == NULL); /* the caller has it all */
 	out = egress_take(&eg);
 	return_all(out);
-	CHECK(put(1, 99).batch != NULL);
+	CHECK(put(1, 99).cell != NULL);
 	end();
 }
 
@@ -185,7 +186,7 @@ static void test_link_that_is_not_up(void)
 	pass_time(&t, LINK_REJECT_AFTER_NS); /* its key dies before the flush */
 	links_tick(t.a.ls, &t.now);
 	CHECK(t.a.link->state != LINK_UP);
-	CHECK(put(1, 2).batch == NULL);
+	CHECK(put(1, 2).cell == NULL);
 	egress_flush(&eg, t.a.ls, &t.now);
 	CHECK(egress_take(&eg) == NULL);
 	CHECK_INT(count_free(), 2);
