@@ -12,6 +12,7 @@
 
 enum {
 	NODE_BATCHES = 512,
+	NODE_QUEUE_CELLS = 4096,
 	NODE_LINKS_MAX = 65536,
 	EXIT_MTU = 1360, /* fits every backward cell, whatever the circuit's length */
 };
@@ -201,6 +202,8 @@ static int worker_for(struct node_app *a, char *error, size_t error_len)
 			   .max_circuits = c->max_circuits,
 			   .max_links = NODE_LINKS_MAX,
 			   .batches = NODE_BATCHES,
+			   .queue_cells = NODE_QUEUE_CELLS,
+			   .rate_bps = c->bandwidth_bps,
 			   .rng = &rng_system,
 			   .aead = config_aead_name(a->cfg),
 			   .world = {.ctx = a,

@@ -29,6 +29,7 @@ static void watch(struct worker *w)
 		rc |= loop_change(&w->loop, &w->tun_fd, blocked ? 0u : EPOLLIN);
 	if (rc != 0)
 		log_error("event loop: cannot change what is watched");
+	engine_block(w->engine, blocked, &w->now);
 }
 
 static void send_batches(struct worker *w)

@@ -34,6 +34,7 @@
 	X(DROP_NO_ROUTE, "no_route")           /* no ready path for a packet */                  \
 	X(DROP_TOO_BIG, "too_big")             /* packet over the inner MTU */                   \
 	X(DROP_PACKET, "packet")               /* not a well-formed IP packet */                 \
+	X(DROP_CONGESTED, "congested")         /* marked on the way, and knows no ECN */         \
 	X(DROP_LINKCTL, "linkctl")             /* malformed message between neighbours */        \
 	X(DROP_LIMIT, "limit")                 /* a table is full */                             \
 	X(DROP_NO_BUFFER, "no_buffer")         /* output not drained fast enough */              \

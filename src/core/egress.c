@@ -3,15 +3,33 @@
 
 #include "util/xalloc.h"
 
-void egress_init(struct egress *eg, size_t batches)
+enum {
+	WIRE_LEN = CELL_LEN + 28, /* what a cell takes of the bandwidth: IPv4 and UDP headers too */
+	BURST_MIN = 64 * WIRE_LEN,
+};
+
+/* What may leave at once after a pause: 5 ms worth, but never less than full batches need. */
+static uint64_t burst_bytes(const struct egress *eg)
+{
+	return MAX((uint64_t)BURST_MIN, eg->rate_bps / 8 / 200);
+}
+
+void egress_init(struct egress *eg, size_t batches, size_t queue_cells, uint64_t rate_bps,
+		 uint64_t salt)
 {
 	*eg = (struct egress){.pool = xcalloc(batches, sizeof(*eg->pool))};
 	for (size_t i = 0; i < batches; i++)
 		egress_return(eg, &eg->pool[i].tx);
+	if (queue_cells == 0)
+		return;
+	eg->queue = queue_create(queue_cells, salt);
+	eg->rate_bps = rate_bps;
+	eg->tokens_bytes = burst_bytes(eg);
 }
 
 void egress_fini(struct egress *eg)
 {
+	queue_free(eg->queue);
 	free(eg->pool);
 	*eg = (struct egress){0};
 }
@@ -79,13 +97,11 @@ static struct egress_batch *batch_open(struct egress *eg, struct link *l, unsign
 	return b;
 }
 
-struct egress_slot egress_reserve(struct egress *eg, struct link *l, unsigned hop)
+static struct egress_slot batch_reserve(struct egress *eg, struct link *l, unsigned hop)
 {
 	struct egress_batch *b = l->egress;
-	struct egress_slot s = {0};
+	unsigned index;
 
-	if (l->state != LINK_UP)
-		return s;
 	if (b != NULL && (b->tx.count == EGRESS_CELLS || b->hop != hop)) {
 		batch_close(b);
 		b = NULL;
@@ -93,11 +109,101 @@ struct egress_slot egress_reserve(struct egress *eg, struct link *l, unsigned ho
 	if (b == NULL)
 		b = batch_open(eg, l, hop);
 	if (b == NULL)
+		return (struct egress_slot){0};
+	index = b->tx.count++;
+	return (struct egress_slot){.batch = b, .cell = b->buf + index * CELL_LEN, .index = index};
+}
+
+/* ---- the queue ---- */
+
+static bool may_leave(const struct egress *eg)
+{
+	return !eg->is_blocked && (eg->rate_bps == 0 || eg->tokens_bytes >= WIRE_LEN);
+}
+
+static void spend(struct egress *eg)
+{
+	if (eg->rate_bps != 0)
+		eg->tokens_bytes -= WIRE_LEN;
+}
+
+static void earn(struct egress *eg, const struct now *now)
+{
+	const uint64_t elapsed_ns = MIN(now->mono_ns - eg->filled_ns, NS_PER_S);
+	const uint64_t earned = eg->rate_bps / 8 * elapsed_ns / NS_PER_S;
+
+	if (eg->rate_bps == 0 || (earned == 0 && eg->filled_ns != 0))
+		return;
+	eg->tokens_bytes = MIN(eg->tokens_bytes + earned, burst_bytes(eg));
+	eg->filled_ns = now->mono_ns;
+}
+
+static void drain(struct egress *eg, const struct now *now)
+{
+	while (eg->queue->count > 0 && may_leave(eg)) {
+		struct queued *c = queue_next(eg->queue, now->mono_ns);
+		struct egress_slot s = {0};
+
+		if (c->link->state == LINK_UP)
+			s = batch_reserve(eg, c->link, 1);
+		if (s.cell != NULL) {
+			memcpy(s.cell, c->cell, CELL_LEN);
+			egress_commit(eg, &s, c->header);
+			spend(eg);
+		}
+		queue_give_back(eg->queue, c);
+	}
+}
+
+void egress_block(struct egress *eg, bool blocked)
+{
+	if (eg->queue != NULL)
+		eg->is_blocked = blocked;
+}
+
+uint64_t egress_deadline(const struct egress *eg)
+{
+	if (eg->queue == NULL || eg->queue->count == 0 || eg->is_blocked)
+		return NEVER;
+	/* Whole batches at a time: a few hundred microseconds change nothing, wake-ups cost. */
+	return eg->filled_ns + NS_PER_S * 8 * 4 * WIRE_LEN / MAX(eg->rate_bps, 1u);
+}
+
+/* ---- cells ---- */
+
+struct egress_slot egress_reserve(struct egress *eg, struct link *l, unsigned hop)
+{
+	struct egress_slot s = {0};
+
+	if (l->state != LINK_UP)
 		return s;
-	s.batch = b;
-	s.index = b->tx.count++;
-	s.cell = b->buf + s.index * CELL_LEN;
+	if (eg->queue != NULL && (eg->queue->count > 0 || !may_leave(eg))) {
+		s.queued = queue_get(eg->queue);
+		if (s.queued != NULL)
+			s.cell = s.queued->cell;
+		s.link = l;
+		return s;
+	}
+	s = batch_reserve(eg, l, hop);
+	if (s.cell != NULL)
+		spend(eg);
 	return s;
+}
+
+void egress_commit(struct egress *eg, const struct egress_slot *s, struct cell_header header)
+{
+	if (s->queued != NULL)
+		queue_put(eg->queue, s->queued, s->link, s->link->id, header, eg->now_ns);
+	else
+		s->batch->header[s->index] = header;
+}
+
+void egress_cancel(struct egress *eg, const struct egress_slot *s)
+{
+	if (s->queued != NULL)
+		queue_give_back(eg->queue, s->queued);
+	else
+		s->batch->dead |= 1ull << s->index;
 }
 
 bool egress_datagram(struct egress *eg, const struct endpoint *to, const void *data, uint16_t len)
@@ -134,6 +240,11 @@ void egress_flush(struct egress *eg, struct links *ls, const struct now *now)
 {
 	struct tx_batch *next;
 
+	eg->now_ns = now->mono_ns;
+	if (eg->queue != NULL) {
+		earn(eg, now);
+		drain(eg, now);
+	}
 	for (struct tx_batch *tx = eg->pending_head != NULL ? &eg->pending_head->tx : NULL;
 	     tx != NULL; tx = next) {
 		struct egress_batch *b = batch_of(tx);
@@ -156,6 +267,8 @@ void egress_flush(struct egress *eg, struct links *ls, const struct now *now)
 
 void egress_forget(struct egress *eg, struct link *l)
 {
+	if (eg->queue != NULL)
+		queue_forget(eg->queue, l);
 	for (struct egress_batch *b = eg->pending_head; b != NULL;
 	     b = b->tx.next != NULL ? batch_of(b->tx.next) : NULL) {
 		if (b->link == l) {

@@ -8,6 +8,7 @@
 #define CORE_EGRESS_H
 
 #include "core/link.h"
+#include "core/queue.h"
 #include "util/dgram.h"
 #include "wire/cell.h"
 
@@ -26,10 +27,15 @@ struct egress_batch {
 	uint8_t buf[EGRESS_CELLS * CELL_LEN + EGRESS_OVERHANG];
 };
 
-/* A reserved place for one cell.  Exactly one of commit and cancel follows before the flush. */
+/*
+ * A reserved place for one cell: in a batch, or in the queue while cells may not leave at once.
+ * Exactly one of commit and cancel follows before the flush.
+ */
 struct egress_slot {
-	struct egress_batch *batch; /* NULL: nothing could be reserved */
-	uint8_t *cell;
+	uint8_t *cell; /* NULL: nothing could be reserved */
+	struct egress_batch *batch;
+	struct queued *queued; /* instead of batch */
+	struct link *link;
 	unsigned index;
 };
 
@@ -38,27 +44,35 @@ struct egress {
 	struct egress_batch *pending_head, *pending_tail; /* reserved into, not yet sealed */
 	struct tx_batch *ready_head, *ready_tail;
 	struct egress_batch *pool;
+
+	struct queue *queue;   /* NULL: cells always leave at once */
+	bool is_blocked;       /* the socket is full */
+	uint64_t rate_bps;     /* of bytes on the wire, IP and UDP headers included; 0: no limit */
+	uint64_t tokens_bytes; /* that may leave now */
+	uint64_t filled_ns;
+	uint64_t now_ns; /* of the last flush: when queued cells came, near enough */
 };
 
-void egress_init(struct egress *eg, size_t batches);
+/* egress_init(eg, batches, queue_cells, rate_bps, salt): queue_cells 0: no queue, and no limit. */
+void egress_init(struct egress *eg, size_t batches, size_t queue_cells, uint64_t rate_bps,
+		 uint64_t salt);
 void egress_fini(struct egress *eg);
 
 /*
  * egress_reserve(eg, l, hop): a slot on this link; hop is the onion layer that the cell will be
- * made for in place (1 for everything that stays within the cell).  batch is NULL when
- * the link is not up or the pool is empty.
+ * made for in place (1 for everything that stays within the cell).  cell is NULL when the link is
+ * not up or the pools are empty.
  */
 struct egress_slot egress_reserve(struct egress *eg, struct link *l, unsigned hop);
 
-static inline void egress_commit(const struct egress_slot *s, struct cell_header header)
-{
-	s->batch->header[s->index] = header;
-}
+void egress_commit(struct egress *eg, const struct egress_slot *s, struct cell_header header);
+void egress_cancel(struct egress *eg, const struct egress_slot *s);
 
-static inline void egress_cancel(const struct egress_slot *s)
-{
-	s->batch->dead |= 1ull << s->index;
-}
+/* egress_block(eg, blocked): the socket is full, or has room again. */
+void egress_block(struct egress *eg, bool blocked);
+
+/* egress_deadline: when a flush can move something out of the queue; NEVER when it is empty. */
+uint64_t egress_deadline(const struct egress *eg);
 
 /* egress_datagram(eg, to, data, len): queue one finished datagram; false when the pool is empty. */
 bool egress_datagram(struct egress *eg, const struct endpoint *to, const void *data, uint16_t len);

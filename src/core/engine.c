@@ -31,7 +31,8 @@ struct engine *engine_create(const struct engine_params *params)
 	    .max_links = params->max_links,
 	    .init_burst = 100,
 	});
-	egress_init(&e->egress, params->batches);
+	egress_init(&e->egress, params->batches, params->queue_cells, params->rate_bps,
+		    rng_u64(&e->rng));
 	map_init(&e->circuits_by_end, 64, &e->rng);
 	map_init(&e->paths_by_end, 8, &e->rng);
 	map_init(&e->creates_seen[0], 64, &e->rng);
@@ -123,6 +124,12 @@ struct tx_batch *engine_take_batches(struct engine *e)
 void engine_return_batch(struct engine *e, struct tx_batch *b)
 {
 	egress_return(&e->egress, b);
+}
+
+void engine_block(struct engine *e, bool is_blocked, const struct now *now)
+{
+	egress_block(&e->egress, is_blocked);
+	engine_finish(e, now);
 }
 
 /* ---- datagrams in ---- */
@@ -326,6 +333,7 @@ uint64_t engine_deadline(const struct engine *e)
 	due = MIN(due, neighbour_deadline(e));
 	due = MIN(due, tunnel_deadline(e));
 	due = MIN(due, exit_deadline(e));
+	due = MIN(due, egress_deadline(&e->egress));
 	if (e->circuit_count > 0)
 		due = MIN(due, e->sweep_ns);
 	return due;
@@ -382,6 +390,10 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
 	out->circuits = e->circuit_count;
 	out->paths = e->path_count;
 	out->sessions = exit_session_count(e);
+	if (e->egress.queue != NULL) {
+		out->queued_marked = e->egress.queue->marked;
+		out->queued_dropped = e->egress.queue->dropped;
+	}
 	out->links = 0;
 	links_foreach(e->links, count_link, &out->links);
 }

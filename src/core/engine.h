@@ -61,7 +61,9 @@ struct engine_params {
 	uint8_t worker;
 	uint32_t max_circuits;
 	uint32_t max_links;
-	size_t batches; /* egress batches, about 64 KiB each */
+	size_t batches;     /* egress batches, about 64 KiB each */
+	size_t queue_cells; /* that may wait for the bandwidth or the socket; 0: none ever wait */
+	uint64_t rate_bps;  /* most that this engine sends, on the wire; 0: no limit */
 	const struct rng *rng;
 	const char *aead; /* back-end name or NULL */
 	struct engine_world world;
@@ -86,6 +88,9 @@ void engine_recv_exit(struct engine *e, const struct packet *p, size_t n, const 
 
 struct tx_batch *engine_take_batches(struct engine *e);
 void engine_return_batch(struct engine *e, struct tx_batch *b);
+
+/* engine_block(e, is_blocked, now): the socket is full, or has room again. */
+void engine_block(struct engine *e, bool is_blocked, const struct now *now);
 
 enum packet_sink {
 	SINK_CLIENT,
@@ -193,6 +198,7 @@ struct engine_stats {
 	uint64_t exit_rx_packets, exit_tx_packets, exit_rx_bytes, exit_tx_bytes;
 	uint64_t creates_ok, creates_failed;
 	uint64_t events_lost;
+	uint64_t queued_marked, queued_dropped; /* by CoDel; by a full queue */
 	uint32_t circuits, links, sessions, paths;
 };
 void engine_stats(const struct engine *e, struct engine_stats *out);

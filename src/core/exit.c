@@ -376,11 +376,12 @@ static void flush(struct engine *e, const struct now *now)
 		circuit->attached->open_cell = NULL;
 		wrap[i] = (struct onion_wrap){
 		    .keys = &circuit->keys, .cell = c->slot.cell, .out = c->slot.cell, .b = c->seq};
-		egress_commit(&c->slot, (struct cell_header){
-					    .circ_id = circuit->prev.circ_id,
-					    .seq = c->seq,
-					    .kind = CELL_DATA_BWD,
-					});
+		egress_commit(&e->egress, &c->slot,
+			      (struct cell_header){
+				  .circ_id = circuit->prev.circ_id,
+				  .seq = c->seq,
+				  .kind = CELL_DATA_BWD,
+			      });
 		circuit->bwd_cells++;
 	}
 	onion_wrap(e->aead, wrap, pk->n);
@@ -399,7 +400,7 @@ static struct outcell *cell_for(struct engine *e, struct exit_path *xp, size_t l
 	if (pk->n == ONION_BATCH)
 		flush(e, now);
 	slot = egress_reserve(&e->egress, xp->circuit->prev.nb->link, 1);
-	if (slot.batch == NULL)
+	if (slot.cell == NULL)
 		return NULL;
 	memset(slot.cell + CELL_TAG_OFF, 0, TAG_LEN); /* the chain of tags begins here */
 	c = &pk->cell[pk->n++];

@@ -233,7 +233,7 @@ bool path_ask(struct engine *e, struct path *p, unsigned hop, enum control_type 
 	if (p->state != PATH_OPEN || hop < 1 || hop > p->n)
 		return false;
 	slot = egress_reserve(&e->egress, p->entry->link, hop);
-	if (slot.batch == NULL) {
+	if (slot.cell == NULL) {
 		engine_drop(e, DROP_NO_BUFFER);
 		return false;
 	}
@@ -252,7 +252,8 @@ bool path_ask(struct engine *e, struct path *p, unsigned hop, enum control_type 
 	seq = p->seq_next++;
 	onion_seal(e->aead, p->keys, hop, &slot.cell, &seq, 1);
 	egress_commit(
-	    &slot, (struct cell_header){.circ_id = p->circ_id, .seq = seq, .kind = CELL_DATA_FWD});
+	    &e->egress, &slot,
+	    (struct cell_header){.circ_id = p->circ_id, .seq = seq, .kind = CELL_DATA_FWD});
 	return true;
 }
 

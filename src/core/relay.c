@@ -43,20 +43,21 @@ static void forward_cell(struct engine *e, struct forward *f, struct onion_peel 
 {
 	struct circuit *c = f->circuit;
 
-	egress_commit(&f->slot, (struct cell_header){
-				    .circ_id = c->next.circ_id,
-				    .seq = seq_add(f->header.seq, p->keys->delta),
-				    .kind = CELL_DATA_FWD,
-				    .flags = f->header.flags & CELL_FLAG_CE,
-				});
+	egress_commit(&e->egress, &f->slot,
+		      (struct cell_header){
+			  .circ_id = c->next.circ_id,
+			  .seq = seq_add(f->header.seq, p->keys->delta),
+			  .kind = CELL_DATA_FWD,
+			  .flags = f->header.flags & CELL_FLAG_CE,
+		      });
 	c->fwd_cells++;
 	e->stats.fwd_cells++;
 }
 
-static void cancel(const struct forward *f)
+static void cancel(struct engine *e, const struct forward *f)
 {
-	if (f->slot.batch != NULL)
-		egress_cancel(&f->slot);
+	if (f->slot.cell != NULL)
+		egress_cancel(&e->egress, &f->slot);
 }
 
 /* What one opened layer asks for. */
@@ -68,14 +69,14 @@ static void act(struct engine *e, struct forward *f, struct onion_peel *p, struc
 
 	switch (p->op) {
 	case OP_FORWARD:
-		if (f->slot.batch == NULL) {
+		if (f->slot.cell == NULL) {
 			engine_drop(e, c->is_last ? DROP_OP : DROP_NO_BUFFER);
 			return;
 		}
 		forward_cell(e, f, p);
 		return;
 	case OP_DELIVER:
-		cancel(f);
+		cancel(e, f);
 		if (c->attached == NULL || p->arg >= HOPS_MAX) {
 			engine_drop(e, DROP_SESSION);
 			return;
@@ -93,17 +94,17 @@ static void act(struct engine *e, struct forward *f, struct onion_peel *p, struc
 		uint8_t text[CELL_BODY_LEN - ONION_OP_LEN];
 
 		memcpy(text, payload, sizeof(text)); /* the slot may be reused while we answer */
-		cancel(f);
+		cancel(e, f);
 		deliver(e, d, now);
 		hop_control(e, c, text, sizeof(text), now);
 		return;
 	}
 	case OP_DROP:
-		cancel(f);
+		cancel(e, f);
 		engine_drop(e, DROP_COVER);
 		return;
 	default:
-		cancel(f);
+		cancel(e, f);
 		engine_drop(e, DROP_OP);
 	}
 }
@@ -138,7 +139,7 @@ void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
 		peel[m] = (struct onion_peel){
 		    .keys = &c->keys,
 		    .cell = cells[i].cell,
-		    .out = slot.batch != NULL ? slot.cell : cells[i].cell,
+		    .out = slot.cell != NULL ? slot.cell : cells[i].cell,
 		    .seq = h->seq,
 		};
 		m++;
@@ -148,7 +149,7 @@ void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
 		struct circuit *c = fwd[i].circuit;
 
 		if (!peel[i].ok) {
-			cancel(&fwd[i]);
+			cancel(e, &fwd[i]);
 			bad_tag(e, c, &delivery, now);
 			continue;
 		}
@@ -156,7 +157,7 @@ void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
 		if (c->state != CIRCUIT_OPEN ||
 		    !window_is_fresh(&c->fwd_window, c->fwd_bits, CIRCUIT_WINDOW_WORDS,
 				     peel[i].seq)) {
-			cancel(&fwd[i]);
+			cancel(e, &fwd[i]);
 			engine_drop(e, DROP_REPLAY);
 			continue;
 		}
@@ -187,12 +188,13 @@ static bool take_counter(struct circuit *c, uint64_t b)
 static void commit_backward(struct engine *e, struct circuit *c, const struct egress_slot *slot,
 			    uint64_t b, uint8_t flags)
 {
-	egress_commit(slot, (struct cell_header){
-				.circ_id = c->prev.circ_id,
-				.seq = b,
-				.kind = CELL_DATA_BWD,
-				.flags = flags,
-			    });
+	egress_commit(&e->egress, slot,
+		      (struct cell_header){
+			  .circ_id = c->prev.circ_id,
+			  .seq = b,
+			  .kind = CELL_DATA_BWD,
+			  .flags = flags,
+		      });
 	c->bwd_cells++;
 	e->stats.bwd_cells++;
 }
@@ -218,7 +220,7 @@ void relay_backward(struct engine *e, const struct relay_cell *cells, size_t n,
 			continue;
 		}
 		slot = egress_reserve(&e->egress, c->prev.nb->link, 1);
-		if (slot.batch == NULL) {
+		if (slot.cell == NULL) {
 			engine_drop(e, DROP_NO_BUFFER);
 			continue;
 		}
@@ -241,7 +243,7 @@ void relay_answer(struct engine *e, struct circuit *c, uint64_t reply_seq, const
 		return;
 	}
 	slot = egress_reserve(&e->egress, c->prev.nb->link, 1);
-	if (slot.batch == NULL) {
+	if (slot.cell == NULL) {
 		engine_drop(e, DROP_NO_BUFFER);
 		return;
 	}

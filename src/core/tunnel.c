@@ -267,11 +267,12 @@ static void seal_run(struct engine *e, const struct outcell *run, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		cells[i] = run[i].slot.cell;
 		seqs[i] = run[i].seq;
-		egress_commit(&run[i].slot, (struct cell_header){
-						.circ_id = p->circ_id,
-						.seq = run[i].seq,
-						.kind = CELL_DATA_FWD,
-					    });
+		egress_commit(&e->egress, &run[i].slot,
+			      (struct cell_header){
+				  .circ_id = p->circ_id,
+				  .seq = run[i].seq,
+				  .kind = CELL_DATA_FWD,
+			      });
 	}
 	onion_seal(e->aead, p->keys, p->n, cells, seqs, n);
 }
@@ -304,7 +305,7 @@ static struct outcell *cell_for(struct engine *e, struct path *p, size_t len, co
 	if (pk->n == ONION_BATCH)
 		flush(e, now);
 	slot = egress_reserve(&e->egress, p->entry->link, p->n);
-	if (slot.batch == NULL)
+	if (slot.cell == NULL)
 		return NULL;
 	c = &pk->cell[pk->n++];
 	*c = (struct outcell){

@@ -19,6 +19,43 @@ bool inner_parse(const uint8_t *p, size_t len, struct inner_addrs *out)
 	return false;
 }
 
+enum {
+	ECN_NONE = 0,
+	ECN_CE = 3,
+};
+
+bool inner_mark(uint8_t *p, const struct inner_addrs *a)
+{
+	/* The traffic class begins in the middle of IPv6's first byte. */
+	const unsigned shift = a->version == 4 ? 0 : 4;
+	uint32_t sum;
+
+	if ((p[1] >> shift & 3) == ECN_NONE)
+		return false;
+	if (a->version == 4) { /* RFC 1624: the checksum follows the change */
+		sum = (uint32_t)(uint16_t)~get_be16(p + 10) + (uint16_t)~get_be16(p);
+		p[1] |= ECN_CE;
+		sum += get_be16(p);
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum = (sum & 0xffff) + (sum >> 16);
+		put_be16(p + 10, (uint16_t)~sum);
+		return true;
+	}
+	p[1] = (uint8_t)(p[1] | ECN_CE << shift);
+	return true;
+}
+
+/* A packet out of a cell that met congestion. */
+static enum drop mark(const struct incell *c, const struct frame *f)
+{
+	uint8_t *p = c->text + (f->body - c->text);
+	struct inner_addrs a;
+
+	if (!inner_parse(p, f->len, &a))
+		return DROP_PACKET;
+	return inner_mark(p, &a) ? DROP_NONE : DROP_CONGESTED;
+}
+
 static void on_pack(struct engine *e, const struct incell *c, const struct frame *f,
 		    const struct now *now)
 {
@@ -48,8 +85,11 @@ static bool walk(struct engine *e, const struct incell *c, unpack_fn *fn, const 
 		case FRAME_PACKET:
 		case FRAME_PACKET_PARTIAL:
 			elicits = true;
-			d = fn(e, c->owner, f.body, f.len,
-			       f.type == FRAME_PACKET_PARTIAL ? PACKET_CSUM_PARTIAL : 0, now);
+			d = c->ce ? mark(c, &f) : DROP_NONE;
+			if (d == DROP_NONE)
+				d = fn(e, c->owner, f.body, f.len,
+				       f.type == FRAME_PACKET_PARTIAL ? PACKET_CSUM_PARTIAL : 0,
+				       now);
 			if (d != DROP_NONE)
 				engine_drop(e, d);
 			break;

@@ -36,4 +36,10 @@ struct inner_addrs {
 /* inner_parse: false unless p is a whole IPv4 or IPv6 packet of exactly len bytes. */
 bool inner_parse(const uint8_t *p, size_t len, struct inner_addrs *out);
 
+/*
+ * inner_mark(p, a): congestion met on the way, noted in the packet (RFC 6040, section 4.2).  False
+ * when its sender does not know ECN: then the packet must be dropped.
+ */
+bool inner_mark(uint8_t *p, const struct inner_addrs *a);
+
 #endif

@@ -50,6 +50,10 @@ static void grow_buffers(const struct udp *u)
 		(void)set(u, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER_LEN);
 }
 
+enum {
+	ECN_ECT0 = 2,
+};
+
 /* Don't fragment, and let no cached path MTU fragment for us: PROBE, on both families. */
 static const char *set_ip_options(const struct udp *u)
 {
@@ -57,6 +61,10 @@ static const char *set_ip_options(const struct udp *u)
 		return "set IP_MTU_DISCOVER";
 	if (set(u, IPPROTO_IP, IP_RECVTOS, 1) < 0)
 		return "set IP_RECVTOS";
+	/* We carry marks on to the inner packets, so routers may mark instead of drop (RFC 6040).
+	 */
+	if (set(u, IPPROTO_IP, IP_TOS, ECN_ECT0) < 0)
+		return "set IP_TOS";
 	if (u->family == AF_INET)
 		return NULL;
 	if (set(u, IPPROTO_IPV6, IPV6_V6ONLY, 0) < 0)
@@ -65,6 +73,8 @@ static const char *set_ip_options(const struct udp *u)
 		return "set IPV6_MTU_DISCOVER";
 	if (set(u, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) < 0)
 		return "set IPV6_RECVTCLASS";
+	if (set(u, IPPROTO_IPV6, IPV6_TCLASS, ECN_ECT0) < 0)
+		return "set IPV6_TCLASS";
 	return NULL;
 }
 

@@ -362,12 +362,16 @@ static void echo(struct sim *s, struct sim_node *n, const struct packet *p, size
 static void arrived(struct sim *s, struct sim_node *n, const struct packet *p)
 {
 	uint8_t want[CELL_LEN];
-	const size_t len = p->head_len - UDP_HEAD;
+	const size_t len = p->head_len - MIN(p->head_len, UDP_HEAD);
 
-	fill(want, len, get_le64(p->head + 20));
 	n->packets++;
 	n->bytes += p->head_len;
 	n->last_packet_ns = s->now.mono_ns;
+	if (len == 0) { /* no packet of ours has none */
+		n->bad_packets++;
+		return;
+	}
+	fill(want, len, get_le64(p->head + 20));
 	if (memcmp(want, p->head + UDP_HEAD, len) != 0)
 		n->bad_packets++;
 }
@@ -379,6 +383,7 @@ void sim_send(struct sim *s, struct sim_node *client, size_t len, uint64_t tag)
 	const struct packet p = {.head = bytes, .head_len = (uint16_t)len};
 
 	put_be16(bytes + 2, (uint16_t)len);
+	bytes[1] = 2; /* ECT(0): a mark on the way is a mark, not a loss */
 	bytes[8] = 64;
 	bytes[9] = 17;
 	memcpy(bytes + 12, g->v4, 4);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Hostile clients, hops and exits, and what they do at awkward moments. */
 #include "tests/lib/test.h"
+#include "tests/sim/forge.h"
 #include "tests/sim/sim.h"
-
-#include "core/engine_int.h"
 
 enum {
 	NODES = 4,
@@ -335,14 +334,6 @@ static void test_packets_find_the_other_path(void)
 
 /* ---- hops that misbehave ---- */
 
-static struct circuit *circuit_at(struct sim *s, unsigned node)
-{
-	struct engine *e = sim_node(s, node)->engine;
-
-	return list_is_empty(&e->circuits) ? NULL
-					   : container_of(e->circuits.next, struct circuit, all);
-}
-
 static uint64_t bwd_cells(struct sim *s, unsigned node)
 {
 	return sim_stats(s, node).bwd_cells;
@@ -363,7 +354,7 @@ static void test_next_hop_repeats_backward_counters(void)
 
 	NEED(sim_connect(s, c, route, HOPS, &path));
 	e = sim_node(s, 1)->engine;
-	circuit = circuit_at(s, 1);
+	circuit = forge_first_circuit(e);
 	NEED(circuit != NULL);
 	now = sim_now(s);
 	memset(&circuit->bwd_window, 0, sizeof(circuit->bwd_window)); /* as before the first cell */
@@ -405,66 +396,22 @@ static void test_next_hop_repeats_backward_counters(void)
 
 /* ---- hostile session cells ---- */
 
-/* What a client that has the keys can make the exit open: any text in place of frames. */
-static void send_text(struct sim *s, struct sim_node *c, uint32_t id, const uint8_t *bytes,
+static void send_text(struct sim *s, struct sim_node *c, uint32_t path, const uint8_t *bytes,
 		      size_t len)
 {
-	struct engine *e = c->engine;
-	struct path *p = path_by_id(e, id);
 	const struct now now = sim_now(s);
-	const struct egress_slot slot = egress_reserve(&e->egress, p->entry->link, p->n);
-	uint8_t *cell = slot.cell, *text = onion_plaintext(cell, p->n);
-	uint64_t seq = p->seq_next++;
-	struct aead_job job = {
-	    .key = p->session.seal_key,
-	    .nonce = path_seq_at(p, p->n, seq),
-	    .src = text + ONION_OP_LEN,
-	    .dst = text + ONION_OP_LEN,
-	    .len = (uint32_t)FORWARD_AREA(p->n),
-	    .tag = text + ONION_OP_LEN + FORWARD_AREA(p->n),
-	};
 
-	memset(text, 0, ONION_OP_LEN + (size_t)FORWARD_AREA(p->n));
-	text[0] = OP_DELIVER;
-	text[1] = (uint8_t)(p->n - 1);
-	memcpy(text + ONION_OP_LEN, bytes, len);
-	aead_seal(e->aead, &job, 1);
-	onion_seal(e->aead, p->keys, p->n, &cell, &seq, 1);
-	egress_commit(
-	    &slot, (struct cell_header){.circ_id = p->circ_id, .seq = seq, .kind = CELL_DATA_FWD});
-	engine_finish(e, &now);
+	CHECK(forge_client_text(c->engine, path, bytes, len, &now));
 	sim_pump(s, c);
 	sim_run(s, NS_PER_S / 10);
 }
 
-/* The same from an exit to a client, which trusts it with nothing either. */
 static void answer_text(struct sim *s, const uint8_t *bytes, size_t len)
 {
-	struct sim_node *x = sim_node(s, EXIT);
-	struct circuit *c = circuit_at(s, EXIT);
-	struct engine *e = x->engine;
 	const struct now now = sim_now(s);
-	const struct egress_slot slot = egress_reserve(&e->egress, c->prev.nb->link, 1);
-	uint8_t *text = slot.cell + CELL_BODY_OFF;
-	struct onion_wrap wrap = {
-	    .keys = &c->keys, .cell = slot.cell, .out = slot.cell, .b = c->b_next++};
-	struct aead_job job = {
-	    .key = c->attached->sp.seal_key,
-	    .nonce = wrap.b,
-	    .src = text,
-	    .dst = text,
-	    .len = BACKWARD_AREA,
-	    .tag = text + BACKWARD_AREA,
-	};
 
-	memset(slot.cell + CELL_TAG_OFF, 0, TAG_LEN + CELL_BODY_LEN);
-	memcpy(text, bytes, len);
-	aead_seal(e->aead, &job, 1);
-	onion_wrap(e->aead, &wrap, 1);
-	egress_commit(&slot, (struct cell_header){
-				 .circ_id = c->prev.circ_id, .seq = wrap.b, .kind = CELL_DATA_BWD});
-	engine_finish(e, &now);
-	sim_pump(s, x);
+	CHECK(forge_exit_text(sim_node(s, EXIT)->engine, bytes, len, &now));
+	sim_pump(s, sim_node(s, EXIT));
 	sim_run(s, NS_PER_S / 10);
 }
 
