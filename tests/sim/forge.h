@@ -27,7 +27,7 @@ static inline bool forge_onion_text(struct engine *e, uint32_t id, unsigned m, c
 	if (p == NULL || p->state != PATH_OPEN || m < 1 || m > p->n)
 		return false;
 	slot = egress_reserve(&e->egress, p->entry->link, m);
-	if (slot.batch == NULL)
+	if (slot.cell == NULL)
 		return false;
 	memset(onion_plaintext(slot.cell, m), 0, CELL_BODY_LEN - ONION_HOP_LEN * (m - 1));
 	memcpy(onion_plaintext(slot.cell, m), bytes,
@@ -35,7 +35,8 @@ static inline bool forge_onion_text(struct engine *e, uint32_t id, unsigned m, c
 	seq = p->seq_next++;
 	onion_seal(e->aead, p->keys, m, &slot.cell, &seq, 1);
 	egress_commit(
-	    &e->egress, &slot, (struct cell_header){.circ_id = p->circ_id, .seq = seq, .kind = CELL_DATA_FWD});
+	    &e->egress, &slot,
+	    (struct cell_header){.circ_id = p->circ_id, .seq = seq, .kind = CELL_DATA_FWD});
 	engine_finish(e, now);
 	return true;
 }
@@ -77,7 +78,7 @@ static inline bool forge_exit_text(struct engine *e, const uint8_t *bytes, size_
 	if (c == NULL || c->attached == NULL)
 		return false;
 	slot = egress_reserve(&e->egress, c->prev.nb->link, 1);
-	if (slot.batch == NULL)
+	if (slot.cell == NULL)
 		return false;
 	text = slot.cell + CELL_BODY_OFF;
 	memset(slot.cell + CELL_TAG_OFF, 0, TAG_LEN + CELL_BODY_LEN);
@@ -92,8 +93,9 @@ static inline bool forge_exit_text(struct engine *e, const uint8_t *bytes, size_
 				.tag = text + BACKWARD_AREA};
 	aead_seal(e->aead, &job, 1);
 	onion_wrap(e->aead, &wrap, 1);
-	egress_commit(&e->egress, &slot, (struct cell_header){
-				 .circ_id = c->prev.circ_id, .seq = wrap.b, .kind = CELL_DATA_BWD});
+	egress_commit(
+	    &e->egress, &slot,
+	    (struct cell_header){.circ_id = c->prev.circ_id, .seq = wrap.b, .kind = CELL_DATA_BWD});
 	engine_finish(e, now);
 	return true;
 }
