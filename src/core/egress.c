@@ -8,6 +8,8 @@ enum {
 	BURST_MIN = 64 * WIRE_LEN,
 };
 
+#define QUEUE_TURN_NS NS_PER_MS
+
 /* What may leave at once after a pause: 5 ms worth, but never less than full batches need. */
 static uint64_t burst_bytes(const struct egress *eg)
 {
@@ -132,10 +134,11 @@ static void earn(struct egress *eg, const struct now *now)
 	const uint64_t elapsed_ns = MIN(now->mono_ns - eg->filled_ns, NS_PER_S);
 	const uint64_t earned = eg->rate_bps / 8 * elapsed_ns / NS_PER_S;
 
-	if (eg->rate_bps == 0 || (earned == 0 && eg->filled_ns != 0))
+	if (earned == 0)
 		return;
 	eg->tokens_bytes = MIN(eg->tokens_bytes + earned, burst_bytes(eg));
-	eg->filled_ns = now->mono_ns;
+	/* The rest of a byte stays to be earned. */
+	eg->filled_ns = now->mono_ns - (elapsed_ns - earned * NS_PER_S / (eg->rate_bps / 8));
 }
 
 static void drain(struct egress *eg, const struct now *now)
@@ -165,8 +168,8 @@ uint64_t egress_deadline(const struct egress *eg)
 {
 	if (eg->queue == NULL || eg->queue->count == 0 || eg->is_blocked)
 		return NEVER;
-	/* Whole batches at a time: a few hundred microseconds change nothing, wake-ups cost. */
-	return eg->filled_ns + NS_PER_S * 8 * 4 * WIRE_LEN / MAX(eg->rate_bps, 1u);
+	/* Batches, not single cells: a wake-up costs more than a cell, and a millisecond nobody. */
+	return eg->filled_ns + MAX(QUEUE_TURN_NS, NS_PER_S * 8 * WIRE_LEN / MAX(eg->rate_bps, 1u));
 }
 
 /* ---- cells ---- */
