@@ -441,6 +441,17 @@ static void inner_fill(const struct client_view *v, struct address_pair_view *ou
 		endpoint_ip_format(v->grant.v6, out->v6);
 }
 
+/* As the exit's descriptor tells: what its clients' traffic comes from. */
+static void visible_fill(const struct client_app *a, const struct client_view *v,
+			 struct address_pair_view *out)
+{
+	const struct descriptor *d = directory_by_id(a->dir, v->hop[v->hops - 1].id);
+
+	for (unsigned i = 0; d != NULL && i < d->addr_count; i++)
+		endpoint_ip_format(d->addrs[i].ip,
+				   endpoint_is_v4(&d->addrs[i]) ? out->v4 : out->v6);
+}
+
 static void do_status(void *ctx, const struct now *now)
 {
 	const struct status_query *q = ctx;
@@ -469,6 +480,7 @@ static void do_status(void *ctx, const struct now *now)
 	if (v.hops == 0)
 		return;
 	out->exit = out->route.hop[v.hops - 1].node;
+	visible_fill(a, &v, &out->visible);
 	out->mtu_bytes = (uint32_t)INNER_MTU(v.hops);
 	out->proof = (struct proof_view){
 	    .verified_cells = v.stats.bwd_ok,

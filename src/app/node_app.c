@@ -2,6 +2,7 @@
 #include "app/node_app.h"
 
 #include "app/mesh_app.h"
+#include "host/resolv.h"
 #include "mesh/peers.h"
 #include "util/log.h"
 #include "util/xalloc.h"
@@ -43,6 +44,36 @@ static struct policy_rule rule_of(const struct config_policy_rule *r)
 	return out;
 }
 
+static void dns_add(struct exit_net_config *n, const uint8_t ip[static 16])
+{
+	struct endpoint e = {0};
+	uint8_t *slot;
+
+	memcpy(e.ip, ip, sizeof(e.ip));
+	slot = endpoint_is_v4(&e) ? n->dns4 : n->dns6;
+	if (sodium_is_zero(slot, 16))
+		memcpy(slot, ip, 16);
+}
+
+/* Who answers the clients: as configured, or whoever answers this machine. */
+static void dns_fill(const struct config_exit *x, struct exit_net_config *n)
+{
+	struct resolv_servers own = resolv_list(RESOLV_PATH_DEFAULT);
+
+	for (size_t i = 0; i < x->dns.count; i++)
+		dns_add(n, x->dns.items[i].ip);
+	if (x->dns.count > 0)
+		return;
+	if (own.count == 0)
+		own = resolv_list("/run/systemd/resolve/resolv.conf");
+	for (size_t i = 0; i < own.count; i++)
+		dns_add(n, own.ip[i]);
+	if (own.count == 0)
+		log_warn(
+		    "[exit] dns is not set and this machine has no name server that others can "
+		    "ask: clients will find no names through this exit");
+}
+
 static int exit_net_open(struct node_app *a, char *error, size_t error_len)
 {
 	const struct config_exit *x = &a->cfg->exit;
@@ -65,16 +96,7 @@ static int exit_net_open(struct node_app *a, char *error, size_t error_len)
 	memcpy(n.gateway6.ip, x->pool_v6.ip, 16);
 	n.gateway6.ip[15] |= 1;
 	n.gateway6.len_bits = x->pool_v6.len_bits;
-	for (size_t i = 0; i < x->dns.count; i++) {
-		const struct endpoint e = {0};
-		struct endpoint dns = e;
-
-		memcpy(dns.ip, x->dns.items[i].ip, sizeof(dns.ip));
-		if (endpoint_is_v4(&dns) && memcmp(n.dns4, e.ip, 16) == 0)
-			memcpy(n.dns4, dns.ip, 16);
-		else if (!endpoint_is_v4(&dns) && memcmp(n.dns6, e.ip, 16) == 0)
-			memcpy(n.dns6, dns.ip, 16);
-	}
+	dns_fill(x, &n);
 	rc = exit_net_up(&a->net, &n, &err);
 	if (rc != 0)
 		snprintf(error, error_len, "exit: %s", err.text);
@@ -137,7 +159,7 @@ static uint64_t deadline(void *ctx, const struct now *now)
 static int identity_open(struct node_app *a, char *error, size_t error_len)
 {
 	char why[IDENTITY_ERROR_MAX];
-	char *path = xasprintf("%s/identity", a->cfg->daemon.state_dir);
+	char *path = xasprintf("%s/" CONFIG_IDENTITY_FILE, a->cfg->daemon.state_dir);
 	const int rc = identity_load_or_create(&a->identity, path, &rng_system, why);
 
 	if (rc != 0)
