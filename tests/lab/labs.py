@@ -35,6 +35,24 @@ def run(argv, timeout=120, **options):
                           **options)
 
 
+# /dev/net/tun as most systems have it, which a minimal one may not; then another user.
+_AS_NOBODY = """
+mount -t tmpfs net /dev/net && mknod -m 666 /dev/net/tun c 10 200 &&
+exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$@"
+"""
+
+
+def run_as_nobody(argv, timeout=120):
+    """For tests that root runs: the same without its rights."""
+    return run(["unshare", "--mount", "sh", "-c", _AS_NOBODY, "sh", *argv], timeout,
+               env={**os.environ, "XDG_RUNTIME_DIR": ""})
+
+
+def nobody_can_run_labs():
+    return run_as_nobody(["unshare", "--user", "--net", "python3", *LAB[1:],
+                          "--help"]).returncode == 0
+
+
 class Lab:
     """flags are those of `lab/lab up`; hosts is the text of a topology, or None for the default."""
 

@@ -12,7 +12,8 @@ import unittest
 from pathlib import Path
 
 import tap
-from labs import LAB, REPOSITORY, Lab, Receiver, run, send, wait_until
+from labs import (LAB, Lab, Receiver, nobody_can_run_labs, run, run_as_nobody, send,
+                  wait_until)
 
 import process
 
@@ -292,22 +293,12 @@ class TopologyTest(unittest.TestCase):
         self.assertEqual(links["a", "web"], "delay=500us")  # the last mile alone
 
 
-# /dev/net/tun as most systems have it, which a minimal one may not; then another user.
-_AS_NOBODY = """
-mount -t tmpfs net /dev/net && mknod -m 666 /dev/net/tun c 10 200 &&
-exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$@"
-"""
-
-
 class UnprivilegedTest(unittest.TestCase):
     @unittest.skipUnless(os.getuid() == 0, "all other tests have shown it already")
     def test_all_of_this_as_nobody(self):
-        argv = ["unshare", "--mount", "sh", "-c", _AS_NOBODY, "sh"]
-        if run([*argv, "unshare", "--user", "--net", "test", "-r", str(REPOSITORY)]).returncode:
+        if not nobody_can_run_labs():
             self.skipTest("nobody may not make namespaces, or not read this folder")
-        environment = {**os.environ, "XDG_RUNTIME_DIR": ""}
-        done = run([*argv, "python3", __file__, "LabTest", "TraceTest"], env=environment,
-                   timeout=400)
+        done = run_as_nobody(["python3", __file__, "LabTest", "TraceTest"], 400)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertGreater(done.stdout.count("\nok "), 20)
 

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 import tap
-from labs import REPOSITORY, Lab, run, wait_until
+from labs import REPOSITORY, Lab, nobody_can_run_labs, run, run_as_nobody, wait_until
 
 import process
 
@@ -29,8 +29,7 @@ class RunTest(unittest.TestCase):
         wait_until(lambda: not process.marked(self.lab.runtime.token), 20, "processes to end")
         self.assertFalse(self.lab.runtime.path.exists())
 
-    def test_once(self):
-        done = run([*RUN, self.lab.name, "--once"], timeout=300)
+    def check(self, done):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertNotIn("FAILED", done.stdout)
         for line in (r"1 +entry +\S+ +[A-Z]{2} +[\d.]+ ms +ok", r"3 +exit +\S+ +[A-Z]{2} .*ok",
@@ -38,7 +37,16 @@ class RunTest(unittest.TestCase):
                      r"curl http://\[\S+\]/ip +2a00:\w+::2 = the exit, ..-exit-\d",
                      r"ping 2a00\S+ +3 of 3 replies", r"checksum right"):
             self.assertRegex(done.stdout, line)
+
+    def test_once(self):
+        self.check(run([*RUN, self.lab.name, "--once"], timeout=300))
         self.assert_gone()
+
+    @unittest.skipUnless(os.getuid() == 0, "test_once has shown it already")
+    def test_once_as_nobody(self):
+        if not nobody_can_run_labs():
+            self.skipTest("nobody may not make namespaces, or not read this folder")
+        self.check(run_as_nobody(["python3", *RUN[1:], self.lab.name, "--once"], 300))
 
     def test_stays_until_interrupted(self):
         with subprocess.Popen([*RUN, self.lab.name], stdout=subprocess.PIPE, text=True,
