@@ -65,10 +65,10 @@ static uint16_t take16(struct input *in)
 /* A string: its length in one byte, and as much of it as there is. */
 static const uint8_t *take_bytes(struct input *in, size_t *len)
 {
+	const size_t want = take(in);
 	const uint8_t *p = in->p;
 
-	*len = MIN((size_t)take(in), in->left);
-	p = in->p;
+	*len = MIN(want, in->left);
 	in->p += *len;
 	in->left -= *len;
 	return p;
