@@ -85,7 +85,6 @@ struct config_daemon {
 	char *socket;
 	char *state_dir;
 	enum log_level log_level;
-	uint32_t workers;
 	enum config_aead aead;
 };
 

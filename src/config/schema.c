@@ -35,8 +35,6 @@ static const struct config_key daemon_keys[] = {
      .words = log_levels,
      .help = "Least important message that is logged to standard error. Keys, addresses of "
 	     "clients and contents are never logged."},
-    {"workers", &value_u32, FIELD(config_daemon, workers, uint32_t), .fallback = "1", .min = 1,
-     .max = 64, .help = "Threads that carry packets."},
     {"aead", &value_enum, FIELD(config_daemon, aead, enum config_aead), .fallback = "auto",
      .words = aeads,
      .help = "Library that encrypts. auto takes the fastest one this processor supports; all give "

@@ -60,7 +60,6 @@ static void test_defaults(void)
 	CHECK(strcmp(cfg->daemon.socket, "/run/macro/macro.sock") == 0);
 	CHECK(strcmp(cfg->daemon.state_dir, "/var/lib/macro") == 0);
 	CHECK_INT(cfg->daemon.log_level, LOG_LEVEL_INFO);
-	CHECK_INT(cfg->daemon.workers, 1);
 	CHECK_INT(cfg->daemon.aead, CONFIG_AEAD_AUTO);
 	CHECK_INT(cfg->mesh.seeds.count, 0);
 	CHECK(strcmp(cfg->client.tun, "macro0") == 0);
@@ -101,7 +100,7 @@ static void test_everything_set(void)
 		       "VERSION = 1\r\n"
 		       "[Daemon]\n"
 		       "  Socket=/tmp/s # why\n"
-		       "state_dir = /tmp/d\nlog_level=DEBUG\nworkers=4\naead=ipsec-mb\n"
+		       "state_dir = /tmp/d\nlog_level=DEBUG\naead=ipsec-mb\n"
 		       "[mesh]\nseeds=" SEED ", " SEED6 "\nseeds=" SEED "\n"
 		       "[client]\ntun=wg-x\nautoconnect=yes\nprofile=work\nfwmark=7\n"
 		       "table=0x1000\nlisten=127.0.0.1:99\n"
@@ -122,7 +121,6 @@ static void test_everything_set(void)
 	NEED(cfg != NULL);
 	CHECK(strcmp(cfg->daemon.socket, "/tmp/s") == 0);
 	CHECK_INT(cfg->daemon.log_level, LOG_LEVEL_DEBUG);
-	CHECK_INT(cfg->daemon.workers, 4);
 	CHECK_INT(cfg->daemon.aead, CONFIG_AEAD_IPSEC_MB);
 	NEED(cfg->mesh.seeds.count == 3);
 	CHECK(strcmp(cfg->mesh.seeds.items[1], SEED6) == 0);
@@ -179,11 +177,6 @@ static const struct {
      {"error", "warn", "info", "debug"},
      {"warning", "1", "error,warn"},
      {0}},
-    {"daemon",
-     "workers",
-     {"1", "64", "0x10"},
-     {"x", "-1", "+1", "1.0", "1 2", "0x", "1k"},
-     {"0", "65", "18446744073709551616"}},
     {"daemon", "aead", {"auto", "ipsec-mb", "openssl", "sodium"}, {"aes", "ipsec_mb"}, {0}},
     {"mesh",
      "seeds",
@@ -372,8 +365,8 @@ static void test_structure_errors(void)
 	check_error("[mesh]\nseeds = ,\n", "f:2: [mesh] seeds: has an empty value; give ");
 	check_error(NODE "[exit]\npolicy = reject *:1,\n",
 		    "f:7: [exit] policy: has an empty value;");
-	check_error("[daemon]\nworkers=1\nworkers=1\n",
-		    "f:3: [daemon] workers: is set already, on line 2; remove one of the two\n");
+	check_error("[daemon]\nsocket=/a\nsocket=/a\n",
+		    "f:3: [daemon] socket: is set already, on line 2; remove one of the two\n");
 	check_error("[daemon]\n[mesh]\n[DAEMON]\n",
 		    "f:3: [daemon]: is there already, on line 1; merge the two\n");
 	check_error("[profile a]\n[profile a]\n",
@@ -391,7 +384,7 @@ static void test_all_mistakes_are_reported(void)
 	char text[400] = "[daemon]\n";
 
 	CHECK(parse_text(
-		  "[daemon]\na=1\nworkers=0\n[nope]\nskipped=1\nalso skipped\n[mesh]\nb=1\n") ==
+		  "[daemon]\na=1\naead=0\n[nope]\nskipped=1\nalso skipped\n[mesh]\nb=1\n") ==
 	      NULL);
 	CHECK(strstr(errors, "f:2: ") && strstr(errors, "f:3: ") && strstr(errors, "f:4: ") &&
 	      strstr(errors, "f:8: "));

@@ -27,7 +27,6 @@ static void check_same(const struct config *a, const struct config *b)
 	CHECK(strcmp(a->daemon.socket, b->daemon.socket) == 0);
 	CHECK(strcmp(a->daemon.state_dir, b->daemon.state_dir) == 0);
 	CHECK_INT(a->daemon.log_level, b->daemon.log_level);
-	CHECK_INT(a->daemon.workers, b->daemon.workers);
 	CHECK_INT(a->daemon.aead, b->daemon.aead);
 	CHECK(strcmp(a->client.tun, b->client.tun) == 0);
 	CHECK_INT(a->client.autoconnect, b->client.autoconnect);
