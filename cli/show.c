@@ -224,7 +224,7 @@ static void show_hop(const struct cli *cli, size_t number, const json_t *hop)
 	json_join(json_object_get(hop, "roles"), "+", role, sizeof(role));
 	if (json_is_number(rtt))
 		snprintf(time, sizeof(time), "%.1f ms", json_number_value(rtt));
-	printf("%-3zu%-8s%-34s%-9s%10s  ", number, role, node_name(hop), json_text(hop, "country"),
+	printf("%-3zu%-11s%-34s%-9s%10s  ", number, role, node_name(hop), json_text(hop, "country"),
 	       time);
 	print_coloured(cli,
 		       strcmp(status, "ok") == 0       ? GREEN
@@ -238,7 +238,7 @@ void show_route(const struct cli *cli, const json_t *route)
 {
 	const json_t *hops = json_object_get(route, "hops");
 
-	printf("%-3s%-8s%-34s%-9s%10s  %s\n", "#", "ROLE", "NODE", "COUNTRY", "RTT", "STATUS");
+	printf("%-3s%-11s%-34s%-9s%10s  %s\n", "#", "ROLE", "NODE", "COUNTRY", "RTT", "STATUS");
 	for (size_t i = 0; i < json_array_size(hops); i++)
 		show_hop(cli, i + 1, json_array_get(hops, i));
 }

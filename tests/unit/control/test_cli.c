@@ -125,10 +125,10 @@ static void test_json(void)
 static void test_route(void)
 {
 	static const char route[] =
-	    "#  ROLE    NODE                              COUNTRY         RTT  STATUS\n"
-	    "1  entry   entry-1                           DE          12.3 ms  ok\n"
-	    "2  relay   relay-2                           FR          20.0 ms  ok\n"
-	    "3  exit    exit-3                            NL                -  unknown\n";
+	    "#  ROLE       NODE                              COUNTRY         RTT  STATUS\n"
+	    "1  entry      entry-1                           DE          12.3 ms  ok\n"
+	    "2  relay      relay-2                           FR          20.0 ms  ok\n"
+	    "3  exit       exit-3                            NL                -  unknown\n";
 
 	check("route show", 3, "", "macro: there is no route: disconnected\n");
 	fake_set(&fake, VIEW_CONNECTED, "");
