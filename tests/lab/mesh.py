@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab with a mesh of daemons, and what tests ask of them."""
+
+import http.client
+import json
+import socket
+import sys
+import unittest
+from pathlib import Path
+
+from labs import Lab
+
+FLOW = [sys.executable, "-S", str(Path(__file__).resolve().parent / "flow.py")]
+FLOW_PORT = 7000
+
+
+class _Control(http.client.HTTPConnection):
+    """HTTP over a daemon's control socket."""
+
+    def __init__(self, path):
+        super().__init__("macro", timeout=30)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Mesh(Lab):
+    """everyone: the lab's hosts by name."""
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            self.everyone = self.hosts()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    @classmethod
+    def of_class(cls, case, hosts, *flags):
+        """One for all tests of a TestCase class."""
+        mesh = cls(hosts, *flags)
+        mesh.__enter__()
+        case.addClassCleanup(mesh.__exit__)
+        return mesh
+
+    # The daemons.
+
+    def api(self, host, path):
+        """The answer to GET /v1/PATH."""
+        connection = _Control(self.everyone[host]["socket"])
+        try:
+            connection.request("GET", f"/v1/{path}")
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def events(self, host="client"):
+        """The texts of what the daemon has told so far."""
+        connection = _Control(self.everyone[host]["socket"])
+        try:
+            connection.request("GET", "/v1/events")
+            return [json.loads(line) for line in connection.getresponse().read().splitlines()]
+        finally:
+            connection.close()
+
+    def drops(self, host):
+        return {name: count for name, count in self.api(host, "counters")["drops"].items() if count}
+
+    def macro(self, *words, host="client"):
+        return self.exec(host, "macro", *words)
+
+    def connect(self, hops=3, exit_name="auto", host="client"):
+        """The route's hops, once connected."""
+        self.macro("connect", "--wait", "--hops", str(hops), "--exit", exit_name, host=host)
+        return self.route(host)
+
+    def route(self, host="client"):
+        """The names of its hops."""
+        return [hop["name"] for hop in self.api(host, "route")["route"]["hops"]]
+
+    # Traffic.
+
+    def curl(self, url, *options, host="client"):
+        return self.exec(host, "curl", "-sS", "--fail", "--max-time", "60", *options, url)
+
+    def checksum(self, url, host="client"):
+        """Of what a client downloads."""
+        return self.exec(host, "sh", "-c",
+                         f"curl -sS --fail --max-time 60 {url} | sha256sum").split()[0]
+
+    def flow(self, *words, host="client"):
+        """flow.py WORDS on a host: its report."""
+        return json.loads(self.exec(host, *FLOW, *map(str, words)))
+
+    def serve_flows(self, case, host="origin"):
+        """flow.py's server, until the class's tests are over."""
+        child = self.spawn(host, *FLOW, "serve", str(FLOW_PORT), stdin=-1, stdout=-1)
+        case.addClassCleanup(child.communicate, "")
+        if child.stdout.readline() != "ready\n":
+            raise AssertionError("flow.py serve ended at once")
+
+
+class MeshCase(unittest.TestCase):
+    """HOSTS and FLAGS say what mesh its tests share."""
+
+    HOSTS = None
+    FLAGS = ("--flat",)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mesh = Mesh.of_class(cls, cls.HOSTS, *cls.FLAGS)
+        cls.addresses = {name: (host["v4"], host["v6"])
+                         for name, host in cls.mesh.everyone.items()}
