@@ -42,7 +42,7 @@ struct client_route {
 	uint64_t due_ns; /* of the state: time-out, successor, end of draining */
 	unsigned tries;
 	uint64_t rtt_ns;          /* of the whole path */
-	uint64_t successor_ns; /* when another is to take over, before the hops forget it */
+	uint64_t successor_ns;    /* when another is to take over, before the hops forget it */
 	uint64_t echo_ns;         /* next round of ECHOs */
 	unsigned echo_unanswered; /* rounds in which the exit did not answer */
 	uint64_t ready_wall_ns;

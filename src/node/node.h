@@ -12,7 +12,7 @@ struct node;
 struct node_params {
 	const struct identity *identity; /* borrowed */
 	const struct rng *rng;           /* borrowed */
-	const char *name, *operator; /* borrowed */
+	const char *name, *operator;     /* borrowed */
 	char country[3];
 	uint8_t roles;
 	uint8_t exit_flags; /* enum exit_flag */

@@ -383,8 +383,7 @@ static void test_all_mistakes_are_reported(void)
 {
 	char text[400] = "[daemon]\n";
 
-	CHECK(parse_text(
-		  "[daemon]\na=1\naead=0\n[nope]\nskipped=1\nalso skipped\n[mesh]\nb=1\n") ==
+	CHECK(parse_text("[daemon]\na=1\naead=0\n[nope]\nskipped=1\nalso skipped\n[mesh]\nb=1\n") ==
 	      NULL);
 	CHECK(strstr(errors, "f:2: ") && strstr(errors, "f:3: ") && strstr(errors, "f:4: ") &&
 	      strstr(errors, "f:8: "));
