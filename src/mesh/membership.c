@@ -21,6 +21,11 @@ struct membership {
 	struct contact contact[SEEDS_MAX];
 	size_t count;
 	bool wanted;
+	/*
+	 * A mesh that is being started changes quickly: the first refreshes come after 1, 2, 4, ...
+	 * s.
+	 */
+	uint64_t early_ns, early_gap_ns;
 };
 
 struct membership *membership_create(const struct membership_params *params)
@@ -28,6 +33,9 @@ struct membership *membership_create(const struct membership_params *params)
 	struct membership *m = xcalloc(1, sizeof(*m));
 
 	m->params = *params;
+	if (m->params.period_ns == 0)
+		m->params.period_ns = MEMBERSHIP_PERIOD_NS;
+	m->early_ns = NEVER;
 	m->count = MIN(params->seed_count, (size_t)SEEDS_MAX);
 	for (size_t i = 0; i < m->count; i++) {
 		/* In an order of our own, so that not every newcomer asks the first seed. */
@@ -40,7 +48,7 @@ struct membership *membership_create(const struct membership_params *params)
 	    .dir = params->dir,
 	    .rng = params->rng,
 	    .is_node = params->is_node,
-	    .period_ns = params->period_ns != 0 ? params->period_ns : MEMBERSHIP_PERIOD_NS,
+	    .period_ns = m->params.period_ns,
 	});
 	return m;
 }
@@ -99,6 +107,8 @@ static void call_seeds(struct membership *m, const struct now *now)
 
 void membership_want(struct membership *m, bool want, const struct now *now)
 {
+	m->early_gap_ns = NS_PER_S;
+	m->early_ns = want ? now->mono_ns + m->early_gap_ns : NEVER;
 	m->wanted = want;
 	if (want)
 		membership_tick(m, now);
@@ -165,17 +175,28 @@ bool membership_has_view(const struct membership *m)
 	return dirsync_is_complete(m->sync);
 }
 
+static void refresh_early(struct membership *m, const struct now *now)
+{
+	if (m->early_ns > now->mono_ns)
+		return;
+	dirsync_refresh(m->sync, now);
+	m->early_gap_ns *= 2;
+	m->early_ns =
+	    m->early_gap_ns < m->params.period_ns ? now->mono_ns + m->early_gap_ns : NEVER;
+}
+
 void membership_tick(struct membership *m, const struct now *now)
 {
 	if (m->wanted)
 		call_seeds(m, now);
+	refresh_early(m, now);
 	dirsync_tick(m->sync, now);
 	pump(m, now);
 }
 
 uint64_t membership_deadline(const struct membership *m, const struct now *now)
 {
-	uint64_t due = dirsync_deadline(m->sync, now);
+	uint64_t due = MIN(dirsync_deadline(m->sync, now), m->early_ns);
 
 	if (m->wanted && contacts_in_use(m) < DIRSYNC_SOURCES_MAX)
 		for (size_t i = 0; i < m->count; i++)
