@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The onion for each number of hops: what the client does for all of them, what one hop does. */
 #include "bench/micro.h"
-#include "core/onion.h"
+#include "onion/onion.h"
 #include "util/rng.h"
 
 enum {

@@ -7,7 +7,7 @@
 #ifndef CORE_EGRESS_H
 #define CORE_EGRESS_H
 
-#include "core/link.h"
+#include "link/link.h"
 #include "core/queue.h"
 #include "util/dgram.h"
 #include "wire/cell.h"

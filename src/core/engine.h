@@ -15,9 +15,9 @@
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
 
-#include "core/create.h"
-#include "core/drop.h"
-#include "core/link.h"
+#include "onion/create.h"
+#include "wire/drop.h"
+#include "link/link.h"
 #include "util/dgram.h"
 #include "wire/control.h"
 #include "wire/role.h"

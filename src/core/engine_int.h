@@ -5,7 +5,7 @@
 
 #include "core/egress.h"
 #include "core/engine.h"
-#include "core/onion.h"
+#include "onion/onion.h"
 #include "core/packer.h"
 #include "core/spath.h"
 #include "core/unpacker.h"

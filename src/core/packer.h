@@ -8,7 +8,7 @@
 #define CORE_PACKER_H
 
 #include "core/egress.h"
-#include "core/onion.h"
+#include "onion/onion.h"
 #include "core/spath.h"
 #include "util/dgram.h"
 

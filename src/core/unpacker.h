@@ -4,7 +4,7 @@
 #ifndef CORE_UNPACKER_H
 #define CORE_UNPACKER_H
 
-#include "core/drop.h"
+#include "wire/drop.h"
 #include "core/spath.h"
 
 struct engine;

@@ -11,7 +11,7 @@
 #ifndef MESH_DIRSYNC_H
 #define MESH_DIRSYNC_H
 
-#include "core/drop.h"
+#include "wire/drop.h"
 #include "mesh/directory.h"
 
 #define DIRSYNC_SOURCES_MAX 3

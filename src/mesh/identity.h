@@ -3,7 +3,7 @@
 #ifndef MESH_IDENTITY_H
 #define MESH_IDENTITY_H
 
-#include "core/create.h"
+#include "onion/create.h"
 
 #define SIGN_SECRET_LEN    64 /* libsodium's form: seed, then public key */
 #define SIGN_LEN           64

@@ -3,7 +3,7 @@
 #ifndef MESH_SEED_H
 #define MESH_SEED_H
 
-#include "core/create.h"
+#include "onion/create.h"
 
 #define SEED_TEXT_MAX (86 + 1 + ENDPOINT_TEXT_MAX)
 

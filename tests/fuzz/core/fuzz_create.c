@@ -3,7 +3,7 @@
  * What strangers can make create_open and create_finish read.  The first byte chooses: changes to
  * genuine bodies, or texts inside genuine bodies, since no fuzzer finds those through a MAC.
  */
-#include "core/create.c"
+#include "onion/create.c"
 
 #include <stdlib.h>
 

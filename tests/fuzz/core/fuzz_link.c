@@ -4,7 +4,7 @@
  * say where in a genuine message the rest is XORed in.  So an input of three bytes is a genuine
  * message, and the fuzzer works from there.
  */
-#include "core/link_int.h"
+#include "link/link_int.h"
 
 #include <assert.h>
 

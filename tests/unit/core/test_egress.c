@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Batches on their way out: order, gaps, a full pool, links that go down. */
-#include "tests/unit/core/link_pair.h"
+#include "tests/unit/link/link_pair.h"
 
 #include "core/egress.h"
 

@@ -3,7 +3,7 @@
 #include "tests/lib/test.h"
 #include "tests/lib/vectors.h"
 
-#include "core/link_int.h"
+#include "link/link_int.h"
 #include "core/spath.h"
 #include "wire/control.h"
 

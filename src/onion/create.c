@@ -4,9 +4,9 @@
  *
  * Both messages are a key, a tag and a text of the body's remaining length.  The body for hop i + 1
  * begins behind what hop i consumes, so the client makes and peels all of them in place in one
- * buffer (as in core/onion.c, where the reasons for the tails are).
+ * buffer (as in onion/onion.c, where the reasons for the tails are).
  */
-#include "core/create.h"
+#include "onion/create.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 
 #include "tests/lib/test.h"
 
-#include "core/link_int.h"
+#include "link/link_int.h"
 
 #include <sodium.h>
 

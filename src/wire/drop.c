@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "core/drop.h"
+#include "wire/drop.h"
 
 static const char *const names[DROP_COUNT] = {
 #define X(id, name) [id] = name,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The answer: a handshake that the peer began.  From the cheap checks to the costly ones. */
-#include "core/link_int.h"
+#include "link/link_int.h"
 
 /* The cookie answers exactly this message (its mac1) and goes to where that claims to be from. */
 static enum drop ask_for_cookie(struct links *ls, const uint8_t *init, const struct endpoint *from,

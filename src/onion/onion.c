@@ -3,7 +3,7 @@
  * The onion of DATA cells.  No state, no allocation: every step is one batched call over all cells
  * of one layer, and all scratch is on the stack.
  */
-#include "core/onion.h"
+#include "onion/onion.h"
 
 #include <assert.h>
 

@@ -3,7 +3,7 @@
  * Cells through the link layer, the packet path: batches in rounds of ROUND_LEN, so that the wide
  * header cipher has work and the jobs fit on the stack.
  */
-#include "core/link_int.h"
+#include "link/link_int.h"
 #include "crypto/header_aead.h"
 
 #include <assert.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "core/onion.h"
+#include "onion/onion.h"
 
 static void seal_once(struct aead *a, struct aead_job *jobs, size_t n);
 
 #define aead_seal seal_once
-#include "core/onion.c"
+#include "onion/onion.c"
 #undef aead_seal
 
 #include "tests/lib/test.h"

@@ -5,7 +5,7 @@
  * The prefixes live in a fixed table; an entry whose bucket has filled up again says nothing and is
  * free for another.
  */
-#include "core/link_int.h"
+#include "link/link_int.h"
 
 void load_init(struct load *ld, const struct rng *rng)
 {

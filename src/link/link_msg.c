@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The pieces that INIT and RESP have in common. */
-#include "core/link_msg.h"
+#include "link/link_msg.h"
 
 #include <sodium.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "core/create.c"
+#include "onion/create.c"
 
 #include "tests/lib/test.h"
 #include "tests/lib/vectors.h"

@@ -7,7 +7,7 @@
 #ifndef CORE_LINK_H
 #define CORE_LINK_H
 
-#include "core/drop.h"
+#include "wire/drop.h"
 #include "crypto/noise.h"
 #include "util/dgram.h"
 #include "util/list.h"

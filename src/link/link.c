@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The links of one worker as a whole: their life, timers, events and waiting handshake messages. */
-#include "core/link.h"
+#include "link/link.h"
 
-#include "core/link_int.h"
+#include "link/link_int.h"
 #include "util/xalloc.h"
 
 #include <assert.h>

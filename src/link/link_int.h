@@ -9,8 +9,8 @@
 #ifndef CORE_LINK_INT_H
 #define CORE_LINK_INT_H
 
-#include "core/link.h"
-#include "core/link_msg.h"
+#include "link/link.h"
+#include "link/link_msg.h"
 #include "crypto/cookie.h"
 #include "crypto/window.h"
 #include "util/bucket.h"

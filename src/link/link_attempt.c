@@ -3,7 +3,7 @@
  * The attempt: a handshake that we began.  Sends INITs, each with a new ephemeral key and index,
  * until a RESP to the newest one comes or the time is up.
  */
-#include "core/link_int.h"
+#include "link/link_int.h"
 
 /* Our clock may stand still or be set back; what peers see never does. */
 static uint64_t next_tai_ns(struct links *ls, const struct now *now)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The table of peers: by static key and by id, bounded, with room made at idle strangers' cost. */
-#include "core/link_int.h"
+#include "link/link_int.h"
 #include "util/xalloc.h"
 
 /* Peers choose their keys, so the hash is keyed; 64 bits of it do not collide by chance. */

@@ -10,7 +10,7 @@
 #ifndef CORE_CREATE_H
 #define CORE_CREATE_H
 
-#include "core/onion.h"
+#include "onion/onion.h"
 #include "crypto/noise.h"
 #include "util/endpoint.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which peer is due next: a binary heap, since an entry node may have many thousands of links. */
-#include "core/link_int.h"
+#include "link/link_int.h"
 
 static void place(struct links *ls, size_t pos, struct peer *p)
 {

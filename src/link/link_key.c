@@ -6,7 +6,7 @@
  * if it was made after our own (is_rx_only otherwise).  Without that rule both sides could end up
  * sending under the key that the other began, and then nobody would renew any.
  */
-#include "core/link_int.h"
+#include "link/link_int.h"
 #include "util/xalloc.h"
 
 static uint32_t free_index(const struct links *ls)
