@@ -133,22 +133,31 @@ static void answer(struct engine *e, struct circuit *c, enum hop_status status,
 	pending_free(e, c);
 }
 
+static void creates_seen_turn(struct engine *e, const struct now *now)
+{
+	if (now->mono_ns - e->creates_turn_ns < CREATES_TURN_NS)
+		return;
+	map_fini(&e->creates_seen[1]);
+	e->creates_seen[1] = e->creates_seen[0];
+	map_init(&e->creates_seen[0], 64, &e->rng);
+	e->creates_turn_ns = now->mono_ns;
+}
+
 static bool create_is_replay(struct engine *e, const uint8_t *body, const struct now *now)
 {
-	static char seen;
 	const uint64_t x = get_le64(body);
 
-	if (now->mono_ns - e->creates_turn_ns >= CREATES_TURN_NS) {
-		map_fini(&e->creates_seen[1]);
-		e->creates_seen[1] = e->creates_seen[0];
-		map_init(&e->creates_seen[0], 64, &e->rng);
-		e->creates_turn_ns = now->mono_ns;
-	}
-	if (map_get(&e->creates_seen[0], x) != NULL || map_get(&e->creates_seen[1], x) != NULL ||
-	    e->creates_seen[0].count >= CREATES_SEEN_MAX)
-		return true;
-	map_put(&e->creates_seen[0], x, &seen);
-	return false;
+	creates_seen_turn(e, now);
+	return map_get(&e->creates_seen[0], x) != NULL || map_get(&e->creates_seen[1], x) != NULL ||
+	       e->creates_seen[0].count >= CREATES_SEEN_MAX;
+}
+
+/* Only of those that verified: what costs a stranger nothing must not fill the set. */
+static void create_remember(struct engine *e, const uint8_t *body)
+{
+	static char seen;
+
+	map_put(&e->creates_seen[0], get_le64(body), &seen);
 }
 
 /* Which of our onion keys it was made for is not said: there are at most three to try. */
@@ -291,6 +300,7 @@ void circuit_on_create(struct engine *e, struct neighbour *nb, uint32_t circ_id,
 		circuit_free(e, c);
 		return;
 	}
+	create_remember(e, body);
 	c->is_last = r.flags & ROUTE_LAST;
 	c->pending->lifetime_s = (uint16_t)MIN(r.lifetime_s, ROUTE_LIFETIME_MAX_S);
 	if (llabs((long long)(now_s - (int64_t)r.time_s)) > CREATE_CLOCK_SKEW_S)
