@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs that send: iperf3 for TCP, bench-udp for the rest."""
+
+import json
+from dataclasses import dataclass
+
+from mesh import UDP_PORT, bench_program
+
+
+@dataclass
+class Flow:
+    """What arrived."""
+
+    mbit_per_s: float
+    packets: float
+
+
+def _iperf_argv(address, seconds, is_down, flows):
+    argv = ["iperf3", "-c", address, "-t", str(seconds), "-J", "-P", str(flows)]
+    return argv + (["-R"] if is_down else [])
+
+
+def tcp(mesh, address, seconds, is_down=True, flows=1):
+    document = json.loads(mesh.run("client", _iperf_argv(address, seconds, is_down, flows),
+                                   timeout_s=seconds * 2 + 15))
+    received = document["end"]["sum_received"]
+    segment = document["start"]["tcp_mss_default"]
+    return Flow(received["bits_per_second"] / 1e6, received["bytes"] / segment)
+
+
+def spawn_tcp(mesh, address, seconds):
+    """A download beside something else."""
+    return mesh.spawn("client", _iperf_argv(address, seconds, True, 1))
+
+
+def _udp(mesh, *words, timeout_s):
+    return [float(word) for word in
+            mesh.run("client", [bench_program("bench-udp"), *map(str, words)], timeout_s).split()]
+
+
+def udp_rate(mesh, address, size, seconds):
+    """Packets a second, of so many bytes with their headers, and how many came out of order."""
+    return _udp(mesh, "flood", address, UDP_PORT, size, seconds, timeout_s=seconds * 3 + 15)
+
+
+def ping(mesh, address, count, pause_us):
+    """Median and 99th percentile in microseconds, and how many were lost."""
+    return _udp(mesh, "ping", address, UDP_PORT, count, pause_us, timeout_s=count + 15)
