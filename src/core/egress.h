@@ -7,8 +7,8 @@
 #ifndef CORE_EGRESS_H
 #define CORE_EGRESS_H
 
-#include "link/link.h"
 #include "core/queue.h"
+#include "link/link.h"
 #include "util/dgram.h"
 #include "wire/cell.h"
 

@@ -15,11 +15,11 @@
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
 
-#include "onion/create.h"
-#include "wire/drop.h"
 #include "link/link.h"
+#include "onion/create.h"
 #include "util/dgram.h"
 #include "wire/control.h"
+#include "wire/drop.h"
 #include "wire/role.h"
 
 struct engine;

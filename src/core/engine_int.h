@@ -5,11 +5,11 @@
 
 #include "core/egress.h"
 #include "core/engine.h"
-#include "onion/onion.h"
 #include "core/packer.h"
 #include "core/spath.h"
 #include "core/unpacker.h"
 #include "crypto/window.h"
+#include "onion/onion.h"
 #include "util/bucket.h"
 #include "util/list.h"
 #include "util/map.h"

@@ -8,8 +8,8 @@
 #define CORE_PACKER_H
 
 #include "core/egress.h"
-#include "onion/onion.h"
 #include "core/spath.h"
+#include "onion/onion.h"
 #include "util/dgram.h"
 
 struct outcell {

@@ -4,8 +4,8 @@
 #ifndef CORE_UNPACKER_H
 #define CORE_UNPACKER_H
 
-#include "wire/drop.h"
 #include "core/spath.h"
+#include "wire/drop.h"
 
 struct engine;
 

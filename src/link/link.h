@@ -7,11 +7,11 @@
 #ifndef CORE_LINK_H
 #define CORE_LINK_H
 
-#include "wire/drop.h"
 #include "crypto/noise.h"
 #include "util/dgram.h"
 #include "util/list.h"
 #include "wire/cell.h"
+#include "wire/drop.h"
 
 struct links;    /* all links of one worker */
 struct link_key; /* one pair of transport keys; private */

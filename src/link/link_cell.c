@@ -3,8 +3,8 @@
  * Cells through the link layer, the packet path: batches in rounds of ROUND_LEN, so that the wide
  * header cipher has work and the jobs fit on the stack.
  */
-#include "link/link_int.h"
 #include "crypto/header_aead.h"
+#include "link/link_int.h"
 
 #include <assert.h>
 

@@ -9,10 +9,10 @@
 #ifndef CORE_LINK_INT_H
 #define CORE_LINK_INT_H
 
-#include "link/link.h"
-#include "link/link_msg.h"
 #include "crypto/cookie.h"
 #include "crypto/window.h"
+#include "link/link.h"
+#include "link/link_msg.h"
 #include "util/bucket.h"
 #include "util/map.h"
 

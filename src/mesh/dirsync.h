@@ -11,8 +11,8 @@
 #ifndef MESH_DIRSYNC_H
 #define MESH_DIRSYNC_H
 
-#include "wire/drop.h"
 #include "mesh/directory.h"
+#include "wire/drop.h"
 
 #define DIRSYNC_SOURCES_MAX 3
 #define DIRSYNC_TYPE_MAX    15 /* first bytes of LINKCTL bodies that are ours: 1..15 */

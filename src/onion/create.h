@@ -10,8 +10,8 @@
 #ifndef CORE_CREATE_H
 #define CORE_CREATE_H
 
-#include "onion/onion.h"
 #include "crypto/noise.h"
+#include "onion/onion.h"
 #include "util/endpoint.h"
 
 #define NODE_ID_LEN 32

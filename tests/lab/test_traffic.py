@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pcap
 import tap
-from mesh import FLOW, FLOW_PORT, MeshCase
+from mesh import FLOW_PORT, MeshCase
 
 # One way only to have five hops, and one node that is a whole path by itself.
 HOSTS = """

@@ -3,8 +3,8 @@
 #include "tests/lib/test.h"
 #include "tests/lib/vectors.h"
 
-#include "link/link_int.h"
 #include "core/spath.h"
+#include "link/link_int.h"
 #include "wire/control.h"
 
 /* ---- randomness as a vector says: secrets have 32 bytes, indexes four, nothing else matters ----
