@@ -290,8 +290,9 @@ static void on_attach(struct engine *e, struct circuit *c, uint64_t reply_seq, c
 	xp->session = s;
 	c->attached = xp;
 	list_add_tail(&s->paths, &xp->in_session);
-	if (s->active == NULL)
-		s->active = xp;
+	/* It is attached to be used, maybe because the last one is dead: a client that only waits
+	 * for packets has nothing to say on it. */
+	s->active = xp;
 	attach_done(e, s, xp, reply_seq);
 }
 
