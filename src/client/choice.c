@@ -30,13 +30,24 @@ void choice_forget(struct client *c)
 	memset(c->avoid, 0, sizeof(c->avoid));
 }
 
+/* Whom to leave out, those that failed last first. */
 static size_t avoid_list(const struct client *c, const struct now *now, uint8_t (*out)[NODE_ID_LEN])
 {
+	const struct avoided *list[AVOID_MAX];
 	size_t n = 0;
 
-	for (size_t i = 0; i < AVOID_MAX; i++)
-		if (c->avoid[i].until_ns > now->mono_ns)
-			memcpy(out[n++], c->avoid[i].id, NODE_ID_LEN);
+	for (size_t i = 0; i < AVOID_MAX; i++) {
+		size_t at = n;
+
+		if (c->avoid[i].until_ns <= now->mono_ns)
+			continue;
+		for (; at > 0 && list[at - 1]->until_ns < c->avoid[i].until_ns; at--)
+			list[at] = list[at - 1];
+		list[at] = &c->avoid[i];
+		n++;
+	}
+	for (size_t i = 0; i < n; i++)
+		memcpy(out[i], list[i]->id, NODE_ID_LEN);
 	return n;
 }
 
@@ -102,9 +113,10 @@ bool choice_make(struct client *c, bool keep_exit, const struct now *now, struct
 		return false;
 	}
 	w.avoid_count = avoid_list(c, now, avoid);
-	if (path_choose(c->chooser, &w, now, c->params.rng, out, why) == PATH_OK)
-		return true;
-	/* Better one that failed lately than none. */
-	w.avoid_count = 0;
-	return path_choose(c->chooser, &w, now, c->params.rng, out, why) == PATH_OK;
+	while (path_choose(c->chooser, &w, now, c->params.rng, out, why) != PATH_OK) {
+		if (w.avoid_count == 0)
+			return false;
+		w.avoid_count--; /* better one that failed, long ago, than none */
+	}
+	return true;
 }

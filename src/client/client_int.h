@@ -23,6 +23,7 @@ enum {
 #define RETRY_MIN_NS        (NS_PER_S / 2)
 #define RETRY_MAX_NS        (15 * NS_PER_S)
 #define SILENT_NS           (3 * NS_PER_S)
+#define PAUSE_NS            NS_PER_S
 
 enum route_state {
 	ROUTE_FREE,
@@ -45,6 +46,7 @@ struct client_route {
 	uint64_t successor_ns;    /* when another is to take over, before the hops forget it */
 	uint64_t echo_ns;         /* next round of ECHOs */
 	unsigned echo_unanswered; /* rounds in which the exit did not answer */
+	uint64_t rx_cells;        /* at the last pause */
 	uint64_t ready_wall_ns;
 };
 

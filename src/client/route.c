@@ -151,6 +151,8 @@ static void fail(struct client *c, struct client_route *r, unsigned hop, const c
 		client_set_state(c, CLIENT_RECONNECTING, now, "%s", c->reason);
 	c->backoff_ns = was_active ? 0 : MIN(RETRY_MAX_NS, MAX(RETRY_MIN_NS, c->backoff_ns * 2));
 	c->retry_ns = now->mono_ns + c->backoff_ns;
+	if (c->active != NULL) /* its successor is still wanted */
+		c->active->due_ns = MIN(c->active->due_ns, c->retry_ns);
 }
 
 /* ---- steps ---- */
@@ -231,13 +233,16 @@ static void on_attach_failed(struct client *c, struct client_route *r,
 	ask(c, r, now);
 }
 
-static void on_echo(struct client_route *r, const struct engine_event *ev)
+static void on_echo(const struct client *c, struct client_route *r, const struct engine_event *ev,
+		    const struct now *now)
 {
 	struct client_hop *h = &r->hop[ev->hop - 1];
 
 	h->rtt_ns = h->rtt_ns == 0 ? ev->rtt_ns : (7 * h->rtt_ns + ev->rtt_ns) / 8;
-	if (ev->hop == r->n)
-		r->echo_unanswered = 0;
+	if (ev->hop != r->n)
+		return;
+	r->echo_unanswered = 0;
+	r->echo_ns = now->mono_ns + ECHO_MIN_NS + rng_below(c->params.rng, ECHO_RAND_NS);
 }
 
 void route_on_event(struct client *c, struct client_route *r, const struct engine_event *ev,
@@ -275,7 +280,7 @@ void route_on_event(struct client *c, struct client_route *r, const struct engin
 			on_attach_failed(c, r, ev, now);
 		break;
 	case EVENT_ECHO:
-		on_echo(r, ev);
+		on_echo(c, r, ev, now);
 		break;
 	case EVENT_LINK_UP:
 	case EVENT_LINK_DOWN:
@@ -286,16 +291,20 @@ void route_on_event(struct client *c, struct client_route *r, const struct engin
 
 /* ---- time ---- */
 
-static bool is_silent(const struct client *c, const struct client_route *r)
+static bool is_silent(const struct client_route *r, const struct path_stats *s)
 {
-	struct path_stats s;
-
-	if (r->echo_unanswered >= TRIES_MAX)
-		return true;
 	/* Cells went out for a while and nothing at all came back: every one of them asks for an
 	 * answer. */
-	return engine_path_stats(c->params.engine, r->path, &s) &&
-	       s.sent_last_ns > s.bwd_last_ns + SILENT_NS;
+	return r->echo_unanswered >= TRIES_MAX || s->sent_last_ns > s->bwd_last_ns + SILENT_NS;
+}
+
+/* Data came and then no more: once for each such pause, an ECHO tells it from a dead hop. */
+static bool has_paused(struct client_route *r, const struct path_stats *s, const struct now *now)
+{
+	if (s->rx_cells == r->rx_cells || s->bwd_last_ns + PAUSE_NS > now->mono_ns)
+		return false;
+	r->rx_cells = s->rx_cells;
+	return true;
 }
 
 static void echo_round(struct client *c, struct client_route *r, const struct now *now)
@@ -303,18 +312,19 @@ static void echo_round(struct client *c, struct client_route *r, const struct no
 	for (unsigned hop = 1; hop <= r->n; hop++)
 		engine_path_echo(c->params.engine, r->path, hop, now);
 	r->echo_unanswered++;
-	r->echo_ns = now->mono_ns + ECHO_MIN_NS + rng_below(c->params.rng, ECHO_RAND_NS);
-	if (r->echo_unanswered > 1)
-		r->echo_ns = now->mono_ns + MAX(NS_PER_S, 2 * r->rtt_ns);
+	r->echo_ns = now->mono_ns + MAX(NS_PER_S, 2 * r->rtt_ns); /* unless this one is answered */
 }
 
 static void tick_ready(struct client *c, struct client_route *r, const struct now *now)
 {
-	if (is_silent(c, r)) {
+	struct path_stats s = {.bwd_last_ns = now->mono_ns};
+
+	(void)engine_path_stats(c->params.engine, r->path, &s); /* without: as if all were well */
+	if (is_silent(r, &s)) {
 		fail(c, r, 0, "no answer", now);
 		return;
 	}
-	if (r->echo_ns <= now->mono_ns)
+	if (r->echo_ns <= now->mono_ns || has_paused(r, &s, now))
 		echo_round(c, r, now);
 	if (r->due_ns <= now->mono_ns) { /* its successor is due */
 		r->due_ns = now->mono_ns + RETRY_MAX_NS;
