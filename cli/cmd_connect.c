@@ -9,27 +9,35 @@
 #define TIMEOUT_DEFAULT_S 60
 
 struct waiting {
-	const char *wanted; /* state */
+	const char *wanted;    /* state */
+	const char *old_route; /* when it was made; another one is waited for.  NULL: any */
 	char state[32];
 	char text[256]; /* what was said last */
 };
+
+static const char *route_time(const json_t *object)
+{
+	return json_text(json_object_get(object, "route"), "created");
+}
 
 /* The first line is the state after our request, so nothing can have been missed. */
 static bool on_event(void *ctx, json_t *event)
 {
 	struct waiting *w = ctx;
+	const bool is_old = w->old_route != NULL && strcmp(route_time(event), w->old_route) == 0;
 
 	if (json_text(event, "state")[0] == '\0')
 		return true;
 	snprintf(w->state, sizeof(w->state), "%s", json_text(event, "state"));
 	snprintf(w->text, sizeof(w->text), "%s", json_text(event, "text"));
-	return strcmp(w->state, w->wanted) != 0 && strcmp(w->state, "error") != 0 &&
+	return (strcmp(w->state, w->wanted) != 0 || is_old) && strcmp(w->state, "error") != 0 &&
 	       strcmp(w->state, "disconnected") != 0;
 }
 
-static enum code wait_for(const struct cli *cli, const char *wanted, long timeout_s)
+static enum code wait_for(const struct cli *cli, const char *wanted, const char *old_route,
+			  long timeout_s)
 {
-	struct waiting w = {.wanted = wanted};
+	struct waiting w = {.wanted = wanted, .old_route = old_route};
 	const enum code code = client_follow(cli, timeout_s, on_event, &w);
 
 	if (code == CODE_NOT_CONNECTED)
@@ -42,14 +50,14 @@ static enum code wait_for(const struct cli *cli, const char *wanted, long timeou
 }
 
 /* Prints the state that the daemon reports, never the one we hope for. */
-static enum code finish(const struct cli *cli, const char *wanted)
+static enum code finish(const struct cli *cli, const char *wanted, const char *old_route)
 {
 	long timeout_s = TIMEOUT_DEFAULT_S;
 	enum code code = cli_number(cli, "timeout", 1, 86400, &timeout_s);
 	json_t *status;
 
 	if (code == CODE_OK && cli_has(cli, "wait"))
-		code = wait_for(cli, wanted, timeout_s);
+		code = wait_for(cli, wanted, old_route, timeout_s);
 	if (code == CODE_OK)
 		code = client_get(cli, "/v1/status", &status);
 	if (code != CODE_OK)
@@ -92,7 +100,7 @@ enum code run_connect(struct cli *cli)
 	if (hops != 0)
 		json_object_set_new(body, "hops", json_integer(hops));
 	code = client_post(cli, "/v1/connect", body);
-	return code == CODE_OK ? finish(cli, "connected") : code;
+	return code == CODE_OK ? finish(cli, "connected", NULL) : code;
 }
 
 enum code run_disconnect(struct cli *cli)
@@ -101,15 +109,21 @@ enum code run_disconnect(struct cli *cli)
 
 	if (code == CODE_OK)
 		code = client_post(cli, "/v1/disconnect", NULL);
-	return code == CODE_OK ? finish(cli, "disconnected") : code;
+	return code == CODE_OK ? finish(cli, "disconnected", NULL) : code;
 }
 
 enum code run_reconnect(struct cli *cli)
 {
 	enum code code = check_timeout(cli);
+	json_t *before = NULL;
 
+	if (code == CODE_OK)
+		code = client_get(cli, "/v1/route", &before);
 	if (code == CODE_OK)
 		code = client_post(cli, "/v1/reconnect",
 				   json_pack("{s:b}", "new_exit", cli_has(cli, "new-exit")));
-	return code == CODE_OK ? finish(cli, "connected") : code;
+	if (code == CODE_OK)
+		code = finish(cli, "connected", route_time(before));
+	json_decref(before);
+	return code;
 }

@@ -49,6 +49,7 @@ void fake_set(struct fake *f, enum view_state state, const char *reason)
 	if (state == VIEW_CONNECTED) {
 		f->status = connected;
 		f->status.route = route;
+		f->status.route.created_ns += f->reconnects * NS_PER_MS;
 	}
 	f->status.state = state;
 	snprintf(f->status.reason, sizeof(f->status.reason), "%s", reason);
