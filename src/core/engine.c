@@ -313,7 +313,7 @@ void engine_recv(struct engine *e, const struct rx_dgram *d, size_t n, const str
 				open_cells(e, &in, &g, now);
 			continue;
 		}
-		why = d[i].len == 0
+		why = d[i].len == 0 || d[i].data[0] == MSG_CELL
 			  ? DROP_SHORT
 			  : links_recv_handshake(e->links, d[i].data, d[i].len, d[i].from, now);
 		if (why != DROP_NONE)
