@@ -130,6 +130,7 @@ static void route_fill(const struct client_view *v, struct route_view *out)
 {
 	out->hop_count = v->hops;
 	out->created_ns = v->route_wall_ns;
+	out->build_ns = v->build_ns;
 	for (unsigned i = 0; i < v->hops; i++) {
 		struct hop_view *h = &out->hop[i];
 

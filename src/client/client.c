@@ -239,5 +239,6 @@ void client_view(const struct client *c, struct client_view *out)
 	out->hops = c->active->n;
 	memcpy(out->hop, c->active->hop, sizeof(out->hop));
 	out->route_wall_ns = c->active->ready_wall_ns;
+	out->build_ns = c->active->rtt_ns;
 	engine_path_stats(c->params.engine, c->active->path, &out->stats);
 }

@@ -67,6 +67,7 @@ struct client_view {
 	unsigned hops;
 	struct client_hop hop[HOPS_MAX]; /* of the path in use */
 	uint64_t route_wall_ns;          /* since when */
+	uint64_t build_ns;               /* from its CREATE to CREATED */
 	struct path_stats stats;
 	bool has_session;
 	struct session_grant grant;

@@ -57,6 +57,7 @@ struct route_view {
 	unsigned hop_count; /* 0: there is no route */
 	struct hop_view hop[VIEW_HOPS_MAX];
 	uint64_t created_ns; /* wall clock */
+	uint64_t build_ns;   /* from CREATE to CREATED */
 };
 
 struct traffic_view {

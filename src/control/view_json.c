@@ -157,8 +157,8 @@ static json_t *route_object_json(const struct route_view *r)
 {
 	if (r->hop_count == 0)
 		return json_null();
-	return json_pack("{s:o, s:o}", "created", time_or_null(r->created_ns), "hops",
-			 hops_json(r));
+	return json_pack("{s:o, s:o, s:o}", "created", time_or_null(r->created_ns), "build_ms",
+			 ms_or_null(r->build_ns != 0, r->build_ns), "hops", hops_json(r));
 }
 
 static json_t *traffic_json(const struct traffic_view *t)
