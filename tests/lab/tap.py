@@ -6,6 +6,8 @@ import unittest
 
 
 class Result(unittest.TestResult):
+    _bad_test = None  # of which a subtest has failed
+
     def _say(self, verdict, test, note=""):
         print(f"{verdict} {self.testsRun} - {test.id().removeprefix('__main__.')}{note}", flush=True)
 
@@ -14,6 +16,19 @@ class Result(unittest.TestResult):
 
     def addSkip(self, test, reason):
         self._say("ok", test, f" # SKIP {reason}")
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            what = self.failures if issubclass(err[0], test.failureException) else self.errors
+            print("# " + f"{subtest}\n{what[-1][1].rstrip()}".replace("\n", "\n# "))
+            self._bad_test = test
+
+    def stopTest(self, test):
+        if self._bad_test is test:  # neither a success nor, to unittest, a failure
+            self._say("not ok", test)
+            self._bad_test = None
+        super().stopTest(test)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
