@@ -26,6 +26,7 @@ static const struct route_view route = {
 	  VIEW_HOP_OK},
 	 {VIEW_ROLE_EXIT, {"exit-3", "cccccccc33", "NL"}, "192.0.2.3:4600", 0, VIEW_HOP_UNKNOWN}},
     .created_ns = FIXED_TIME_NS,
+    .build_ns = 60125 * NS_PER_US,
 };
 
 static const struct status_view connected = {

@@ -106,11 +106,12 @@ static void test_get_status(void)
 	check("GET", "/v1/status", NULL, 200, "\"last_verified_age_ms\":400.0");
 	check("GET", "/v1/status", NULL, 200,
 	      "{\"name\":\"exit-3\",\"id\":\"cccccccc33\",\"country\":\"NL\"}");
-	check("GET", "/v1/route", NULL, 200,
-	      "{\"schema\":1,\"state\":\"connected\",\"route\":{\"created\":"
-	      "\"2026-01-02T03:04:05.678Z\",\"hops\":[{\"roles\":[\"entry\"],\"name\":\"entry-1\","
-	      "\"id\":\"aaaaaaaa11\",\"country\":\"DE\",\"address\":\"192.0.2.1:4600\","
-	      "\"rtt_ms\":12.346,\"status\":\"ok\"}");
+	check(
+	    "GET", "/v1/route", NULL, 200,
+	    "{\"schema\":1,\"state\":\"connected\",\"route\":{\"created\":"
+	    "\"2026-01-02T03:04:05.678Z\",\"build_ms\":60.125,\"hops\":[{\"roles\":[\"entry\"],\"name\":\"entry-1\","
+	    "\"id\":\"aaaaaaaa11\",\"country\":\"DE\",\"address\":\"192.0.2.1:4600\","
+	    "\"rtt_ms\":12.346,\"status\":\"ok\"}");
 	check("GET", "/v1/route", NULL, 200, "\"rtt_ms\":null,\"status\":\"unknown\"}]}}");
 	fake_set(&fake, VIEW_DISCONNECTED, "");
 	check("GET", "/v1/route", NULL, 200, "\"state\":\"disconnected\",\"route\":null}");
