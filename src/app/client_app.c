@@ -152,7 +152,9 @@ static void tell(struct client_app *a, enum view_event type, const char *text,
 
 	client_view(a->client, &v);
 	ev.state = state_of(a, &v);
-	snprintf(ev.text, sizeof(ev.text), "%s", text);
+	/* What went wrong on the machine is more than what the client knows of it. */
+	snprintf(ev.text, sizeof(ev.text), "%.*s", (int)sizeof(ev.text) - 1,
+		 ev.state == VIEW_ERROR ? a->error : text);
 	route_fill(&v, &ev.route);
 	if (a->control != NULL)
 		control_event_post(a->control, &ev);
