@@ -101,6 +101,7 @@ void client_connect(struct client *c, const struct client_wish *wish, const stru
 	c->wish = *wish;
 	c->retry_ns = now->mono_ns;
 	c->backoff_ns = 0;
+	c->view_due_ns = now->mono_ns + SEEDS_PATIENCE_NS;
 	membership_want(c->params.membership, true, now);
 	client_set_state(c, CLIENT_CONNECTING, now, "asking the seeds for the list of nodes");
 	client_tick(c, now);
@@ -176,12 +177,27 @@ static void give_up_exit(struct client *c, const struct now *now)
 	client_set_state(c, CLIENT_CONNECTING, now, "the exit cannot be reached, choosing another");
 }
 
+/* Said once, if it takes long. */
+static void wait_for_view(struct client *c, const struct now *now)
+{
+	char seeds[CLIENT_REASON_MAX];
+
+	if (c->view_due_ns > now->mono_ns)
+		return;
+	c->view_due_ns = NEVER;
+	membership_seeds_text(c->params.membership, seeds, sizeof(seeds));
+	client_set_state(c, c->state, now,
+			 "no seed has answered yet; check the network and [mesh] seeds: %s", seeds);
+}
+
 static void seek(struct client *c, const struct now *now)
 {
 	if (c->active != NULL || route_is_coming(c) || c->retry_ns > now->mono_ns)
 		return;
-	if (!membership_has_view(c->params.membership))
-		return; /* seeds are being called; membership tells when */
+	if (!membership_has_view(c->params.membership)) {
+		wait_for_view(c, now); /* membership tells when */
+		return;
+	}
 	if (c->has_session && c->exit_failures >= EXIT_TRIES_MAX)
 		give_up_exit(c, now);
 	if (route_start(c, true, now)) {
@@ -218,8 +234,9 @@ uint64_t client_deadline(const struct client *c)
 	/* Never counted from now: what is always yet to come is never due. */
 	if (c->active != NULL)
 		due = MIN(due, c->watch_ns);
-	else if (!route_is_coming(c) && membership_has_view(c->params.membership))
-		due = MIN(due, c->retry_ns);
+	else if (!route_is_coming(c))
+		due = MIN(due,
+			  membership_has_view(c->params.membership) ? c->retry_ns : c->view_due_ns);
 	return due;
 }
 

@@ -24,6 +24,7 @@ enum {
 #define RETRY_MAX_NS        (15 * NS_PER_S)
 #define SILENT_NS           (3 * NS_PER_S)
 #define PAUSE_NS            NS_PER_S
+#define SEEDS_PATIENCE_NS   (3 * NS_PER_S)
 
 enum route_state {
 	ROUTE_FREE,
@@ -73,7 +74,8 @@ struct client {
 	struct avoided avoid[AVOID_MAX];
 	uint64_t retry_ns; /* no new path before */
 	uint64_t backoff_ns;
-	uint64_t watch_ns; /* next look at the path in use */
+	uint64_t watch_ns;    /* next look at the path in use */
+	uint64_t view_due_ns; /* seeds should have answered */
 
 	struct client_note notes[NOTES_MAX];
 	unsigned note_head, note_count;

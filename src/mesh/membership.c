@@ -3,6 +3,8 @@
 
 #include "util/xalloc.h"
 
+#include <stdio.h>
+
 #define RETRY_MIN_NS NS_PER_S
 #define RETRY_MAX_NS (60 * NS_PER_S)
 
@@ -183,6 +185,17 @@ static void refresh_early(struct membership *m, const struct now *now)
 	m->early_gap_ns *= 2;
 	m->early_ns =
 	    m->early_gap_ns < m->params.period_ns ? now->mono_ns + m->early_gap_ns : NEVER;
+}
+
+void membership_seeds_text(const struct membership *m, char *out, size_t len)
+{
+	char addr[ENDPOINT_TEXT_MAX];
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < m->count && used < len; i++)
+		used += (size_t)snprintf(out + used, len - used, "%s%s", i > 0 ? ", " : "",
+					 endpoint_format(&m->contact[i].seed.addr, addr));
 }
 
 void membership_tick(struct membership *m, const struct now *now)

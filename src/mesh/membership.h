@@ -44,6 +44,9 @@ void membership_want(struct membership *m, bool want, const struct now *now);
 /* membership_has_view(m): some source has told all it knew: paths can be chosen. */
 bool membership_has_view(const struct membership *m);
 
+/* membership_seeds_text(m, out, len): where the seeds are, as far as out has room. */
+void membership_seeds_text(const struct membership *m, char *out, size_t len);
+
 /* membership_refresh(m, now): ask the sources now for what changed, rather than at the period's
  * end. */
 void membership_refresh(struct membership *m, const struct now *now);
