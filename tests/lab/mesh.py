@@ -3,12 +3,15 @@
 
 import http.client
 import json
+import re
 import socket
+import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
-from labs import Lab
+from labs import Lab, wait_until
 
 FLOW = [sys.executable, "-S", str(Path(__file__).resolve().parent / "flow.py")]
 FLOW_PORT = 7000
@@ -102,6 +105,44 @@ class Mesh(Lab):
         case.addClassCleanup(child.communicate, "")
         if child.stdout.readline() != "ready\n":
             raise AssertionError("flow.py serve ended at once")
+
+
+class Daemon:
+    """A second macrod on a host, with a socket and a folder of its own, as a context.  change makes
+    its configuration from that of the host's own."""
+
+    def __init__(self, mesh, host, change=lambda text: text, prefix=()):
+        self._mesh = mesh
+        self._host = host
+        self._folder = tempfile.TemporaryDirectory()
+        self._prefix = prefix
+        self._child = None
+        self.config = Path(self._folder.name) / "macro.conf"
+        self.socket = Path(self._folder.name) / "macro.sock"
+        text = Path(mesh.everyone[host]["config"]).read_text(encoding="utf-8")
+        text = re.sub(r"(?m)^socket = .*$", f"socket = {self.socket}", text)
+        text = re.sub(r"(?m)^state_dir = .*$", f"state_dir = {self._folder.name}/state", text)
+        self.config.write_text(change(text), encoding="utf-8")
+
+    def __enter__(self):
+        self._child = self._mesh.spawn(self._host, *self._prefix, "macrod", "-c", str(self.config),
+                                       stderr=subprocess.PIPE)
+        wait_until(lambda: self.socket.exists() or self._child.poll() is not None, 20, "macrod")
+        return self
+
+    def __exit__(self, *_):
+        self._child.terminate()
+        self._child.communicate(timeout=20)
+        self._folder.cleanup()
+
+    def refused(self):
+        """Starts it, which has to fail: exit status and what it said."""
+        done = self._mesh.call("exec", self._host, *self._prefix, "macrod", "-c", str(self.config))
+        self._folder.cleanup()
+        return done.returncode, done.stderr
+
+    def macro(self, *words):
+        return self._mesh.call("exec", self._host, "macro", "--socket", str(self.socket), *words)
 
 
 class MeshCase(unittest.TestCase):
