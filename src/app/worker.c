@@ -16,13 +16,14 @@ enum {
 
 /* ---- out ---- */
 
-static void watch(struct worker *w)
+/* True when the socket has room again: then the engine may have more to send. */
+static bool watch(struct worker *w)
 {
 	const bool blocked = w->blocked != NULL;
 	int rc = 0;
 
 	if (blocked == w->is_paused)
-		return;
+		return false;
 	w->is_paused = blocked;
 	rc |= loop_change(&w->loop, &w->udp_fd, EPOLLIN | (blocked ? EPOLLOUT : 0u));
 	if (w->has_tun)
@@ -30,6 +31,7 @@ static void watch(struct worker *w)
 	if (rc != 0)
 		log_error("event loop: cannot change what is watched");
 	engine_block(w->engine, blocked, &w->now);
+	return !blocked;
 }
 
 static void send_batches(struct worker *w)
@@ -50,7 +52,8 @@ static void send_batches(struct worker *w)
 		engine_return_batch(w->engine, list);
 	}
 	w->blocked = rest;
-	watch(w);
+	if (watch(w))
+		send_batches(w);
 }
 
 static void write_packets(struct worker *w)

@@ -198,7 +198,8 @@ static void seek(struct client *c, const struct now *now)
 		wait_for_view(c, now); /* membership tells when */
 		return;
 	}
-	if (c->has_session && c->exit_failures >= EXIT_TRIES_MAX)
+	if (c->has_session &&
+	    (c->exit_failures >= EXIT_TRIES_MAX || now->mono_ns - c->lost_ns > EXIT_GIVE_UP_NS))
 		give_up_exit(c, now);
 	if (route_start(c, true, now)) {
 		if (c->state == CLIENT_CONNECTING && c->backoff_ns == 0)

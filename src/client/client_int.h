@@ -22,6 +22,7 @@ enum {
 #define SUCCESSOR_BEFORE_NS (30 * NS_PER_S)
 #define RETRY_MIN_NS        (NS_PER_S / 2)
 #define RETRY_MAX_NS        (15 * NS_PER_S)
+#define EXIT_GIVE_UP_NS     (120 * NS_PER_S) /* exits keep a session without paths for 180 s */
 #define SILENT_NS           (3 * NS_PER_S)
 #define PAUSE_NS            NS_PER_S
 #define SEEDS_PATIENCE_NS   (3 * NS_PER_S)
@@ -67,6 +68,8 @@ struct client {
 	bool has_session;
 	struct session_grant grant;
 	uint8_t session_exit[NODE_ID_LEN];
+	bool session_is_new;    /* the owner has not been told yet */
+	uint64_t lost_ns;       /* when the last path of the session went */
 	unsigned exit_failures; /* paths to it that failed, since one stood */
 
 	struct client_route route[ROUTES_MAX];

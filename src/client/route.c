@@ -144,11 +144,16 @@ static void fail(struct client *c, struct client_route *r, unsigned hop, const c
 		client_note(c, CLIENT_NOTE_ERROR, "route to %s: %s", hop_text(r, r->n, who), what);
 		snprintf(c->reason, sizeof(c->reason), "route to %s: %s", who, what);
 	}
-	if (c->has_session && memcmp(r->hop[r->n - 1].id, c->session_exit, NODE_ID_LEN) == 0)
+	/* Only a failure of the exit itself speaks against it: the others may be our own network's.
+	 */
+	if (c->has_session && hop == r->n &&
+	    memcmp(r->hop[r->n - 1].id, c->session_exit, NODE_ID_LEN) == 0)
 		c->exit_failures++;
 	route_drop(c, r, now);
-	if (was_active)
+	if (was_active) {
+		c->lost_ns = now->mono_ns;
 		client_set_state(c, CLIENT_RECONNECTING, now, "%s", c->reason);
+	}
 	c->backoff_ns = was_active ? 0 : MIN(RETRY_MAX_NS, MAX(RETRY_MIN_NS, c->backoff_ns * 2));
 	c->retry_ns = now->mono_ns + c->backoff_ns;
 	if (c->active != NULL) /* its successor is still wanted */
@@ -181,7 +186,7 @@ static void on_open(struct client *c, struct client_route *r, const struct engin
 static void on_session(struct client *c, struct client_route *r, const struct engine_event *ev,
 		       const struct now *now)
 {
-	c->has_session = true;
+	c->has_session = c->session_is_new = true;
 	c->grant = ev->grant;
 	memcpy(c->session_exit, r->hop[r->n - 1].id, NODE_ID_LEN);
 	if (c->active != NULL &&
@@ -207,12 +212,12 @@ static void on_attached(struct client *c, struct client_route *r, const struct n
 	r->echo_ns = now->mono_ns + 1; /* the next tick, when the owner has set up the machine */
 	r->ready_wall_ns = now->wall_ns;
 	c->reason[0] = '\0';
-	if (c->state != CLIENT_CONNECTED) {
-		if (c->state == CLIENT_CONNECTING)
-			client_note(c, CLIENT_NOTE_SESSION, "addresses of the session with %s",
-				    hop_text(r, r->n, who));
+	if (c->session_is_new)
+		client_note(c, CLIENT_NOTE_SESSION, "addresses of the session with %s",
+			    hop_text(r, r->n, who));
+	c->session_is_new = false;
+	if (c->state != CLIENT_CONNECTED)
 		client_set_state(c, CLIENT_CONNECTED, now, "%s", "");
-	}
 	client_note(c, CLIENT_NOTE_ROUTE, "%s route to %s, %u hops", is_new ? "new" : "changed",
 		    hop_text(r, r->n, who), r->n);
 }
@@ -291,11 +296,11 @@ void route_on_event(struct client *c, struct client_route *r, const struct engin
 
 /* ---- time ---- */
 
-static bool is_silent(const struct client_route *r, const struct path_stats *s)
+static bool is_silent(const struct client_route *r, const struct path_stats *s,
+		      const struct now *now)
 {
-	/* Cells went out for a while and nothing at all came back: every one of them asks for an
-	 * answer. */
-	return r->echo_unanswered >= TRIES_MAX || s->sent_last_ns > s->bwd_last_ns + SILENT_NS;
+	return r->echo_unanswered >= TRIES_MAX ||
+	       (s->unanswered_ns != 0 && now->mono_ns - s->unanswered_ns > SILENT_NS);
 }
 
 /* Data came and then no more: once for each such pause, an ECHO tells it from a dead hop. */
@@ -320,7 +325,7 @@ static void tick_ready(struct client *c, struct client_route *r, const struct no
 	struct path_stats s = {.bwd_last_ns = now->mono_ns};
 
 	(void)engine_path_stats(c->params.engine, r->path, &s); /* without: as if all were well */
-	if (is_silent(r, &s)) {
+	if (is_silent(r, &s, now)) {
 		fail(c, r, 0, "no answer", now);
 		return;
 	}

@@ -76,7 +76,7 @@ static const struct config_key profile_keys[] = {
      .zero_word = "exit", .max = 3,
      .help = "Name servers asked through the tunnel: the ones the exit offers, or these."},
     {"rotate", &value_u32, FIELD(config_profile, rotate_s, uint32_t), .fallback = "auto",
-     .zero_word = "auto", .min = 30, .max = 86400,
+     .zero_word = "auto", .min = 30, .max = 2700,
      .help = "Seconds after which the route is replaced, without a break. auto: 10 to 15 minutes, "
 	     "at random."},
     {"ipv6", &value_bool, FIELD(config_profile, ipv6, bool), .fallback = "yes",

@@ -229,7 +229,7 @@ static void extend(struct engine *e, struct circuit *c, const struct route *r,
 		return;
 	}
 	end_set(e, c, &c->next, nb, neighbour_new_circ_id(e, nb));
-	nb->waiting++;
+	neighbour_wait(e, nb);
 	if (nb->link->state == LINK_UP) {
 		send_create(e, c, now);
 	} else {
@@ -268,7 +268,9 @@ static bool create_is_welcome(struct engine *e, struct neighbour *nb, uint32_t c
 		engine_drop(e, DROP_CREATE);
 		return false;
 	}
-	if (!bucket_take(&nb->creates, rate, 2 * rate, now->mono_ns)) {
+	if (!bucket_take(&nb->creates, rate, 2 * rate, now->mono_ns) ||
+	    (!nb->is_node && !bucket_take(&e->stranger_creates, CREATE_RATE_STRANGERS_PER_S,
+					  CREATE_RATE_STRANGERS_PER_S, now->mono_ns))) {
 		engine_drop(e, DROP_RATE);
 		return false;
 	}

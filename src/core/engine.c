@@ -39,6 +39,7 @@ struct engine *engine_create(const struct engine_params *params)
 	map_init(&e->creates_seen[1], 64, &e->rng);
 	list_init(&e->circuits);
 	list_init(&e->neighbours);
+	list_init(&e->link_events);
 	list_init(&e->paths);
 	e->tunnel = tunnel_create();
 	if (params->exit != NULL)
@@ -86,6 +87,8 @@ struct engine_event *engine_event(struct engine *e, enum engine_event_type type)
 
 bool engine_next_event(struct engine *e, struct engine_event *ev)
 {
+	if (neighbour_next_event(e, ev))
+		return true;
 	if (e->event_count == 0)
 		return false;
 	*ev = e->events[e->event_head];
@@ -359,7 +362,10 @@ uint32_t engine_link(struct engine *e, const uint8_t link_key[static DH_LEN],
 
 	if (l == NULL)
 		return 0;
-	neighbour_of(e, l);
+	if (l->state == LINK_UP) /* no other event will tell */
+		neighbour_tell(e, neighbour_of(e, l), true);
+	else
+		neighbour_of(e, l);
 	link_connect(e->links, l, now);
 	engine_finish(e, now);
 	return l->id;

@@ -153,6 +153,7 @@ struct path_stats {
 	uint64_t bwd_ok, bwd_failed;       /* recomputed backward chains */
 	uint64_t bwd_last_ns;              /* mono time of the last good one */
 	uint64_t acked_last_ns, sent_last_ns;
+	uint64_t unanswered_ns; /* since when cells wait for anything to come back; 0: none does */
 };
 bool engine_path_stats(const struct engine *e, uint32_t path, struct path_stats *out);
 

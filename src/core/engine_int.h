@@ -31,6 +31,8 @@ enum {
 	PACKET_RING = 2048, /* packets out per engine_recv; more are dropped and counted */
 	CREATE_RATE_NODE_PER_S = 2000, /* CREATEs a second and neighbour; bursts of twice as many */
 	CREATE_RATE_CLIENT_PER_S = 20,
+	CREATE_RATE_STRANGERS_PER_S = 3000, /* of all clients together: under half a core */
+	PINGS_PER_S = 10,                   /* answered, of each neighbour */
 	CIRCUITS_PER_CLIENT_MAX = 64,
 	PATHS_MAX = 64,
 };
@@ -52,11 +54,13 @@ struct neighbour {
 	unsigned paths; /* our own, as a client */
 	bool is_node;
 	uint8_t id[NODE_ID_LEN];
-	struct bucket creates;
+	struct bucket creates, pings;
 	unsigned pings_unanswered;
 	unsigned waiting; /* CREATEs sent or held that wait for an answer */
 	uint64_t ping_due_ns;
 	struct list in_engine;
+	struct list in_events; /* while an event of its link waits to be taken */
+	bool event_is_up;
 };
 
 enum circuit_state {
@@ -118,10 +122,13 @@ struct engine {
 	unsigned circuit_count;
 	unsigned pending_count;
 	struct list neighbours;
+	struct list link_events; /* neighbours; apart from the ring, because none may be lost */
 	struct map
 	    creates_seen[2]; /* X of CREATEs of the current and the previous window of time */
 	uint64_t creates_turn_ns;
+	struct bucket stranger_creates; /* of all neighbours that are no nodes */
 	uint64_t sweep_ns;
+	uint64_t watch_ns; /* when neighbours are looked at next */
 
 	struct map paths_by_end; /* (link id, circ_id) -> struct path */
 	struct list paths;
@@ -172,6 +179,12 @@ bool neighbour_send(struct engine *e, struct neighbour *nb, struct cell_header h
 void neighbour_message(struct engine *e, struct neighbour *nb, const uint8_t *body,
 		       const struct now *now);
 /* A circuit id for a new circuit on this link, in our half of the space. */
+/* neighbour_wait(e, nb): something of ours now depends on its answer. */
+void neighbour_wait(struct engine *e, struct neighbour *nb);
+/* neighbour_tell(e, nb, is_up): an event of its link; the latest counts.  neighbour_next_event:
+ * take one. */
+void neighbour_tell(struct engine *e, struct neighbour *nb, bool is_up);
+bool neighbour_next_event(struct engine *e, struct engine_event *ev);
 uint32_t neighbour_new_circ_id(struct engine *e, struct neighbour *nb);
 void neighbour_tick(struct engine *e, const struct now *now);
 uint64_t neighbour_deadline(const struct engine *e);

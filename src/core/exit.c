@@ -16,7 +16,8 @@ enum {
 	SESSIONS_PER_CIRCUIT_MAX = 8, /* a client needs one, and more when answers are lost */
 };
 
-#define SESSION_UNUSED_NS (180 * NS_PER_S) /* without any path */
+#define SESSION_UNATTACHED_NS (10 * NS_PER_S)  /* before its first path */
+#define SESSION_UNUSED_NS     (180 * NS_PER_S) /* without any path */
 
 struct exit_session {
 	uint8_t sid[SESSION_ID_LEN];
@@ -96,9 +97,11 @@ void exit_free(struct exit_node *x)
 
 void exit_detach(struct engine *e, struct circuit *c)
 {
-	(void)e;
-	if (c->attached != NULL)
-		path_detach(c->attached);
+	if (c->attached == NULL)
+		return;
+	/* The session now waits for another path. */
+	c->attached->session->last_ns = MAX(c->attached->session->last_ns, e->egress.now_ns);
+	path_detach(c->attached);
 }
 
 /* ---- SESS_NEW ---- */
@@ -197,6 +200,7 @@ static void on_session_new(struct engine *e, struct circuit *c, uint64_t reply_s
 		answer(e, c, reply_seq, CONTROL_SESS_NEW, CONTROL_REFUSED, NULL, 0);
 		return;
 	}
+	c->sessions_made++; /* also of those that do not verify: each costs us an X25519 */
 	if (read_request(e, c, body, &hs) != 0) {
 		engine_drop(e, DROP_CONTROL);
 		goto out;
@@ -211,7 +215,6 @@ static void on_session_new(struct engine *e, struct circuit *c, uint64_t reply_s
 		engine_drop(e, DROP_CONTROL);
 		goto out;
 	}
-	c->sessions_made++;
 	hkdf_expand(s->root, sizeof(s->root), hs.sym.ck, "macromesh/1 root", hs.sym.h, HASH_LEN);
 	answer(e, c, reply_seq, CONTROL_SESS_NEW, CONTROL_OK, msg, sizeof(msg));
 out:
@@ -503,6 +506,13 @@ void exit_deliver(struct engine *e, const struct incell *cells, size_t n, const 
 
 /* ---- time ---- */
 
+/* One that was asked for and never used costs its asker nothing: it must not cost others a place.
+ */
+static uint64_t unused_ns(const struct exit_session *s)
+{
+	return s->path_id_max == 0 ? SESSION_UNATTACHED_NS : SESSION_UNUSED_NS;
+}
+
 void exit_tick(struct engine *e, const struct now *now)
 {
 	struct exit_node *x = e->exit;
@@ -521,7 +531,7 @@ void exit_tick(struct engine *e, const struct now *now)
 			    MIN(x->due_ns, MAX(xp->sp.pack_due_ns, now->mono_ns + NS_PER_MS));
 		}
 		if (s->expires_ns <= now->mono_ns ||
-		    (list_is_empty(&s->paths) && now->mono_ns - s->last_ns > SESSION_UNUSED_NS)) {
+		    (list_is_empty(&s->paths) && now->mono_ns - s->last_ns > unused_ns(s))) {
 			flush(e, now); /* it may have cells of this session */
 			session_free(x, s);
 		}

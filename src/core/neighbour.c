@@ -25,6 +25,9 @@ void neighbour_identify(struct engine *e, struct neighbour *nb)
 	memcpy(nb->id, peer.id, sizeof(nb->id));
 }
 
+#define WATCH_CLOSE_NS (50 * NS_PER_MS) /* while something waits for one of them */
+#define WATCH_IDLE_NS  NS_PER_S
+
 struct neighbour *neighbour_of(struct engine *e, struct link *l)
 {
 	struct neighbour *nb = l->user;
@@ -36,6 +39,7 @@ struct neighbour *neighbour_of(struct engine *e, struct link *l)
 	nb->ping_due_ns = NEVER;
 	list_init(&nb->circuits_prev);
 	list_init(&nb->circuits_next);
+	list_init(&nb->in_events);
 	list_add_tail(&e->neighbours, &nb->in_engine);
 	neighbour_identify(e, nb);
 	l->user = nb;
@@ -68,9 +72,12 @@ void neighbour_message(struct engine *e, struct neighbour *nb, const uint8_t *bo
 {
 	struct engine_event *ev;
 
-	(void)now;
 	switch (body[0]) {
 	case LINKCTL_PING:
+		if (!bucket_take(&nb->pings, PINGS_PER_S, 2 * PINGS_PER_S, now->mono_ns)) {
+			engine_drop(e, DROP_RATE);
+			return;
+		}
 		send_linkctl(e, nb, LINKCTL_PONG);
 		break;
 	case LINKCTL_PONG:
@@ -104,10 +111,39 @@ uint32_t neighbour_new_circ_id(struct engine *e, struct neighbour *nb)
 	return id;
 }
 
+void neighbour_tell(struct engine *e, struct neighbour *nb, bool is_up)
+{
+	nb->event_is_up = is_up;
+	if (list_is_empty(&nb->in_events))
+		list_add_tail(&e->link_events, &nb->in_events);
+}
+
+bool neighbour_next_event(struct engine *e, struct engine_event *ev)
+{
+	struct list *first = list_pop(&e->link_events);
+	const struct neighbour *nb;
+
+	if (first == NULL)
+		return false;
+	nb = container_of(first, struct neighbour, in_events);
+	*ev = (struct engine_event){
+	    .type = nb->event_is_up ? EVENT_LINK_UP : EVENT_LINK_DOWN,
+	    .link = nb->link->id,
+	    .link_is_node = nb->is_node,
+	    .rtt_ns = nb->link->rtt_ns,
+	};
+	return true;
+}
+
+void neighbour_wait(struct engine *e, struct neighbour *nb)
+{
+	nb->waiting++;
+	e->watch_ns = MIN(e->watch_ns, e->egress.now_ns + WATCH_CLOSE_NS);
+}
+
 void neighbour_link_up(struct engine *e, struct link *l, const struct now *now)
 {
 	struct neighbour *nb = neighbour_of(e, l);
-	struct engine_event *ev;
 
 	neighbour_identify(e, nb);
 	nb->pings_unanswered = 0;
@@ -115,10 +151,7 @@ void neighbour_link_up(struct engine *e, struct link *l, const struct now *now)
 	neighbour_send(e, nb, (struct cell_header){.kind = CELL_COVER}, NULL, 0);
 	circuit_neighbour_up(e, nb, now);
 	path_neighbour_up(e, nb, now);
-	ev = engine_event(e, EVENT_LINK_UP);
-	ev->link = l->id;
-	ev->link_is_node = nb->is_node;
-	ev->rtt_ns = l->rtt_ns;
+	neighbour_tell(e, nb, true);
 }
 
 static void fail_all(struct engine *e, struct neighbour *nb, const struct now *now)
@@ -130,13 +163,10 @@ static void fail_all(struct engine *e, struct neighbour *nb, const struct now *n
 void neighbour_link_down(struct engine *e, struct link *l, const struct now *now)
 {
 	struct neighbour *nb = neighbour_of(e, l);
-	struct engine_event *ev;
 
 	egress_forget(&e->egress, l);
 	fail_all(e, nb, now);
-	ev = engine_event(e, EVENT_LINK_DOWN);
-	ev->link = l->id;
-	ev->link_is_node = nb->is_node;
+	neighbour_tell(e, nb, false);
 }
 
 static bool is_waited_for(const struct neighbour *nb)
@@ -187,30 +217,41 @@ static void watch(struct engine *e, struct neighbour *nb, const struct now *now)
 	send_linkctl(e, nb, LINKCTL_PING);
 }
 
+/* A stranger's link without a key and without circuits is forgotten, once that was told. */
+static bool is_forgettable(const struct neighbour *nb)
+{
+	return nb->link->state == LINK_IDLE && nb->circuits == 0 && nb->paths == 0 &&
+	       nb->waiting == 0 && list_is_empty(&nb->in_events);
+}
+
+static void forget(struct engine *e, struct neighbour *nb)
+{
+	list_del(&nb->in_engine);
+	egress_forget(&e->egress, nb->link);
+	nb->link->user = NULL;
+	link_close(e->links, nb->link);
+	free(nb);
+}
+
 void neighbour_tick(struct engine *e, const struct now *now)
 {
+	bool is_close = false;
+
+	if (e->watch_ns > now->mono_ns)
+		return;
 	list_for_each_safe (it, tmp, &e->neighbours) {
 		struct neighbour *nb = container_of(it, struct neighbour, in_engine);
 
 		if (watch_due_ns(nb) <= now->mono_ns)
 			watch(e, nb, now);
-		/* A stranger's link without a key and without circuits is forgotten. */
-		if (nb->link->state == LINK_IDLE && nb->circuits == 0 && nb->paths == 0 &&
-		    nb->waiting == 0) {
-			list_del(&nb->in_engine);
-			egress_forget(&e->egress, nb->link);
-			nb->link->user = NULL;
-			link_close(e->links, nb->link);
-			free(nb);
-		}
+		is_close |= is_waited_for(nb) || nb->pings_unanswered > 0;
+		if (is_forgettable(nb))
+			forget(e, nb);
 	}
+	e->watch_ns = now->mono_ns + (is_close ? WATCH_CLOSE_NS : WATCH_IDLE_NS);
 }
 
 uint64_t neighbour_deadline(const struct engine *e)
 {
-	uint64_t due = NEVER;
-
-	list_for_each (it, &e->neighbours)
-		due = MIN(due, watch_due_ns(container_of(it, struct neighbour, in_engine)));
-	return due;
+	return list_is_empty(&e->neighbours) ? NEVER : e->watch_ns;
 }

@@ -12,6 +12,7 @@ void packer_packet(struct outcell *c, const struct packet *p)
 	if (p->body_len > 0)
 		memcpy(dst + FRAME_HEAD_LEN + p->head_len, p->body, p->body_len);
 	c->used = (uint16_t)(c->used + FRAME_HEAD_LEN + len);
+	c->elicits = true;
 }
 
 void packer_pack(struct outcell *c, const struct now *now)
@@ -43,5 +44,6 @@ void packer_seal(struct packer *pk, struct aead *a, const struct now *now)
 	}
 	aead_seal(a, jobs, pk->n);
 	for (unsigned i = 0; i < pk->n; i++)
-		spath_sent_cell(pk->cell[i].sp, pk->cell[i].nonce, jobs[i].tag, now);
+		spath_sent_cell(pk->cell[i].sp, pk->cell[i].nonce, jobs[i].tag, pk->cell[i].elicits,
+				now);
 }

@@ -21,6 +21,7 @@ struct outcell {
 	uint64_t seq;   /* the first link's counter */
 	uint16_t area;  /* bytes for frames */
 	uint16_t used;
+	bool elicits; /* carries more than acknowledgements */
 };
 
 struct packer {

@@ -112,7 +112,7 @@ uint32_t engine_path_build(struct engine *e, const struct path_spec *spec, const
 	p->spec = *spec;
 	p->entry = neighbour_of(e, l);
 	p->entry->paths++;
-	p->entry->waiting++;
+	neighbour_wait(e, p->entry);
 	p->reply_next = REPLY_BASE;
 	p->seq_next = rng_u64(&e->rng) >> (64 - SEQ_START_BITS);
 	p->built_ns = now->mono_ns;
@@ -447,6 +447,7 @@ bool engine_path_stats(const struct engine *e, uint32_t id, struct path_stats *o
 		out->proofs_failed = sp->proofs_failed;
 		out->acked_last_ns = sp->acked_last_ns;
 		out->sent_last_ns = sp->sent_last_ns;
+		out->unanswered_ns = sp->unanswered_ns;
 	}
 	return true;
 }

@@ -50,7 +50,6 @@ static void forward_cell(struct engine *e, struct forward *f, struct onion_peel 
 			  .kind = CELL_DATA_FWD,
 			  .flags = f->header.flags & CELL_FLAG_CE,
 		      });
-	c->fwd_cells++;
 	e->stats.fwd_cells++;
 }
 
@@ -163,6 +162,7 @@ void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
 		}
 		window_set(&c->fwd_window, c->fwd_bits, CIRCUIT_WINDOW_WORDS, peel[i].seq);
 		c->last_ns = now->mono_ns;
+		c->fwd_cells++;
 		act(e, &fwd[i], &peel[i], &delivery, now);
 	}
 	deliver(e, &delivery, now);

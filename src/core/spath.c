@@ -144,6 +144,7 @@ void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG
 	sp->total++;
 	sp->total_ce += ce;
 	sp->last_ns = now->mono_ns;
+	sp->unanswered_ns = 0;
 	if (elicits && sp->pack_due_ns == NEVER)
 		sp->pack_due_ns = now->mono_ns + SPATH_PACK_DELAY_MS * NS_PER_MS;
 	if (sp->fresh >= SPATH_PACK_CELLS)
@@ -179,10 +180,12 @@ static uint32_t time_us(const struct now *now)
 }
 
 void spath_sent_cell(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN],
-		     const struct now *now)
+		     bool elicits, const struct now *now)
 {
 	sp->sent_total++;
 	sp->sent_last_ns = now->mono_ns;
+	if (elicits && sp->unanswered_ns == 0)
+		sp->unanswered_ns = now->mono_ns;
 	if (sp->sent == NULL)
 		return;
 	sp->sent[seq % SPATH_SENT_MAX] = (struct spath_sent){

@@ -58,6 +58,8 @@ struct spath {
 	struct spath_sent *sent; /* SPATH_SENT_MAX, or NULL: nothing is remembered */
 	uint64_t sent_total;
 	uint64_t sent_last_ns;
+	uint64_t unanswered_ns; /* when the first cell went out that asks for an answer, since
+				 * anything came back; 0: none */
 	uint64_t acked_total;   /* as the other end counts */
 	uint64_t acked_last_ns; /* when an acknowledgement came */
 	uint64_t acked_ce;
@@ -94,8 +96,9 @@ size_t spath_pack(struct spath *sp, const struct now *now, uint8_t *out);
 /* spath_postpone: it could not go; try again after another delay. */
 void spath_postpone(struct spath *sp, const struct now *now);
 
+/* elicits: the cell carries more than acknowledgements. */
 void spath_sent_cell(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN],
-		     const struct now *now);
+		     bool elicits, const struct now *now);
 
 /* spath_acked(sp, body, len, now): a PACK frame from the other end.  0, -EINVAL, or -EBADMSG: a
  * proof failed. */

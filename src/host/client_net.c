@@ -23,7 +23,7 @@ static void plan_route(struct change_list *list, const struct client_net_config 
 		snprintf(c->route.dev, sizeof(c->route.dev), "%s", cfg->tun);
 }
 
-/* The rule that turns all traffic comes last, when everything it needs is there. */
+/* The rules that turn all traffic come last, when everything they need is there. */
 static void plan_rules(struct change_list *list, const struct client_net_config *cfg, int family)
 {
 	struct netlink_rule *r;
@@ -39,6 +39,9 @@ static void plan_rules(struct change_list *list, const struct client_net_config 
 	}
 	plan_rule(list, family, RULE_CLIENT_MAIN, RT_TABLE_MAIN)->is_specific_only = true;
 	r = plan_rule(list, family, RULE_CLIENT_TUNNEL, cfg->table);
+	r->fwmark = cfg->fwmark;
+	r->is_inverted = true;
+	r = plan_rule(list, family, RULE_CLIENT_STOP, 0);
 	r->fwmark = cfg->fwmark;
 	r->is_inverted = true;
 }

@@ -9,6 +9,7 @@ enum {
 	RULE_CLIENT_DNS = 90,    /* name servers are inside, even if a LAN has their address too */
 	RULE_CLIENT_MAIN = 91,   /* the main table, but for its default route */
 	RULE_CLIENT_TUNNEL = 92, /* all that does not carry our mark */
+	RULE_CLIENT_STOP = 93,   /* goes no further, should the TUN and its routes disappear */
 };
 
 #endif

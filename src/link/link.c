@@ -57,9 +57,10 @@ struct link *links_get(struct links *ls, const uint8_t peer[static DH_LEN],
 		p = peer_create(ls, peer);
 		if (p == NULL)
 			return NULL;
-		if (endpoint != NULL)
-			p->pub.endpoint = *endpoint;
 	}
+	/* Where a stranger's message came from is no address to call. */
+	if (endpoint != NULL && p->pub.state == LINK_IDLE)
+		p->pub.endpoint = *endpoint;
 	p->is_stranger = false;
 	return &p->pub;
 }

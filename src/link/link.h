@@ -58,8 +58,8 @@ void links_free(struct links *ls);
 
 /*
  * links_get(ls, peer, endpoint): the link to this static key, made (idle) when there was none;
- * NULL when max_links are in use or the key is our own.  endpoint (may be NULL) is used only when
- * the link is new.  A link got here stays until link_close; one made by a stranger may be evicted
+ * NULL when max_links are in use or the key is our own.  endpoint (may be NULL) is used when the
+ * link is idle.  A link got here stays until link_close; one made by a stranger may be evicted
  * while it is LINK_IDLE and its user is NULL.
  */
 struct link *links_get(struct links *ls, const uint8_t peer[static DH_LEN],

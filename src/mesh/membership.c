@@ -5,6 +5,10 @@
 
 #include <stdio.h>
 
+enum {
+	PEERS_MAX = 1 << 18, /* no less than links: each is a neighbour that may ask */
+};
+
 #define RETRY_MIN_NS NS_PER_S
 #define RETRY_MAX_NS (60 * NS_PER_S)
 
@@ -50,6 +54,7 @@ struct membership *membership_create(const struct membership_params *params)
 	    .dir = params->dir,
 	    .rng = params->rng,
 	    .is_node = params->is_node,
+	    .max_peers = PEERS_MAX,
 	    .period_ns = m->params.period_ns,
 	});
 	return m;
@@ -107,6 +112,21 @@ static void call_seeds(struct membership *m, const struct now *now)
 	}
 }
 
+/* Nothing is asked of them any more, so that their links run out by themselves. */
+static void leave_seeds(struct membership *m)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		struct contact *c = &m->contact[i];
+
+		if (c->link != 0)
+			dirsync_peer_down(m->sync, c->link);
+		c->link = 0;
+		c->is_up = false;
+		c->backoff_ns = 0;
+		c->retry_ns = 0;
+	}
+}
+
 void membership_want(struct membership *m, bool want, const struct now *now)
 {
 	m->early_gap_ns = NS_PER_S;
@@ -114,6 +134,8 @@ void membership_want(struct membership *m, bool want, const struct now *now)
 	m->wanted = want;
 	if (want)
 		membership_tick(m, now);
+	else
+		leave_seeds(m);
 }
 
 static void link_up(struct membership *m, uint32_t link, const struct now *now)

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	spath_init(&sp, SPATH_CLIENT, key, key, 1, sent);
 	for (uint64_t i = 0; i < SENT; i++)
-		spath_sent_cell(&sp, i, key, &now);
+		spath_sent_cell(&sp, i, key, true, &now);
 	while (frame_next(&p, data + len, &f) > 0) {
 		MUST(p > before && p <= data + len && f.body + f.len == p);
 		before = p;

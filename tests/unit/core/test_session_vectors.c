@@ -270,7 +270,7 @@ static void check_pack(json_t *v, struct spath *client, struct spath *exit)
 		const uint64_t seq = vector_int(vector_at(acked, i), "seq");
 
 		vector_bytes(vector_at(acked, i), "tag", tag, TAG_LEN);
-		spath_sent_cell(client, seq, tag, &now);
+		spath_sent_cell(client, seq, tag, true, &now);
 		spath_received(exit, seq, tag, true, i < 2, &now);
 	}
 	now.mono_ns += vector_int(v, "delay_16us") * 16 * NS_PER_US;
