@@ -15,7 +15,7 @@ static const struct role {
 	const char *nft_table;
 	uint32_t rule_min, rule_max;
 } roles[] = {
-    {HOST_CLIENT, FIREWALL_CLIENT_TABLE, RULE_CLIENT_HOLD, RULE_CLIENT_TUNNEL},
+    {HOST_CLIENT, FIREWALL_CLIENT_TABLE, RULE_CLIENT_HOLD, RULE_CLIENT_STOP},
     {HOST_EXIT, FIREWALL_EXIT_TABLE, RULE_EXIT_FORWARD, RULE_EXIT_FORWARD},
 };
 
