@@ -79,6 +79,8 @@ class TraceTest(unittest.TestCase):
             namespaces = network_namespaces(process.marked(self.lab.runtime.token))
             self.assertEqual(len(namespaces), 4)  # the core is one
             sleeper = self.lab.spawn("a", "sleep", "1000")
+            comm = Path(f"/proc/{sleeper.pid}/comm")
+            wait_until(lambda: comm.read_text() == "sleep\n", 10, "the host's program to run")
         self.assert_gone()
         self.assertEqual(sleeper.wait(), -signal.SIGKILL)
         everyone = [entry for entry in os.listdir("/proc") if entry.isdigit()]
