@@ -30,8 +30,10 @@ void choice_forget(struct client *c)
 	memset(c->avoid, 0, sizeof(c->avoid));
 }
 
-/* Whom to leave out, those that failed last first. */
-static size_t avoid_list(const struct client *c, const struct now *now, uint8_t (*out)[NODE_ID_LEN])
+/* Whom to leave out, those that failed last first.  Not the one exit that will do: it would
+ * bring all others back into question. */
+static size_t avoid_list(const struct client *c, const struct path_wish *w, const struct now *now,
+			 uint8_t (*out)[NODE_ID_LEN])
 {
 	const struct avoided *list[AVOID_MAX];
 	size_t n = 0;
@@ -39,7 +41,9 @@ static size_t avoid_list(const struct client *c, const struct now *now, uint8_t 
 	for (size_t i = 0; i < AVOID_MAX; i++) {
 		size_t at = n;
 
-		if (c->avoid[i].until_ns <= now->mono_ns)
+		if (c->avoid[i].until_ns <= now->mono_ns ||
+		    (w->exit == PATH_EXIT_NODE &&
+		     memcmp(c->avoid[i].id, w->exit_id, NODE_ID_LEN) == 0))
 			continue;
 		for (; at > 0 && list[at - 1]->until_ns < c->avoid[i].until_ns; at--)
 			list[at] = list[at - 1];
@@ -112,7 +116,7 @@ bool choice_make(struct client *c, bool keep_exit, const struct now *now, struct
 	} else if (!wish_exit(c, &w, why)) {
 		return false;
 	}
-	w.avoid_count = avoid_list(c, now, avoid);
+	w.avoid_count = avoid_list(c, &w, now, avoid);
 	while (path_choose(c->chooser, &w, now, c->params.rng, out, why) != PATH_OK) {
 		if (w.avoid_count == 0)
 			return false;

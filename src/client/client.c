@@ -174,6 +174,8 @@ static void give_up_exit(struct client *c, const struct now *now)
 	client_note(c, CLIENT_NOTE_ERROR,
 		    "the exit cannot be reached; open connections through it are lost");
 	session_end(c, now);
+	c->backoff_ns = 0;
+	c->retry_ns = now->mono_ns;
 	client_set_state(c, CLIENT_CONNECTING, now, "the exit cannot be reached, choosing another");
 }
 
@@ -192,15 +194,17 @@ static void wait_for_view(struct client *c, const struct now *now)
 
 static void seek(struct client *c, const struct now *now)
 {
-	if (c->active != NULL || route_is_coming(c) || c->retry_ns > now->mono_ns)
+	if (c->active != NULL || route_is_coming(c))
+		return;
+	if (c->has_session &&
+	    (c->exit_failures >= EXIT_TRIES_MAX || now->mono_ns - c->lost_ns > EXIT_GIVE_UP_NS))
+		give_up_exit(c, now);
+	if (c->retry_ns > now->mono_ns)
 		return;
 	if (!membership_has_view(c->params.membership)) {
 		wait_for_view(c, now); /* membership tells when */
 		return;
 	}
-	if (c->has_session &&
-	    (c->exit_failures >= EXIT_TRIES_MAX || now->mono_ns - c->lost_ns > EXIT_GIVE_UP_NS))
-		give_up_exit(c, now);
 	if (route_start(c, true, now)) {
 		if (c->state == CLIENT_CONNECTING && c->backoff_ns == 0)
 			client_set_state(c, CLIENT_CONNECTING, now, "building a route");

@@ -187,6 +187,7 @@ static void on_session(struct client *c, struct client_route *r, const struct en
 		       const struct now *now)
 {
 	c->has_session = c->session_is_new = true;
+	c->lost_ns = now->mono_ns; /* it has none yet */
 	c->grant = ev->grant;
 	memcpy(c->session_exit, r->hop[r->n - 1].id, NODE_ID_LEN);
 	if (c->active != NULL &&
