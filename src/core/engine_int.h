@@ -16,7 +16,6 @@
 
 struct exit_node;
 struct tunnel;
-
 /* A circuit that a session is attached to, at the exit. */
 struct exit_path {
 	struct spath sp;
@@ -165,7 +164,6 @@ static inline uint64_t end_key(const struct link *l, uint32_t circ_id)
 {
 	return (uint64_t)l->id << 32 | circ_id;
 }
-
 /* ---- neighbour.c ---- */
 struct neighbour *neighbour_of(struct engine *e, struct link *l);
 
@@ -188,7 +186,6 @@ bool neighbour_next_event(struct engine *e, struct engine_event *ev);
 uint32_t neighbour_new_circ_id(struct engine *e, struct neighbour *nb);
 void neighbour_tick(struct engine *e, const struct now *now);
 uint64_t neighbour_deadline(const struct engine *e);
-
 /* ---- circuit.c: a hop's circuits ---- */
 void circuit_on_create(struct engine *e, struct neighbour *nb, uint32_t circ_id,
 		       const uint8_t *body, const struct now *now);
@@ -202,7 +199,6 @@ void circuit_neighbour_up(struct engine *e, struct neighbour *nb, const struct n
 void circuit_neighbour_dead(struct engine *e, struct neighbour *nb, const struct now *now);
 void circuit_tick(struct engine *e, const struct now *now);
 void circuit_free_all(struct engine *e);
-
 /* ---- relay.c: DATA cells at a hop, in batches ---- */
 struct relay_cell {
 	struct circuit *circuit;
@@ -216,11 +212,9 @@ void relay_backward(struct engine *e, const struct relay_cell *cells, size_t n,
 /* One backward cell that begins here: an answer under reply_seq; text is padded to the body. */
 void relay_answer(struct engine *e, struct circuit *c, uint64_t reply_seq, const uint8_t *text,
 		  size_t len);
-
 /* ---- hop_control.c ---- */
 void hop_control(struct engine *e, struct circuit *c, const uint8_t *payload, size_t len,
 		 const struct now *now);
-
 /* ---- exit.c: sessions at the exit ---- */
 struct exit_node *exit_create(const struct exit_params *params, const struct rng *rng);
 void exit_free(struct exit_node *x);
@@ -231,7 +225,6 @@ void exit_detach(struct engine *e, struct circuit *c);
 void exit_tick(struct engine *e, const struct now *now);
 uint32_t exit_session_count(const struct engine *e);
 uint64_t exit_deadline(const struct engine *e);
-
 /* ---- path.c: the client's circuits ---- */
 enum path_state {
 	PATH_LINKING,
@@ -293,7 +286,6 @@ bool path_ask(struct engine *e, struct path *p, unsigned hop, enum control_type 
 void path_neighbour_up(struct engine *e, struct neighbour *nb, const struct now *now);
 void path_neighbour_dead(struct engine *e, struct neighbour *nb);
 void path_free_all(struct engine *e);
-
 /* ---- tunnel.c: the client's session ---- */
 struct tunnel *tunnel_create(void);
 void tunnel_free(struct tunnel *t);
