@@ -13,19 +13,20 @@ enum {
 	EXIT_TRIES_MAX = 4, /* new paths to the session's exit, before the session is given up */
 };
 
-#define BUILD_TIMEOUT_NS    (4 * NS_PER_S)
-#define ASK_TIMEOUT_MIN_NS  (NS_PER_S / 2)
-#define AVOID_NS            (60 * NS_PER_S)
-#define ECHO_MIN_NS         (5 * NS_PER_S)
-#define ECHO_RAND_NS        (5 * NS_PER_S)
-#define DRAIN_NS            (5 * NS_PER_S)
-#define SUCCESSOR_BEFORE_NS (30 * NS_PER_S)
-#define RETRY_MIN_NS        (NS_PER_S / 2)
-#define RETRY_MAX_NS        (15 * NS_PER_S)
-#define EXIT_GIVE_UP_NS     (120 * NS_PER_S) /* exits keep a session without paths for 180 s */
-#define SILENT_NS           (3 * NS_PER_S)
-#define PAUSE_NS            NS_PER_S
-#define SEEDS_PATIENCE_NS   (3 * NS_PER_S)
+#define BUILD_TIMEOUT_NS     (4 * NS_PER_S)
+#define ASK_TIMEOUT_MIN_NS   (NS_PER_S / 2)
+#define AVOID_NS             (60 * NS_PER_S)
+#define ECHO_MIN_NS          (5 * NS_PER_S)
+#define ECHO_RAND_NS         (5 * NS_PER_S)
+#define DRAIN_NS             (5 * NS_PER_S)
+#define SUCCESSOR_BEFORE_NS  (30 * NS_PER_S)
+#define RETRY_MIN_NS         (NS_PER_S / 2)
+#define RETRY_MAX_NS         (15 * NS_PER_S)
+#define RETRY_SESSION_MAX_NS (2 * NS_PER_S)   /* connections wait */
+#define EXIT_GIVE_UP_NS      (120 * NS_PER_S) /* exits keep a session without paths for 180 s */
+#define SILENT_NS            (3 * NS_PER_S)
+#define PAUSE_NS             NS_PER_S
+#define SEEDS_PATIENCE_NS    (3 * NS_PER_S)
 
 enum route_state {
 	ROUTE_FREE,

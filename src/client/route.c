@@ -131,6 +131,7 @@ static void fail(struct client *c, struct client_route *r, unsigned hop, const c
 {
 	char who[DESCRIPTOR_TEXT_MAX];
 	const bool was_active = c->active == r;
+	const uint64_t backoff_max_ns = c->has_session ? RETRY_SESSION_MAX_NS : RETRY_MAX_NS;
 
 	if (hop > 0) {
 		choice_avoid(c, r->hop[hop - 1].id, now);
@@ -154,7 +155,7 @@ static void fail(struct client *c, struct client_route *r, unsigned hop, const c
 		c->lost_ns = now->mono_ns;
 		client_set_state(c, CLIENT_RECONNECTING, now, "%s", c->reason);
 	}
-	c->backoff_ns = was_active ? 0 : MIN(RETRY_MAX_NS, MAX(RETRY_MIN_NS, c->backoff_ns * 2));
+	c->backoff_ns = was_active ? 0 : MIN(backoff_max_ns, MAX(RETRY_MIN_NS, c->backoff_ns * 2));
 	c->retry_ns = now->mono_ns + c->backoff_ns;
 	if (c->active != NULL) /* its successor is still wanted */
 		c->active->due_ns = MIN(c->active->due_ns, c->retry_ns);
@@ -300,7 +301,7 @@ void route_on_event(struct client *c, struct client_route *r, const struct engin
 static bool is_silent(const struct client_route *r, const struct path_stats *s,
 		      const struct now *now)
 {
-	return r->echo_unanswered >= TRIES_MAX ||
+	return (r->echo_unanswered >= TRIES_MAX && r->echo_ns <= now->mono_ns) ||
 	       (s->unanswered_ns != 0 && now->mono_ns - s->unanswered_ns > SILENT_NS);
 }
 

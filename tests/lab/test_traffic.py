@@ -91,7 +91,7 @@ class TrafficTest(MeshCase):
             self.assertLessEqual(counts["lost"], len(sizes) // 30, counts)
 
     def ping(self, address, size, *options):
-        return self.mesh.call("exec", "client", "ping", "-c", "2", "-i", "0.01", "-W", "10",
+        return self.mesh.call("exec", "client", "ping", "-c", "2", "-i", "0.01", "-W", "2",
                               "-s", str(size), *options, address)
 
     def check_icmp(self, hops):
