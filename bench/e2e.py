@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import traffic
 import wireguard
 from errors import LabError
-from mesh import Mesh, machine_busy_ns
+from mesh import Mesh
 
 HOPS = (1, 2, 3, 5)
 PING_PAUSE_US = 1000
@@ -101,22 +101,22 @@ class EndToEnd:
     # CPU time.
 
     def _cpu(self, way):
-        """role -> mean over its hosts."""
-        times = {}
-        for role, host, program in way.roles:
-            times.setdefault(role, []).append(
-                sum(self._mesh.cpu_ns(pid) for pid in self._mesh.pids(host, program)))
-        return {role: sum(values) / len(values) for role, values in times.items()}
+        """(role, CPU time) of each process that carries the way's packets."""
+        return [(role, sum(self._mesh.cpu_ns(pid) for pid in self._mesh.pids(host, program)))
+                for role, host, program in way.roles]
 
-    def _measured_tcp(self, way, seconds, **options):
-        """A flow, and what it cost each role for a packet of the origin's TCP."""
-        before, machine = self._cpu(way), machine_busy_ns()
-        flow = traffic.tcp(self._mesh, way.address, seconds, **options)
-        machine = machine_busy_ns() - machine
-        after = self._cpu(way)
-        for role, value in after.items():
-            self._report.add(f"cpu.{way.name}.{role}", (value - before[role]) / flow.packets, "ns/packet")
-        self._report.add(f"cpu.{way.name}.machine", machine / flow.packets, "ns/packet")
+    def _measured_tcp(self, way, seconds):
+        """A download, and what a packet of the origin's TCP cost each role, the ends and all."""
+        before = self._cpu(way)
+        flow = traffic.tcp(self._mesh, way.address, seconds)
+        each = [("ends", flow.ends_ns)]
+        each += [(role, after - start) for (role, start), (_, after) in zip(before, self._cpu(way))]
+        roles = {}
+        for role, spent in each:
+            roles.setdefault(role, []).append(spent / flow.packets)
+        roles["all"] = [sum(map(sum, roles.values()))]
+        for role, costs in roles.items():
+            self._report.add(f"cpu.{way.name}.{role}", sum(costs) / len(costs), "ns/packet")
         return flow
 
     # The parts.
@@ -180,9 +180,9 @@ class EndToEnd:
         rates = (200, 500, 1000)
         start = time.monotonic()
         for number, rate in enumerate(rates, 1):
+            part_end = start + (end_by - start) * number / len(rates)
             self._mesh.limit([f"rate={rate}mbit"])
             try:
-                part_end = start + (end_by - start) * number / len(rates)
                 for way in self._rounds(f"limit of {rate} Mbit/s", part_end, names):
                     flow = traffic.tcp(self._mesh, way.address, 3 * self._scale)
                     self._report.add(f"limit{rate}.tcp_down.{way.name}", flow.mbit_per_s, "Mbit/s")
@@ -191,8 +191,9 @@ class EndToEnd:
             finally:
                 self._mesh.limit([])
             for name in names[1:]:
-                self._report.ratio(f"ratio.limit{rate}.{name}_of_direct", f"limit{rate}.tcp_down.{name}",
-                                   f"limit{rate}.tcp_down.direct", "%", 100)
+                reached = f"limit{rate}.tcp_down"
+                self._report.ratio(f"ratio.limit{rate}.{name}_of_direct", f"{reached}.{name}",
+                                   f"{reached}.direct", "%", 100)
         self._add_added(f"limit{rates[0]}.ping")
 
     def distance(self, end_by):

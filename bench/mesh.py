@@ -174,11 +174,3 @@ def _network(pid):
         return os.stat(f"/proc/{pid}/ns/net").st_ino
     except OSError:
         return None
-
-
-def machine_busy_ns():
-    """Time that all processors together have spent on anything."""
-    with open("/proc/stat", encoding="ascii") as file:
-        ticks = [int(word) for word in file.readline().split()[1:]]
-    user, nice, system, _idle, _iowait, irq, softirq = ticks[:7]
-    return (user + nice + system + irq + softirq) * 10**9 // os.sysconf("SC_CLK_TCK")

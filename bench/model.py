@@ -18,7 +18,7 @@ def _sum_ns(report, hops):
     link = (figure("header.seal") + figure("header.open")
             + figure("udp.send_offload") + figure("udp.recv_offload"))
     return (PASSES[hops] * figure("aead.best") + hops * link + figure("tun.read_offload")
-            + figure("tun.write_offload") + figure("cpu.direct.machine"))
+            + figure("tun.write_offload") + figure("cpu.direct.ends"))
 
 
 def add(report):
@@ -39,7 +39,7 @@ def add(report):
         report.add("model.relay_cell", cell_ns, "ns")
         report.add("ratio.relay_cell_of_aead.model", cell_ns / report.median("aead.best"), "x")
     report.ratio("ratio.relay_cell_of_aead.live", "cpu.ours3.relay", "aead.best")
-    if not report.has("aead.best", "tun.read_offload", "cpu.direct.machine"):
+    if not report.has("aead.best", "tun.read_offload", "cpu.direct.ends"):
         return
     for hops, mtu in INNER_MTU.items():
         packet_ns = _sum_ns(report, hops)

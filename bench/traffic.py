@@ -13,6 +13,7 @@ class Flow:
 
     mbit_per_s: float
     packets: float
+    ends_ns: float  # CPU time of both iperf3
 
 
 def _iperf_argv(address, seconds, is_down, flows):
@@ -24,8 +25,10 @@ def tcp(mesh, address, seconds, is_down=True, flows=1):
     document = json.loads(mesh.run("client", _iperf_argv(address, seconds, is_down, flows),
                                    timeout_s=seconds * 2 + 15))
     received = document["end"]["sum_received"]
-    segment = document["start"]["tcp_mss_default"]
-    return Flow(received["bits_per_second"] / 1e6, received["bytes"] / segment)
+    used = document["end"]["cpu_utilization_percent"]
+    return Flow(received["bits_per_second"] / 1e6,
+                received["bytes"] / document["start"]["tcp_mss_default"],
+                (used["host_total"] + used["remote_total"]) / 100 * received["seconds"] * 1e9)
 
 
 def spawn_tcp(mesh, address, seconds):
