@@ -12,7 +12,8 @@ import wireguard
 from errors import LabError
 from mesh import Mesh
 
-HOPS = (1, 2, 3, 5)
+HOPS, HOPS_QUICK = (1, 2, 3, 5), (1, 3)
+LIMITS, LIMITS_QUICK = (200, 500, 1000), (200, 500)
 PING_PAUSE_US = 1000
 
 
@@ -27,11 +28,11 @@ class Way:
 
 
 class EndToEnd:
-    """scale: of all durations and counts; 1 as a whole takes some seven minutes."""
-
-    def __init__(self, report, scale):
+    def __init__(self, report, is_quick):
         self._report = report
-        self._scale = scale
+        self._scale = 0.5 if is_quick else 1  # of durations and counts
+        self._hops = HOPS_QUICK if is_quick else HOPS
+        self._limits = LIMITS_QUICK if is_quick else LIMITS
         self._mesh = None
         self._ways = []
         self._taken = None
@@ -56,7 +57,7 @@ class EndToEnd:
         mesh = self._mesh
         origin = mesh.address("origin")
         self._ways = [Way("direct", origin)]
-        self._ways += [Way(f"ours{hops}", origin, hops) for hops in HOPS]
+        self._ways += [Way(f"ours{hops}", origin, hops) for hops in self._hops]
         program = wireguard.find_program()
         if program is None:
             self._report.note("wireguard-go or wireguard-tools is not installed: no figures of them")
@@ -177,7 +178,7 @@ class EndToEnd:
     def limited(self, end_by):
         """Every cable limited: the share of direct goodput, and at 200 Mbit/s a ping beside it."""
         names = ("direct", "ours1", "ours3", "wg1", "wg3")
-        rates = (200, 500, 1000)
+        rates = self._limits
         start = time.monotonic()
         for number, rate in enumerate(rates, 1):
             part_end = start + (end_by - start) * number / len(rates)

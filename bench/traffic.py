@@ -17,7 +17,8 @@ class Flow:
 
 
 def _iperf_argv(address, seconds, is_down, flows):
-    argv = ["iperf3", "-c", address, "-t", str(seconds), "-J", "-P", str(flows)]
+    whole = max(1, round(seconds))  # iperf3 takes no fractions, and 0 is for ever
+    argv = ["iperf3", "-c", address, "-t", str(whole), "-J", "-P", str(flows)]
     return argv + (["-R"] if is_down else [])
 
 
