@@ -42,14 +42,6 @@ class Mesh(Lab):
             raise
         return self
 
-    @classmethod
-    def of_class(cls, case, hosts, *flags):
-        """One for all tests of a TestCase class."""
-        mesh = cls(hosts, *flags)
-        mesh.__enter__()
-        case.addClassCleanup(mesh.__exit__)
-        return mesh
-
     # The daemons.
 
     def api(self, host, path):
@@ -146,13 +138,17 @@ class Daemon:
 
 
 class MeshCase(unittest.TestCase):
-    """HOSTS and FLAGS say what mesh its tests share."""
+    """HOSTS and FLAGS say what mesh the classes of a file share."""
 
     HOSTS = None
     FLAGS = ("--flat",)
+    mesh = None
 
     @classmethod
     def setUpClass(cls):
-        cls.mesh = Mesh.of_class(cls, cls.HOSTS, *cls.FLAGS)
+        if MeshCase.mesh is None:
+            MeshCase.mesh = Mesh(cls.HOSTS, *cls.FLAGS)
+            MeshCase.mesh.__enter__()
+            unittest.addModuleCleanup(MeshCase.mesh.__exit__)
         cls.addresses = {name: (host["v4"], host["v6"])
                          for name, host in cls.mesh.everyone.items()}
