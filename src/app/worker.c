@@ -93,15 +93,17 @@ static void udp_ready(struct loop_fd *f, uint32_t events)
 	for (unsigned round = 0; round < RX_ROUNDS; round++) {
 		const int n = udp_recv(&w->udp, &d);
 
-		if (n <= 0)
+		if (n > 0) {
+			w->now = now_read();
+			engine_recv(w->engine, d, (size_t)n, &w->now);
+			worker_pump(w);
+		}
+		if (n < 0 || w->udp.is_drained)
 			return;
-		w->now = now_read();
-		engine_recv(w->engine, d, (size_t)n, &w->now);
-		worker_pump(w);
 	}
 }
 
-/* One read of the TUN; false when there is nothing more to read now. */
+/* One read of the TUN; false when it is time to wait again. */
 static bool take_from_tun(struct worker *w)
 {
 	struct packet packets[TUN_PACKETS];
@@ -119,7 +121,7 @@ static bool take_from_tun(struct worker *w)
 	else
 		engine_recv_exit(w->engine, packets, (size_t)n, &w->now);
 	worker_pump(w);
-	return true;
+	return !w->tun.is_drained;
 }
 
 static void tun_ready(struct loop_fd *f, uint32_t events)

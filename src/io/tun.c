@@ -154,12 +154,25 @@ static ssize_t read_frame(struct tun *t, uint8_t **frame)
 	return len;
 }
 
+/* Turns a frame into packets; returns how many. */
+static unsigned take_frame(struct tun *t, uint8_t *frame, size_t len, struct packet *packets,
+			   unsigned max, struct writer *heads)
+{
+	if (!t->offload) {
+		packets[0] = (struct packet){.head = frame, .head_len = (uint16_t)len};
+		return 1;
+	}
+	if (tun_split_start(&t->split, frame, len) < 0)
+		t->stats.read_bad++;
+	return tun_split_next(&t->split, packets, max, heads);
+}
+
 int tun_read(struct tun *t, struct packet *packets, unsigned max)
 {
 	struct writer heads = wr_init(t->memory->heads, HEADS_LEN);
 	uint8_t *frame;
-	ssize_t len;
-	unsigned n = 0;
+	unsigned n = 0, frames = 0;
+	ssize_t len = 1;
 
 	if (tun_split_is_done(&t->split))
 		t->memory->used = 0;
@@ -168,16 +181,14 @@ int tun_read(struct tun *t, struct packet *packets, unsigned max)
 	while (n < max && tun_split_is_done(&t->split)) {
 		len = read_frame(t, &frame);
 		if (len <= 0)
-			return len < 0 && n == 0 ? (int)len : (int)n;
-		if (!t->offload) {
-			packets[n++] = (struct packet){.head = frame, .head_len = (uint16_t)len};
-			continue;
-		}
-		if (tun_split_start(&t->split, frame, (size_t)len) < 0)
-			t->stats.read_bad++;
-		n += tun_split_next(&t->split, packets + n, max - n, &heads);
+			break;
+		n += take_frame(t, frame, (size_t)len, packets + n, max - n, &heads);
+		if (++frames == 1 && n == 1 && !t->is_busy)
+			break;
 	}
-	return (int)n;
+	t->is_drained = len <= 0;
+	t->is_busy = frames > 1 || (frames == 1 && !t->is_drained);
+	return len < 0 && n == 0 ? (int)len : (int)n;
 }
 
 /* The whole transport checksum; the field in the packet holds the pseudo-header's sum. */

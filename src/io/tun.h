@@ -25,7 +25,9 @@ struct tun_stats {
 struct tun {
 	int fd;
 	char name[IFNAMSIZ];
-	bool offload; /* frames have a vnet header */
+	bool offload;    /* frames have a vnet header */
+	bool is_drained; /* the last tun_read left nothing: wait before the next */
+	bool is_busy;    /* frames came together of late: take all that are there */
 	struct tun_stats stats;
 	struct tun_memory *memory; /* of packets being read */
 	struct tun_split split;    /* the frame that did not fit into the last tun_read */
@@ -41,8 +43,9 @@ void tun_close(struct tun *t);
 
 /*
  * tun_read(t, packets, max): packets the kernel sends into the device, up to max (> 0) or what is
- * there now.  They are valid until the next tun_read.  Returns their number, or -errno when the
- * device is gone.
+ * there now.  After a pause a small frame is handed on at once: most come alone, and to ask for
+ * another one first would only keep it waiting.  They are valid until the next tun_read.  Returns
+ * their number, or -errno when the device is gone.
  */
 MUST_USE int tun_read(struct tun *t, struct packet *packets, unsigned max);
 

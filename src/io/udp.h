@@ -30,6 +30,7 @@ struct udp {
 	int family;
 	bool gro;
 	enum udp_gso gso;
+	bool is_drained; /* the last udp_recv left nothing: wait before the next */
 	struct udp_stats stats;
 	struct udp_rx *rx;
 	struct udp_tx *tx;

@@ -118,6 +118,7 @@ int udp_recv(struct udp *u, struct rx_dgram **dgrams)
 	do
 		got = recvmmsg(u->fd, rx->messages, rx->message_count, 0, NULL);
 	while (got < 0 && errno == EINTR);
+	u->is_drained = got < (int)rx->message_count;
 	if (got < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	for (unsigned i = 0; i < (unsigned)got; i++) {
