@@ -242,7 +242,7 @@ static void extend(struct engine *e, struct circuit *c, const struct route *r,
 static struct circuit *circuit_new(struct engine *e, struct neighbour *prev, uint32_t circ_id,
 				   const struct now *now)
 {
-	struct circuit *c = xcalloc(1, sizeof(*c));
+	struct circuit *c = xcalloc_lines(sizeof(*c));
 
 	c->pending = xcalloc(1, sizeof(*c->pending));
 	c->pending->give_up_ns = now->mono_ns + CREATE_WAIT_NS;

@@ -76,25 +76,25 @@ struct circuit_end {
 	struct list at; /* in nb's list */
 };
 
-/* A circuit as one hop sees it.  Hot fields first. */
+/* A circuit as one hop sees it.  What each cell touches stands together, from the keys on. */
 struct circuit {
+	uint64_t expires_ns;
+	struct circuit_pending *pending; /* until OPEN */
 	struct hop_keys keys;
 	uint8_t state; /* enum circuit_state */
 	bool is_last;
 	uint8_t sessions_made; /* at an exit */
-	struct circuit_end prev, next;
-	struct exit_path *attached; /* at an exit: the session's path on it */
-	uint64_t last_ns;           /* last valid cell */
-	uint64_t expires_ns;
-	uint64_t b_next; /* at its last hop: counter of the next backward cell */
-	uint64_t fwd_cells, bwd_cells;
 	uint32_t bad_tags;
-	struct list all;                 /* in engine.circuits */
-	struct circuit_pending *pending; /* until OPEN */
+	uint64_t last_ns; /* last valid cell */
 	struct window fwd_window;
-	uint64_t fwd_bits[CIRCUIT_WINDOW_WORDS];
+	struct circuit_end next, prev;
+	uint64_t fwd_cells, bwd_cells;
+	struct exit_path *attached; /* at an exit: the session's path on it */
 	struct window bwd_window;
+	uint64_t b_next; /* at its last hop: counter of the next backward cell */
+	uint64_t fwd_bits[CIRCUIT_WINDOW_WORDS];
 	uint64_t bwd_bits[CIRCUIT_WINDOW_WORDS];
+	struct list all; /* in engine.circuits */
 	struct window ctl_window;
 	uint64_t ctl_bits[CONTROL_WINDOW_WORDS];
 };

@@ -22,4 +22,10 @@ struct window {
 bool window_is_fresh(const struct window *w, const uint64_t *bits, size_t words, uint64_t counter);
 void window_set(struct window *w, uint64_t *bits, size_t words, uint64_t counter);
 
+/* window_word: where the bit of this counter is. */
+static inline const uint64_t *window_word(const uint64_t *bits, size_t words, uint64_t counter)
+{
+	return &bits[counter / 64 & (words - 1)];
+}
+
 #endif

@@ -27,13 +27,13 @@ enum onion_op {
 
 /* What client and hop share after CREATE (derived in core/create). */
 struct hop_keys {
-	uint8_t kf[KEY_LEN];    /* forward layer */
-	uint8_t kb[KEY_LEN];    /* backward layer */
-	uint8_t kfill[KEY_LEN]; /* forward filler */
 	uint8_t exporter[KEY_LEN];
-	uint8_t h[HASH_LEN]; /* transcript hash: names this hop of this circuit */
-	uint64_t delta;      /* forward: next hop's seq = seq + delta */
-	uint64_t epsilon;    /* backward: b to the previous hop = b + epsilon */
+	uint8_t h[HASH_LEN];    /* transcript hash: names this hop of this circuit */
+	uint8_t kb[KEY_LEN];    /* backward layer */
+	uint64_t epsilon;       /* backward: b to the previous hop = b + epsilon */
+	uint64_t delta;         /* forward: next hop's seq = seq + delta */
+	uint8_t kf[KEY_LEN];    /* forward layer */
+	uint8_t kfill[KEY_LEN]; /* forward filler */
 };
 
 /* Where hop m's plaintext (CELL_BODY_LEN bytes, the last 18 (m - 1) of them not the caller's)

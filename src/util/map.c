@@ -40,6 +40,11 @@ void *map_get(const struct map *m, uint64_t key)
 	return find(m, key)->value;
 }
 
+void map_prefetch(const struct map *m, uint64_t key)
+{
+	__builtin_prefetch(&m->slots[slot_of(m, key)]);
+}
+
 static void grow(struct map *m)
 {
 	struct map_entry *old = m->slots;

@@ -27,6 +27,9 @@ void map_fini(struct map *m);
 
 void *map_get(const struct map *m, uint64_t key);
 
+/* map_prefetch: a map_get of this key will come soon; spares it the wait for memory. */
+void map_prefetch(const struct map *m, uint64_t key);
+
 /* map_put: value is not NULL and key not yet in the map.  Grows (allocates) at three quarters. */
 void map_put(struct map *m, uint64_t key, void *value);
 

@@ -21,6 +21,13 @@ void *xcalloc(size_t n, size_t size)
 	return checked(calloc(n != 0 ? n : 1, size != 0 ? size : 1));
 }
 
+void *xcalloc_lines(size_t size)
+{
+	const size_t line_len = 64, len = (size + line_len - 1) / line_len * line_len;
+
+	return memset(checked(aligned_alloc(line_len, len)), 0, len);
+}
+
 void *xrealloc(void *p, size_t n, size_t size)
 {
 	return checked(reallocarray(p, n != 0 ? n : 1, size != 0 ? size : 1));

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
+/* xcalloc_lines(size): zeroed and on a cache line of its own. */
+void *xcalloc_lines(size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t n, size_t size) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
