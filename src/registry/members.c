@@ -2,6 +2,8 @@
 /* The rules of membership: slots are dense and never given out again, keys belong to one member. */
 #include "registry/members.h"
 
+#include <sodium.h>
+
 #include "util/xalloc.h"
 
 void members_init(struct members *m, const struct rng *rng)
