@@ -234,6 +234,34 @@ static bool no_onion_key(void *ctx, unsigned i, const struct dh_keypair **key, u
 	return false; /* a client is nobody's hop */
 }
 
+static void network_changed(struct loop_fd *f, uint32_t events)
+{
+	struct client_app *a = container_of(f, struct client_app, netmon_fd);
+	const struct now now = now_read();
+
+	(void)events;
+	if (netmon_read(&a->netmon) <= 0)
+		return;
+	client_network_changed(a->client, &now);
+	take_notes(a, &now);
+	worker_pump(&a->worker);
+}
+
+static int netmon_start(struct client_app *a, char *error, size_t error_len)
+{
+	int rc = netmon_open(&a->netmon);
+
+	if (rc == 0) {
+		a->netmon_fd = (struct loop_fd){.fd = a->netmon.fd, .ready = network_changed};
+		rc = loop_add(&a->worker.loop, &a->netmon_fd, EPOLLIN);
+		if (rc != 0)
+			netmon_close(&a->netmon);
+	}
+	if (rc != 0)
+		snprintf(error, error_len, "cannot watch the machine's network: %s", strerror(-rc));
+	return rc;
+}
+
 int client_app_open(struct client_app *a, const struct config *cfg, char *error, size_t error_len)
 {
 	struct seed seeds[SEEDS_MAX];
@@ -266,10 +294,11 @@ int client_app_open(struct client_app *a, const struct config *cfg, char *error,
 		.owner = {.ctx = a, .on_event = on_event, .tick = tick, .deadline = deadline},
 	    },
 	    error, error_len);
-	if (rc != 0) {
-		directory_free(a->dir);
-		return rc;
-	}
+	if (rc != 0)
+		goto err_free_directory;
+	rc = netmon_start(a, error, error_len);
+	if (rc != 0)
+		goto err_close_worker;
 	a->membership = membership_create(&(struct membership_params){
 	    .engine = a->worker.engine,
 	    .dir = a->dir,
@@ -284,6 +313,12 @@ int client_app_open(struct client_app *a, const struct config *cfg, char *error,
 	    .rng = &rng_system,
 	});
 	return 0;
+
+err_close_worker:
+	worker_close(&a->worker);
+err_free_directory:
+	directory_free(a->dir);
+	return rc;
 }
 
 int client_app_start(struct client_app *a, char *error, size_t error_len)
@@ -298,6 +333,8 @@ static void shut(void *ctx, const struct now *now)
 	client_disconnect(a->client, now);
 	take_notes(a, now);
 	net_down(a);
+	loop_del(&a->worker.loop, &a->netmon_fd);
+	netmon_close(&a->netmon);
 }
 
 void client_app_close(struct client_app *a)
@@ -306,6 +343,8 @@ void client_app_close(struct client_app *a)
 		return;
 	if (a->worker.is_started)
 		worker_call(&a->worker, shut, a);
+	else
+		shut(a, &(struct now){0});
 	worker_close(&a->worker);
 	client_free(a->client);
 	membership_free(a->membership);

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "host/client_net.h"
+#include "host/netmon.h"
 
 struct client_app {
 	const struct config *cfg; /* borrowed */
@@ -18,6 +19,8 @@ struct client_app {
 	struct directory *dir;
 	struct membership *membership;
 	struct client *client;
+	struct netmon netmon;
+	struct loop_fd netmon_fd;
 	struct client_net net;
 	bool has_net;
 	bool is_ready; /* net stands for the present session */

@@ -14,6 +14,7 @@ struct client *client_create(const struct client_params *params)
 
 	c->params = *params;
 	c->chooser = path_chooser_create(params->dir);
+	c->hurry_ns = c->due_ns = NEVER;
 	return c;
 }
 
@@ -139,7 +140,30 @@ void client_reconnect(struct client *c, bool new_exit, const struct now *now)
 		route_start(c, !new_exit, now);
 }
 
+void client_network_changed(struct client *c, const struct now *now)
+{
+	if (c->state == CLIENT_OFF)
+		return;
+	c->hurry_ns = MIN(c->hurry_ns, MAX(now->mono_ns, c->hurried_ns + HURRY_GAP_NS));
+	client_tick(c, now);
+}
+
 /* ---- events and time ---- */
+
+/* What failed on the network that was may do on the one that is; and who we talk to learns our new
+ * address from what we send. */
+static void hurry(struct client *c, const struct now *now)
+{
+	c->hurry_ns = NEVER;
+	c->hurried_ns = now->mono_ns;
+	choice_forget(c);
+	c->backoff_ns = 0;
+	c->retry_ns = MIN(c->retry_ns, now->mono_ns);
+	engine_hurry(c->params.engine, now);
+	membership_hurry(c->params.membership, now);
+	if (c->active != NULL)
+		c->active->echo_ns = now->mono_ns;
+}
 
 void client_on_event(struct client *c, const struct engine_event *ev, const struct now *now)
 {
@@ -221,11 +245,14 @@ void client_tick(struct client *c, const struct now *now)
 {
 	if (c->state == CLIENT_OFF)
 		return;
+	if (c->hurry_ns <= now->mono_ns || c->due_ns < now->mono_ns - MIN(now->mono_ns, ASLEEP_NS))
+		hurry(c, now);
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		route_tick(c, &c->route[i], now);
 	seek(c, now);
 	if (c->watch_ns <= now->mono_ns)
 		c->watch_ns = now->mono_ns + WATCH_NS;
+	c->due_ns = client_deadline(c);
 }
 
 uint64_t client_deadline(const struct client *c)
@@ -236,6 +263,7 @@ uint64_t client_deadline(const struct client *c)
 		return NEVER;
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		due = MIN(due, route_deadline(&c->route[i]));
+	due = MIN(due, c->hurry_ns);
 	/* Never counted from now: what is always yet to come is never due. */
 	if (c->active != NULL)
 		due = MIN(due, c->watch_ns);

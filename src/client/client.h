@@ -46,6 +46,10 @@ void client_disconnect(struct client *c, const struct now *now);
 /* client_reconnect: another route now, to the same exit unless new_exit. */
 void client_reconnect(struct client *c, bool new_exit, const struct now *now);
 
+/* client_network_changed: links, addresses or routes of the machine did, or it was asleep: what
+ * waits is tried now. */
+void client_network_changed(struct client *c, const struct now *now);
+
 /* Give it every engine event, and time. */
 void client_on_event(struct client *c, const struct engine_event *ev, const struct now *now);
 void client_tick(struct client *c, const struct now *now);

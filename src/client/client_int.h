@@ -27,6 +27,8 @@ enum {
 #define SILENT_NS            (3 * NS_PER_S)
 #define PAUSE_NS             NS_PER_S
 #define SEEDS_PATIENCE_NS    (3 * NS_PER_S)
+#define HURRY_GAP_NS         (NS_PER_S / 4) /* changes of the network come in flocks */
+#define ASLEEP_NS            (5 * NS_PER_S) /* later than due: the machine slept */
 
 enum route_state {
 	ROUTE_FREE,
@@ -80,6 +82,9 @@ struct client {
 	uint64_t backoff_ns;
 	uint64_t watch_ns;    /* next look at the path in use */
 	uint64_t view_due_ns; /* seeds should have answered */
+	uint64_t hurry_ns;    /* a change of the network is to be followed then; NEVER: none is */
+	uint64_t hurried_ns;  /* the last time */
+	uint64_t due_ns;      /* what client_deadline said after the last tick */
 
 	struct client_note notes[NOTES_MAX];
 	unsigned note_head, note_count;

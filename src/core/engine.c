@@ -407,6 +407,12 @@ void engine_tick(struct engine *e, const struct now *now)
 
 /* ---- neighbours ---- */
 
+void engine_hurry(struct engine *e, const struct now *now)
+{
+	links_hurry(e->links, now);
+	engine_finish(e, now);
+}
+
 uint32_t engine_link(struct engine *e, const uint8_t link_key[static DH_LEN],
 		     const struct endpoint *endpoint, const struct now *now)
 {

@@ -111,6 +111,9 @@ void engine_tick(struct engine *e, const struct now *now);
  */
 uint32_t engine_link(struct engine *e, const uint8_t link_key[static DH_LEN],
 		     const struct endpoint *endpoint, const struct now *now);
+/* engine_hurry(e, now): the machine's network has changed: what waits for its next try has it now.
+ */
+void engine_hurry(struct engine *e, const struct now *now);
 /* engine_link_send(e, link, body, now): a message between neighbours (kind LINKCTL), CELL_BODY_LEN
  * bytes, first byte 1..15 (mesh/dirsync).  Lost without notice when the link is not up. */
 void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static CELL_BODY_LEN],

@@ -94,6 +94,18 @@ void link_renew(struct links *ls, struct link *l)
 		peer_want_rekey(ls, peer_of(l));
 }
 
+void links_hurry(struct links *ls, const struct now *now)
+{
+	list_for_each (it, &ls->peers) {
+		struct peer *p = container_of(it, struct peer, node);
+
+		if (!p->attempt.is_running)
+			continue;
+		attempt_hurry(&p->attempt, now);
+		peer_update(ls, p);
+	}
+}
+
 void link_close(struct links *ls, struct link *l)
 {
 	peer_free(ls, peer_of(l));

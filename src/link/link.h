@@ -73,6 +73,9 @@ void link_connect(struct links *ls, struct link *l, const struct now *now);
  * more; the link stays up. */
 void link_renew(struct links *ls, struct link *l);
 
+/* links_hurry: the network has changed: handshakes that wait for their next try have it now. */
+void links_hurry(struct links *ls, const struct now *now);
+
 /* link_close: forget the peer and wipe its keys; the pointer is dead afterwards. */
 void link_close(struct links *ls, struct link *l);
 

@@ -94,6 +94,12 @@ void attempt_tick(struct links *ls, struct peer *p, const struct now *now)
 	}
 }
 
+void attempt_hurry(struct attempt *at, const struct now *now)
+{
+	at->began_ns = at->retry_ns = now->mono_ns;
+	at->interval_ns = RETRY_FIRST_NS / 2; /* the try doubles it */
+}
+
 void attempt_end(struct links *ls, struct peer *p)
 {
 	drop_last_init(ls, &p->attempt);

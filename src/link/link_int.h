@@ -149,6 +149,8 @@ void keys_free_dead(struct links *ls);
 /* link_attempt.c: handshakes that we begin. */
 void attempt_begin(struct links *ls, struct peer *p, const struct now *now);
 void attempt_tick(struct links *ls, struct peer *p, const struct now *now);
+/* attempt_hurry(at, now): its next try is now, and the time to give up as far away as at first. */
+void attempt_hurry(struct attempt *at, const struct now *now);
 void attempt_end(struct links *ls, struct peer *p);
 enum drop attempt_recv_resp(struct links *ls, const uint8_t *msg, const struct now *now);
 enum drop attempt_recv_cookie(struct links *ls, const uint8_t *msg, const struct now *now);

@@ -194,6 +194,15 @@ void membership_refresh(struct membership *m, const struct now *now)
 	pump(m, now);
 }
 
+void membership_hurry(struct membership *m, const struct now *now)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		m->contact[i].retry_ns = now->mono_ns;
+		m->contact[i].backoff_ns = 0;
+	}
+	membership_tick(m, now);
+}
+
 bool membership_has_view(const struct membership *m)
 {
 	return dirsync_is_complete(m->sync);

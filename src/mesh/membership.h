@@ -51,6 +51,9 @@ void membership_seeds_text(const struct membership *m, char *out, size_t len);
  * end. */
 void membership_refresh(struct membership *m, const struct now *now);
 
+/* membership_hurry(m, now): the machine's network has changed: call the seeds that are down now. */
+void membership_hurry(struct membership *m, const struct now *now);
+
 void membership_tick(struct membership *m, const struct now *now);
 uint64_t membership_deadline(const struct membership *m, const struct now *now);
 

@@ -192,6 +192,32 @@ static void test_retries_then_gives_up(void)
 	pair_fini(&t);
 }
 
+/* Whatever the time of the next try was: after a change of the network it is now. */
+static void test_hurry(void)
+{
+	struct pair t;
+	struct link_out out;
+
+	pair_init(&t, 12);
+	links_hurry(t.a.ls, &t.now); /* nothing waits yet */
+	call(&t, &t.a);
+	for (unsigned tries = 0; tries < 4; tries++) {
+		CHECK(links_next_out(t.a.ls, &out));
+		t.now.mono_ns = links_deadline(t.a.ls);
+		tick(&t);
+	}
+	CHECK(links_next_out(t.a.ls, &out));
+	links_hurry(t.a.ls, &t.now);
+	CHECK_INT(links_deadline(t.a.ls), t.now.mono_ns);
+	tick(&t);
+	CHECK(links_deadline(t.a.ls) < t.now.mono_ns + NS_PER_S); /* as after a first try */
+	pump(&t);
+	check_works(&t);
+	links_hurry(t.a.ls, &t.now); /* and not while it is up */
+	CHECK(!links_next_out(t.a.ls, &out));
+	pair_fini(&t);
+}
+
 static void test_connect_without_hope(void)
 {
 	static const uint8_t zero[DH_LEN];
@@ -533,6 +559,7 @@ int main(void)
 	RUN(test_wire_format);
 	RUN(test_lost_messages);
 	RUN(test_retries_then_gives_up);
+	RUN(test_hurry);
 	RUN(test_connect_without_hope);
 	RUN(test_rekey);
 	RUN(test_rekey_when_only_receiving);
