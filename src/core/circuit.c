@@ -304,6 +304,7 @@ void circuit_on_create(struct engine *e, struct neighbour *nb, uint32_t circ_id,
 	}
 	create_remember(e, body);
 	c->is_last = r.flags & ROUTE_LAST;
+	c->is_interactive = r.flags & ROUTE_INTERACTIVE;
 	c->pending->lifetime_s = (uint16_t)MIN(r.lifetime_s, ROUTE_LIFETIME_MAX_S);
 	if (llabs((long long)(now_s - (int64_t)r.time_s)) > CREATE_CLOCK_SKEW_S)
 		answer(e, c, HOP_TIME, NULL, now);

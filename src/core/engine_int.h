@@ -82,7 +82,7 @@ struct circuit {
 	struct circuit_pending *pending; /* until OPEN */
 	struct hop_keys keys;
 	uint8_t state; /* enum circuit_state */
-	bool is_last;
+	bool is_last, is_interactive;
 	uint8_t sessions_made; /* at an exit */
 	uint32_t bad_tags;
 	uint64_t last_ns; /* last valid cell */

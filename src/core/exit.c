@@ -385,6 +385,7 @@ static void flush(struct engine *e, const struct now *now)
 				  .circ_id = circuit->prev.circ_id,
 				  .seq = c->seq,
 				  .kind = CELL_DATA_BWD,
+				  .is_interactive = circuit->is_interactive,
 			      });
 		circuit->bwd_cells++;
 	}

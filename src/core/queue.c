@@ -3,6 +3,8 @@
 
 #include "util/xalloc.h"
 
+#define CREDIT_MAX (QUEUE_INTERACTIVE_BURST * QUEUE_INTERACTIVE_SHARE)
+
 /* ---- lists ---- */
 
 static void list_push(struct queue_list *l, struct queue_flow *f)
@@ -28,6 +30,14 @@ static void flow_init(struct queue_flow *f)
 	f->tail = &f->head;
 }
 
+static void set_init(struct queue_set *s)
+{
+	for (size_t i = 0; i < QUEUE_FLOWS; i++)
+		flow_init(&s->flow[i]);
+	s->fresh.tail = &s->fresh.head;
+	s->old.tail = &s->old.head;
+}
+
 static struct queued *flow_shift(struct queue *q, struct queue_flow *f)
 {
 	struct queued *c = f->head;
@@ -50,11 +60,10 @@ struct queue *queue_create(size_t cells, uint64_t salt)
 	q->cells = xcalloc(cells, sizeof(*q->cells));
 	for (size_t i = 0; i < cells; i++)
 		queue_give_back(q, &q->cells[i]);
-	for (size_t i = 0; i < QUEUE_FLOWS; i++)
-		flow_init(&q->flow[i]);
+	for (size_t i = 0; i < QUEUE_CLASSES; i++)
+		set_init(&q->set[i]);
 	flow_init(&q->control);
-	q->fresh.tail = &q->fresh.head;
-	q->old.tail = &q->old.head;
+	q->credit = CREDIT_MAX;
 	return q;
 }
 
@@ -77,9 +86,12 @@ static bool drop_from_longest(struct queue *q)
 {
 	struct queue_flow *longest = &q->control;
 
-	for (size_t i = 0; i < QUEUE_FLOWS; i++)
-		if (q->flow[i].count > longest->count)
-			longest = &q->flow[i];
+	for (size_t i = 0; i < QUEUE_CLASSES * QUEUE_FLOWS; i++) {
+		struct queue_flow *f = &q->set[i / QUEUE_FLOWS].flow[i % QUEUE_FLOWS];
+
+		if (f->count > longest->count)
+			longest = f;
+	}
 	if (longest->count == 0)
 		return false;
 	queue_give_back(q, flow_shift(q, longest));
@@ -100,13 +112,18 @@ struct queued *queue_get(struct queue *q)
 
 /* ---- in ---- */
 
+static struct queue_set *set_of(struct queue *q, const struct cell_header *h)
+{
+	return &q->set[h->is_interactive ? QUEUE_INTERACTIVE : QUEUE_BULK];
+}
+
 static struct queue_flow *flow_of(struct queue *q, uint32_t link_id, const struct cell_header *h)
 {
 	const uint64_t key = (uint64_t)link_id << 32 | h->circ_id;
 
 	if (!cell_kind_is_data(h->kind))
 		return &q->control;
-	return &q->flow[(key * q->salt >> 32) % QUEUE_FLOWS];
+	return &set_of(q, h)->flow[(key * q->salt >> 32) % QUEUE_FLOWS];
 }
 
 void queue_put(struct queue *q, struct queued *c, struct link *link, uint32_t link_id,
@@ -124,7 +141,7 @@ void queue_put(struct queue *q, struct queued *c, struct link *link, uint32_t li
 	q->count++;
 	if (!f->is_active && f != &q->control) {
 		f->is_active = true;
-		list_push(&q->fresh, f);
+		list_push(&set_of(q, &header)->fresh, f);
 	}
 }
 
@@ -181,36 +198,60 @@ static bool should_mark(struct queue_flow *f, const struct queued *c, uint64_t n
 
 /* ---- out ---- */
 
+/* The flow whose turn it is, taken out of its list; NULL: the class is empty. */
+static struct queue_flow *set_turn(struct queue_set *s)
+{
+	while (s->fresh.head != NULL || s->old.head != NULL) {
+		const bool is_fresh = s->fresh.head != NULL;
+		struct queue_flow *f = list_shift(is_fresh ? &s->fresh : &s->old);
+
+		if (f->head != NULL)
+			return f;
+		/* Empty: a fresh one first waits its turn among the old, or it could jump the line.
+		 */
+		if (is_fresh)
+			list_push(&s->old, f);
+		else
+			f->is_active = false;
+	}
+	return NULL;
+}
+
+static struct queued *set_next(struct queue *q, enum queue_class class, uint64_t now_ns)
+{
+	struct queue_set *s = &q->set[class];
+	struct queue_flow *f = set_turn(s);
+	struct queued *c;
+
+	if (f == NULL)
+		return NULL;
+	c = flow_shift(q, f);
+	list_push(&s->old, f);
+	if (should_mark(f, c, now_ns)) {
+		c->header.flags |= CELL_FLAG_CE;
+		q->marked++;
+	}
+	return c;
+}
+
 struct queued *queue_next(struct queue *q, uint64_t now_ns)
 {
+	const bool is_first = q->credit >= QUEUE_INTERACTIVE_SHARE;
+	const enum queue_class first = is_first ? QUEUE_INTERACTIVE : QUEUE_BULK;
+	const enum queue_class second = is_first ? QUEUE_BULK : QUEUE_INTERACTIVE;
+	struct queued *c;
+
 	if (q->control.head != NULL)
 		return flow_shift(q, &q->control);
-	for (;;) {
-		const bool is_fresh = q->fresh.head != NULL;
-		struct queue_list *l = is_fresh ? &q->fresh : &q->old;
-		struct queue_flow *f;
-		struct queued *c;
-
-		if (l->head == NULL)
-			return NULL;
-		f = list_shift(l);
-		if (f->head == NULL) {
-			/* Empty: a fresh one first waits its turn among the old, or it could jump
-			 * the line. */
-			if (is_fresh)
-				list_push(&q->old, f);
-			else
-				f->is_active = false;
-			continue;
-		}
-		c = flow_shift(q, f);
-		list_push(&q->old, f);
-		if (should_mark(f, c, now_ns)) {
-			c->header.flags |= CELL_FLAG_CE;
-			q->marked++;
-		}
-		return c;
-	}
+	c = set_next(q, first, now_ns);
+	if (c == NULL)
+		c = set_next(q, second, now_ns);
+	if (c == NULL)
+		return NULL;
+	if (is_first && c->header.is_interactive)
+		q->credit -= QUEUE_INTERACTIVE_SHARE;
+	q->credit = MIN(q->credit + 1, (unsigned)CREDIT_MAX);
+	return c;
 }
 
 static void flow_forget(struct queue *q, struct queue_flow *f, const struct link *link)
@@ -232,7 +273,7 @@ static void flow_forget(struct queue *q, struct queue_flow *f, const struct link
 
 void queue_forget(struct queue *q, const struct link *link)
 {
-	for (size_t i = 0; i < QUEUE_FLOWS; i++)
-		flow_forget(q, &q->flow[i], link);
+	for (size_t i = 0; i < QUEUE_CLASSES * QUEUE_FLOWS; i++)
+		flow_forget(q, &q->set[i / QUEUE_FLOWS].flow[i % QUEUE_FLOWS], link);
 	flow_forget(q, &q->control, link);
 }

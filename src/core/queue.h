@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Cells that may not leave yet, because of the node's bandwidth limit or a full socket: fair
- * queueing over circuits with CoDel in each (RFC 8290, RFC 8289).  All cells have one size, so
- * round robin is fair; a circuit that was idle goes before those with a backlog, and link control
- * before all.  CoDel marks cells (congestion experienced) rather than dropping them: the session's
- * ends turn that into marks or losses of inner packets.
+ * Cells that may not leave yet, because of the node's bandwidth limit or a full socket: two classes
+ * of circuits, in each fair queueing over the circuits with CoDel (RFC 8290, RFC 8289).  All cells
+ * have one size, so round robin is fair; a circuit that was idle goes before those with a backlog,
+ * and link control before all.  CoDel marks cells (congestion experienced) rather than dropping
+ * them: the session's ends turn that into marks or losses of inner packets.
+ *
+ * Interactive circuits go before bulk ones as long as they keep, over some time, to their share of
+ * what leaves; whoever asks for the class to move more than that gets no more than by turns.
  */
 #ifndef CORE_QUEUE_H
 #define CORE_QUEUE_H
@@ -14,7 +17,15 @@
 #include "wire/cell.h"
 
 enum {
-	QUEUE_FLOWS = 1024, /* power of two */
+	QUEUE_FLOWS = 1024,           /* of each class; power of two */
+	QUEUE_INTERACTIVE_SHARE = 4,  /* one cell of so many, when both classes wait ... */
+	QUEUE_INTERACTIVE_BURST = 64, /* ... after so many at once */
+};
+
+enum queue_class {
+	QUEUE_BULK,
+	QUEUE_INTERACTIVE,
+	QUEUE_CLASSES,
 };
 
 #define CODEL_TARGET_NS   (5 * NS_PER_MS)
@@ -43,11 +54,16 @@ struct queue_list {
 	struct queue_flow *head, **tail;
 };
 
+struct queue_set {
+	struct queue_flow flow[QUEUE_FLOWS];
+	struct queue_list fresh, old;
+};
+
 struct queue {
 	struct queued *cells, *free; /* the pool */
-	struct queue_flow flow[QUEUE_FLOWS];
+	struct queue_set set[QUEUE_CLASSES];
 	struct queue_flow control; /* what is not DATA */
-	struct queue_list fresh, old;
+	unsigned credit;           /* interactive cells that may go first, times their share */
 	uint64_t salt;
 	size_t count;
 	uint64_t marked, dropped;

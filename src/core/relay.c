@@ -49,6 +49,7 @@ static void forward_cell(struct engine *e, struct forward *f, struct onion_peel 
 			  .seq = seq_add(f->header.seq, p->keys->delta),
 			  .kind = CELL_DATA_FWD,
 			  .flags = f->header.flags & CELL_FLAG_CE,
+			  .is_interactive = c->is_interactive,
 		      });
 	e->stats.fwd_cells++;
 }
@@ -194,6 +195,7 @@ static void commit_backward(struct engine *e, struct circuit *c, const struct eg
 			  .seq = b,
 			  .kind = CELL_DATA_BWD,
 			  .flags = flags,
+			  .is_interactive = c->is_interactive,
 		      });
 	c->bwd_cells++;
 	e->stats.bwd_cells++;

@@ -40,6 +40,7 @@ struct cell_header {
 	uint32_t circ_id;
 	uint8_t kind; /* enum cell_kind once checked */
 	uint8_t flags;
+	bool is_interactive; /* its circuit's class; known at each hop, not on the wire */
 };
 
 static inline bool cell_kind_is_data(uint8_t kind)
@@ -79,10 +80,8 @@ static inline void cell_get_header(const uint8_t *cell, struct cell_header *h)
 {
 	const uint8_t *p = cell + CELL_HEADER_OFF;
 
-	h->circ_id = get_le32(p);
-	h->seq = get_le48(p + 4);
-	h->kind = p[10];
-	h->flags = p[11];
+	*h = (struct cell_header){
+	    .circ_id = get_le32(p), .seq = get_le48(p + 4), .kind = p[10], .flags = p[11]};
 }
 
 #endif

@@ -70,6 +70,53 @@ static void test_fair_between_backlogs(void)
 	queue_free(q);
 }
 
+static void put_interactive(uint32_t circ_id, uint64_t seq)
+{
+	queue_put(
+	    q, queue_get(q), NULL, 1,
+	    (struct cell_header){
+		.circ_id = circ_id, .seq = seq, .kind = CELL_DATA_FWD, .is_interactive = true},
+	    0);
+}
+
+/* A call of two circuits beside a hundred backlogs: none of its cells waits for more than a turn.
+ */
+static void test_interactive_goes_first(void)
+{
+	q = queue_create(4000, 0x9e3779b97f4a7c15);
+	for (uint64_t i = 0; i < 1000; i++)
+		put(1, (uint32_t)(100 + i % 100), i, 0);
+	for (unsigned round = 0; round < 60; round++) {
+		put_interactive(7, 2 * round);
+		put_interactive(7, 2 * round + 1);
+		CHECK_INT(next(0).seq, 2 * round);
+		CHECK_INT(next(0).seq, 2 * round + 1);
+		for (unsigned i = 0; i < 6; i++)
+			CHECK(next(0).circ_id >= 100);
+	}
+	queue_free(q);
+}
+
+/* The class is no way to more than its share, nor does anybody starve. */
+static void test_interactive_keeps_to_its_share(void)
+{
+	unsigned interactive = 0;
+
+	q = queue_create(4000, 0x9e3779b97f4a7c15);
+	for (uint64_t i = 0; i < 2000; i++) {
+		put(1, 8, i, 0);
+		put_interactive(7, i);
+	}
+	for (unsigned i = 0; i < 1200; i++)
+		interactive += next(0).is_interactive;
+	CHECK(interactive >= 1200 / QUEUE_INTERACTIVE_SHARE - 2);
+	CHECK(interactive <= 1200 / QUEUE_INTERACTIVE_SHARE + QUEUE_INTERACTIVE_BURST + 2);
+	for (unsigned i = 1200; i < 4000; i++)
+		CHECK_INT(next(0).kind, CELL_DATA_FWD);
+	CHECK_INT(q->count, 0);
+	queue_free(q);
+}
+
 static void test_control_before_all(void)
 {
 	q = queue_create(10, 0x9e3779b97f4a7c15);
@@ -162,6 +209,8 @@ int main(void)
 	RUN(test_order_within_a_circuit);
 	RUN(test_sparse_goes_first);
 	RUN(test_fair_between_backlogs);
+	RUN(test_interactive_goes_first);
+	RUN(test_interactive_keeps_to_its_share);
 	RUN(test_control_before_all);
 	RUN(test_codel_marks_standing_queues);
 	RUN(test_full_pool_drops_from_the_longest);
