@@ -14,8 +14,6 @@
 #include "onion/onion.h"
 #include "util/endpoint.h"
 
-#define NODE_ID_LEN 32
-
 /* Room at the last hop of an n-hop CREATE, for later use: 1204 - 176 (n - 1), at least 500.  Filled
  * with noise. */
 #define CREATE_FREE_LEN(n) (CELL_BODY_LEN - 48 - CREATE_ROUTE_LEN - CREATE_HOP_LEN * ((n)-1))

@@ -11,6 +11,7 @@
 
 enum {
 	HOPS_MAX = 5,
+	NODE_ID_LEN = 32, /* Ed25519 public key */
 
 	/* Datagrams and the cell, bytes */
 	CELL_LEN = 1432,

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "health/health.h"
+
+void health_heard(struct health *h, const struct now *now)
+{
+	h->heard_ns = MAX(h->heard_ns, now->mono_ns);
+	h->unanswered = 0;
+	uptime_note(&h->uptime, true, now);
+}
+
+void health_rtt(struct health *h, uint64_t rtt_ns, const struct now *now)
+{
+	rtt_add(&h->rtt, rtt_ns, now);
+	health_heard(h, now);
+}
+
+void health_unanswered(struct health *h, uint64_t asked_ns, const struct now *now)
+{
+	if (h->heard_ns >= asked_ns && h->heard_ns != 0)
+		return;
+	if (h->unanswered < UINT32_MAX)
+		h->unanswered++;
+	uptime_note(&h->uptime, false, now);
+}
+
+void health_traffic(struct health *h, const struct health_traffic *t, const struct now *now)
+{
+	share_add(&h->lost_out, t->sent, t->sent_lost, now);
+	share_add(&h->lost_in, t->received, t->received_lost, now);
+	share_add(&h->marked, t->sent + t->received, t->marked, now);
+	rate_add(&h->rate_out, t->sent_bytes, t->span_ns, now);
+	rate_add(&h->rate_in, t->received_bytes, t->span_ns, now);
+	if (t->is_limited)
+		rate_add(&h->limit, MAX(t->sent_bytes, t->received_bytes), t->span_ns, now);
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* What the last hop adds: the way to it, less the way to the one before. */
+static void subtract(struct health_figures *f, const struct health_figures *before)
+{
+	f->rtt_ns = less(f->rtt_ns, before->rtt_ns);
+	f->jitter_ns = less(f->jitter_ns, before->jitter_ns);
+	f->excess_ns = less(f->excess_ns, before->excess_ns);
+	f->lost_out_ppm = (uint32_t)less(f->lost_out_ppm, before->lost_out_ppm);
+	f->lost_in_ppm = (uint32_t)less(f->lost_in_ppm, before->lost_in_ppm);
+	f->lost_of = MIN(f->lost_of, before->lost_of); /* else it may have been lost before */
+	if (!before->is_measured)
+		f->excess_ns = 0; /* the same with delays */
+	if (before->unanswered > 0) /* who cannot be reached cannot answer */
+		f->unanswered = 0;
+	f->marked_ppm = 0;
+	f->limit_bps = 0;
+}
+
+struct health_figures health_figures(const struct health *h, const struct health *before,
+				     const struct now *now)
+{
+	uint64_t of_out, of_in;
+	struct health_figures f = {
+	    .is_measured = h->rtt.samples > 0,
+	    .rtt_ns = h->rtt.smooth_ns,
+	    .jitter_ns = h->rtt.var_ns,
+	    .excess_ns = less(rtt_recent_ns(&h->rtt), rtt_floor_ns(&h->rtt)),
+	    .lost_out_ppm = share_ppm(&h->lost_out, now, &of_out),
+	    .lost_in_ppm = share_ppm(&h->lost_in, now, &of_in),
+	    .marked_ppm = share_ppm(&h->marked, now, NULL),
+	    .out_bps = rate_bps(&h->rate_out, now),
+	    .in_bps = rate_bps(&h->rate_in, now),
+	    .limit_bps = rate_bps(&h->limit, now),
+	    .unanswered = h->unanswered,
+	};
+
+	f.lost_of = MAX(of_out, of_in);
+	if (before != NULL) {
+		const struct health_figures b = health_figures(before, NULL, now);
+
+		subtract(&f, &b);
+	}
+	return f;
+}
