@@ -166,7 +166,7 @@ static void note_hop(struct book *b, struct route_health *r, unsigned hop,
 	if (!f.is_measured || (hop > 1 && r->way[hop - 2].rtt.samples == 0))
 		return;
 	l = claim_link(b, hop > 1 ? nodes->id[hop - 2] : ourselves, nodes->id[hop - 1]);
-	l->rtt_ns = MAX(f.rtt_ns, 1);
+	l->rtt_ns = MAX(f.usual_ns, 1);
 	l->seen_s = MAX(wall_s(now), 1);
 	l->is_dirty = true;
 }
@@ -195,8 +195,8 @@ bool book_put_node(struct book *b, const struct book_node *n, const struct now *
 	struct book_node *out;
 
 	if (!is_current(n->seen_s, now) || n->lost_ppm > PPM || n->excess_ns > RTT_WORST_NS ||
-	    n->level >= HEALTH_LEVEL_COUNT || n->failures > FAILURES_MAX ||
-	    n->up_ns > INT64_MAX || n->down_ns > INT64_MAX)
+	    n->level >= HEALTH_LEVEL_COUNT || n->failures > FAILURES_MAX || n->up_ns > INT64_MAX ||
+	    n->down_ns > INT64_MAX)
 		return false;
 	out = claim_node(b, n->id);
 	*out = *n;

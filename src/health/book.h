@@ -10,10 +10,10 @@
 #include "health/route_health.h"
 #include "util/rng.h"
 
-#define BOOK_LIFETIME_S   (30 * 24 * 3600)
-#define BOOK_HALF_S       600 /* in which a bad verdict loses half its weight */
-#define BOOK_NODES        4096
-#define BOOK_LINKS        8192
+#define BOOK_LIFETIME_S (30 * 24 * 3600)
+#define BOOK_HALF_S     600 /* in which a bad verdict loses half its weight */
+#define BOOK_NODES      4096
+#define BOOK_LINKS      8192
 
 struct book;
 
@@ -25,16 +25,16 @@ struct route_nodes {
 
 struct book_node {
 	uint8_t id[NODE_ID_LEN];
-	uint64_t seen_s;          /* when last noted; 0: free */
+	uint64_t seen_s; /* when last noted; 0: free */
 	uint64_t up_ns, down_ns;
-	uint64_t excess_ns;       /* delay it added above its usual */
+	uint64_t excess_ns; /* delay it added above its usual */
 	uint32_t lost_ppm;
-	uint32_t failures;        /* times it was red */
+	uint32_t failures; /* times it was red */
 	enum health_level level;
-	bool is_dirty;            /* not saved since */
+	bool is_dirty; /* not saved since */
 };
 
-/* The round trip between two neighbours on a route; from is all zeros for ourselves. */
+/* The usual round trip between two neighbours on a route; from is all zeros for ourselves. */
 struct book_link {
 	uint8_t from[NODE_ID_LEN], to[NODE_ID_LEN];
 	uint64_t seen_s; /* 0: free */

@@ -134,7 +134,9 @@ uint64_t rate_bps(const struct rate_estimate *r, const struct now *now)
 {
 	const uint64_t span_us = r->span_ns / NS_PER_US;
 
-	return span_us == 0 || since(r->at_ns, now) > RATE_OLD_NS ? 0 : r->bytes * 8 * (NS_PER_S / NS_PER_US) / span_us;
+	return span_us == 0 || since(r->at_ns, now) > RATE_OLD_NS
+		   ? 0
+		   : r->bytes * 8 * (NS_PER_S / NS_PER_US) / span_us;
 }
 
 /* ---- uptime ---- */

@@ -10,7 +10,7 @@
 #include "util/now.h"
 
 #define PPM           1000000u
-#define RTT_WORST_NS  (30 * NS_PER_S) /* as bad as none at all */
+#define RTT_WORST_NS  (30 * NS_PER_S)  /* as bad as none at all */
 #define RTT_HOLD_NS   (20 * NS_PER_MS) /* a hop's word in its own favour goes no further */
 #define RTT_FLOOR_NS  (300 * NS_PER_S) /* how long a shortest round trip stays the measure */
 #define SHARE_HALF_NS (2 * NS_PER_S)   /* in which evidence loses half its weight */

@@ -43,13 +43,14 @@ static uint64_t less(uint64_t a, uint64_t b)
 static void subtract(struct health_figures *f, const struct health_figures *before)
 {
 	f->rtt_ns = less(f->rtt_ns, before->rtt_ns);
+	f->usual_ns = less(f->usual_ns, before->usual_ns);
 	f->jitter_ns = less(f->jitter_ns, before->jitter_ns);
 	f->excess_ns = less(f->excess_ns, before->excess_ns);
 	f->lost_out_ppm = (uint32_t)less(f->lost_out_ppm, before->lost_out_ppm);
 	f->lost_in_ppm = (uint32_t)less(f->lost_in_ppm, before->lost_in_ppm);
 	f->lost_of = MIN(f->lost_of, before->lost_of); /* else it may have been lost before */
 	if (!before->is_measured)
-		f->excess_ns = 0; /* the same with delays */
+		f->excess_ns = 0;   /* the same with delays */
 	if (before->unanswered > 0) /* who cannot be reached cannot answer */
 		f->unanswered = 0;
 	f->marked_ppm = 0;
@@ -64,6 +65,7 @@ struct health_figures health_figures(const struct health *h, const struct health
 	    .is_measured = h->rtt.samples > 0,
 	    .rtt_ns = h->rtt.smooth_ns,
 	    .jitter_ns = h->rtt.var_ns,
+	    .usual_ns = rtt_floor_ns(&h->rtt),
 	    .excess_ns = less(rtt_recent_ns(&h->rtt), rtt_floor_ns(&h->rtt)),
 	    .lost_out_ppm = share_ppm(&h->lost_out, now, &of_out),
 	    .lost_in_ppm = share_ppm(&h->lost_in, now, &of_in),

@@ -27,7 +27,7 @@ struct health_traffic {
 	uint64_t span_ns;
 	uint64_t sent, sent_lost, sent_bytes;
 	uint64_t received, received_lost, received_bytes;
-	uint64_t marked;  /* of sent and received */
+	uint64_t marked; /* of sent and received */
 	bool is_limited; /* there was more to send than went through */
 };
 
@@ -40,8 +40,9 @@ void health_unanswered(struct health *h, uint64_t asked_ns, const struct now *no
 void health_traffic(struct health *h, const struct health_traffic *t, const struct now *now);
 
 struct health_figures {
-	bool is_measured;                     /* there was at least one round trip */
-	uint64_t rtt_ns, jitter_ns, excess_ns; /* excess: above the shortest of the last minutes */
+	bool is_measured; /* there was at least one round trip */
+	uint64_t rtt_ns, jitter_ns;
+	uint64_t usual_ns, excess_ns; /* the shortest of the last minutes, and what is above it */
 	uint32_t lost_out_ppm, lost_in_ppm;
 	uint64_t lost_of; /* cells or packets that the losses are shares of; few say little */
 	uint64_t out_bps, in_bps;

@@ -162,8 +162,9 @@ const char *verdict_why(const struct verdict *v, char out[static VERDICT_WHY_MAX
 			 n / NS_PER_MS, limit / NS_PER_MS);
 		break;
 	case HEALTH_THIN:
-		snprintf(out, VERDICT_WHY_MAX, "throughput %llu.%llu Mbit/s, limit %llu.%llu Mbit/s",
-			 n / 1000000, n / 100000 % 10, limit / 1000000, limit / 100000 % 10);
+		snprintf(out, VERDICT_WHY_MAX,
+			 "throughput %llu.%llu Mbit/s, limit %llu.%llu Mbit/s", n / 1000000,
+			 n / 100000 % 10, limit / 1000000, limit / 100000 % 10);
 		break;
 	}
 	return out;

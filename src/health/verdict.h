@@ -24,12 +24,12 @@ enum health_level {
 };
 
 /* In order of importance: the first of several that are equally bad is named. */
-#define HEALTH_CAUSES(X)              \
-	X(HEALTH_FINE, "fine")        \
-	X(HEALTH_SILENT, "silent")    \
-	X(HEALTH_LOSS, "loss")        \
-	X(HEALTH_DELAY, "delay")      \
-	X(HEALTH_THIN, "throughput")  \
+#define HEALTH_CAUSES(X)             \
+	X(HEALTH_FINE, "fine")       \
+	X(HEALTH_SILENT, "silent")   \
+	X(HEALTH_LOSS, "loss")       \
+	X(HEALTH_DELAY, "delay")     \
+	X(HEALTH_THIN, "throughput") \
 	X(HEALTH_MARKED, "congestion")
 
 enum health_cause {
@@ -55,12 +55,12 @@ extern const struct health_limits health_limits_default;
 
 struct verdict {
 	enum health_level level;
-	enum health_cause cause;   /* of that level */
-	uint64_t number, limit;    /* in the cause's unit: questions, ppm, ns, bit/s */
+	enum health_cause cause;    /* of that level */
+	uint64_t number, limit;     /* in the cause's unit: questions, ppm, ns, bit/s */
 	uint64_t since_ns;          /* when level last changed */
 	uint64_t healed_ns;         /* when it last got better; 0: never */
 	uint64_t worse_ns, fine_ns; /* since when the figures are worse; are well within; 0: not */
-	unsigned relapses;         /* it got worse again soon after it had got better */
+	unsigned relapses;          /* it got worse again soon after it had got better */
 };
 
 /* verdict_update: true when the level changed. */

@@ -53,8 +53,8 @@ static void test_rtt_hostile(void)
 	struct rtt_estimate r = {0};
 	const struct now now = clock_start();
 
-	CHECK_INT(rtt_sample_ns(100, 90, 0), RTT_WORST_NS);           /* from the future */
-	CHECK_INT(rtt_sample_ns(100, 100, 0), RTT_WORST_NS);          /* no time at all */
+	CHECK_INT(rtt_sample_ns(100, 90, 0), RTT_WORST_NS);            /* from the future */
+	CHECK_INT(rtt_sample_ns(100, 100, 0), RTT_WORST_NS);           /* no time at all */
 	CHECK_INT(rtt_sample_ns(0, NS_PER_S, NS_PER_S), RTT_WORST_NS); /* held longer than away */
 	CHECK_INT(rtt_sample_ns(0, NS_PER_S, UINT64_MAX), RTT_WORST_NS);
 	CHECK_INT(rtt_sample_ns(0, NS_PER_S, NS_PER_S / 2), NS_PER_S - RTT_HOLD_NS);

@@ -9,9 +9,8 @@ static void answer_all(struct route_health *r, uint64_t extra_ns, unsigned from_
 		       const struct now *now)
 {
 	for (unsigned hop = 1; hop <= r->hops; hop++)
-		route_health_echo(r, hop,
-				  (30 * hop - 10) * NS_PER_MS + (hop >= from_hop ? extra_ns : 0),
-				  now);
+		route_health_echo(
+		    r, hop, (30 * hop - 10) * NS_PER_MS + (hop >= from_hop ? extra_ns : 0), now);
 }
 
 static struct route_health healthy(struct now *now)

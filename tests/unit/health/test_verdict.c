@@ -48,15 +48,18 @@ static void test_causes(void)
 	    {{.lost_of = 100, .lost_out_ppm = 20000}, HEALTH_YELLOW, "loss 2.0 %, limit 2.0 %"},
 	    {{.lost_of = 100, .lost_in_ppm = 98500}, HEALTH_RED, "loss 9.8 %, limit 5.0 %"},
 	    {{.lost_of = 19, .lost_in_ppm = 98500}, HEALTH_GREEN, ""}, /* too few to tell */
-	    {{.is_measured = true, .excess_ns = 70 * NS_PER_MS}, HEALTH_YELLOW,
+	    {{.is_measured = true, .excess_ns = 70 * NS_PER_MS},
+	     HEALTH_YELLOW,
 	     "delay 70 ms above its usual, limit 60 ms"},
-	    {{.is_measured = true, .excess_ns = UINT64_MAX}, HEALTH_RED,
+	    {{.is_measured = true, .excess_ns = UINT64_MAX},
+	     HEALTH_RED,
 	     "delay 18446744073709 ms above its usual, limit 150 ms"},
 	    {{.limit_bps = 1000000}, HEALTH_RED, "throughput 1.0 Mbit/s, limit 2.0 Mbit/s"},
 	    {{.limit_bps = 3300000}, HEALTH_YELLOW, "throughput 3.3 Mbit/s, limit 5.0 Mbit/s"},
 	    {{.limit_bps = 0}, HEALTH_GREEN, ""}, /* was never the limit */
 	    {{.lost_of = 50, .marked_ppm = 400000}, HEALTH_RED, "congestion 40.0 %, limit 40.0 %"},
-	    {{.lost_of = 50, .lost_in_ppm = 60000, .unanswered = 3, .limit_bps = 1}, HEALTH_RED,
+	    {{.lost_of = 50, .lost_in_ppm = 60000, .unanswered = 3, .limit_bps = 1},
+	     HEALTH_RED,
 	     "3 questions unanswered"},
 	};
 
