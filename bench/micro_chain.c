@@ -216,7 +216,7 @@ static struct chain *chain_create(unsigned hops)
 {
 	struct chain *ch = xcalloc(1, sizeof(*ch));
 	struct path_spec spec;
-	uint32_t path;
+	uint32_t path, session;
 
 	ch->hops = hops;
 	ch->now = (struct now){.mono_ns = 1000 * NS_PER_S, .wall_ns = 1790000000 * NS_PER_S};
@@ -226,11 +226,13 @@ static struct chain *chain_create(unsigned hops)
 	spec = spec_of(ch);
 	path = engine_path_build(ch->party[0].engine, &spec, &ch->now);
 	expect(ch, EVENT_PATH_OPEN);
-	engine_session_open(ch->party[0].engine, path, &ch->now);
+	session = engine_session_open(ch->party[0].engine, path, &ch->now);
 	ch->grant = expect(ch, EVENT_SESSION_OPEN).grant;
-	engine_session_attach(ch->party[0].engine, path, &ch->now);
+	engine_session_attach(ch->party[0].engine, session, path, &ch->now);
 	expect(ch, EVENT_PATH_ATTACHED);
-	engine_session_use(ch->party[0].engine, path);
+	engine_session_use(ch->party[0].engine, session,
+			   &(struct path_use){.path = path, .weight = 1}, 1, &ch->now);
+	settle(ch);
 	return ch;
 }
 

@@ -89,7 +89,7 @@ static void drop_all(struct client *c, const struct now *now)
 static void session_end(struct client *c, const struct now *now)
 {
 	if (c->has_session)
-		engine_session_close(c->params.engine, now);
+		engine_session_close(c->params.engine, c->session, now);
 	c->has_session = false;
 	c->exit_failures = 0;
 	drop_all(c, now);
@@ -173,6 +173,9 @@ void client_on_event(struct client *c, const struct engine_event *ev, const stru
 	case EVENT_LINK_UP:
 	case EVENT_LINK_DOWN:
 	case EVENT_LINK_MESSAGE:
+	case EVENT_PATH_SUSPECT:
+	case EVENT_PATH_RECOVERED:
+	case EVENT_COUNTERS:
 		break;
 	case EVENT_PATH_OPEN:
 	case EVENT_PATH_FAILED:

@@ -43,6 +43,7 @@ enum route_state {
 struct client_route {
 	enum route_state state;
 	uint32_t path;
+	uint32_t session; /* while OPENING: the one asked for */
 	unsigned n;
 	struct client_hop hop[HOPS_MAX];
 	uint64_t due_ns; /* of the state: time-out, successor, end of draining */
@@ -69,6 +70,7 @@ struct client {
 	struct client_wish wish;
 
 	bool has_session;
+	uint32_t session; /* the engine's name of it */
 	struct session_grant grant;
 	uint8_t session_exit[NODE_ID_LEN];
 	bool session_is_new;    /* the owner has not been told yet */

@@ -115,10 +115,9 @@ bool route_start(struct client *c, bool keep_exit, const struct now *now)
 
 void route_drop(struct client *c, struct client_route *r, const struct now *now)
 {
-	if (c->active == r) {
+	if (c->active == r)
 		c->active = NULL;
-		engine_session_use(c->params.engine, 0);
-	}
+	engine_session_close(c->params.engine, r->session, now);
 	engine_path_close(c->params.engine, r->path, now);
 	r->state = ROUTE_FREE;
 }
@@ -165,10 +164,12 @@ static void fail(struct client *c, struct client_route *r, unsigned hop, const c
 
 static void ask(struct client *c, struct client_route *r, const struct now *now)
 {
-	if (r->state == ROUTE_OPENING)
-		engine_session_open(c->params.engine, r->path, now);
-	else
-		engine_session_attach(c->params.engine, r->path, now);
+	if (r->state == ROUTE_OPENING) {
+		engine_session_close(c->params.engine, r->session, now);
+		r->session = engine_session_open(c->params.engine, r->path, now);
+	} else {
+		engine_session_attach(c->params.engine, c->session, r->path, now);
+	}
 	r->due_ns = now->mono_ns + ask_timeout_ns(r);
 }
 
@@ -187,6 +188,10 @@ static void on_open(struct client *c, struct client_route *r, const struct engin
 static void on_session(struct client *c, struct client_route *r, const struct engine_event *ev,
 		       const struct now *now)
 {
+	if (c->has_session)
+		engine_session_close(c->params.engine, c->session, now);
+	c->session = ev->session;
+	r->session = 0;
 	c->has_session = c->session_is_new = true;
 	c->lost_ns = now->mono_ns; /* it has none yet */
 	c->grant = ev->grant;
@@ -204,7 +209,8 @@ static void on_attached(struct client *c, struct client_route *r, const struct n
 	const bool is_new = c->active == NULL;
 	char who[DESCRIPTOR_TEXT_MAX];
 
-	engine_session_use(c->params.engine, r->path);
+	engine_session_use(c->params.engine, c->session,
+			   &(struct path_use){.path = r->path, .weight = 1}, 1, now);
 	if (c->active != NULL && c->active != r)
 		enter(c->active, ROUTE_DRAINING, now->mono_ns + DRAIN_NS);
 	c->active = r;
@@ -233,6 +239,7 @@ static void on_attach_failed(struct client *c, struct client_route *r,
 	}
 	/* The exit has lost the session (a restart): a new one, on this very path. */
 	client_note(c, CLIENT_NOTE_ERROR, "the exit lost the session; open connections end");
+	engine_session_close(c->params.engine, c->session, now);
 	c->has_session = false;
 	client_set_state(c, CLIENT_CONNECTING, now,
 			 "the exit lost the session, asking for a new one");
@@ -292,6 +299,9 @@ void route_on_event(struct client *c, struct client_route *r, const struct engin
 	case EVENT_LINK_UP:
 	case EVENT_LINK_DOWN:
 	case EVENT_LINK_MESSAGE:
+	case EVENT_PATH_SUSPECT:
+	case EVENT_PATH_RECOVERED:
+	case EVENT_COUNTERS:
 		break;
 	}
 }

@@ -19,6 +19,8 @@ struct engine *engine_create(const struct engine_params *params)
 	e->rng = *params->rng;
 	e->world = params->world;
 	e->roles = params->roles;
+	e->flow_group = params->flow_group;
+	e->flow_group_ctx = params->flow_group_ctx;
 	e->max_circuits = params->max_circuits;
 	if (params->node_id != NULL)
 		memcpy(e->id, params->node_id, sizeof(e->id));
@@ -41,7 +43,7 @@ struct engine *engine_create(const struct engine_params *params)
 	list_init(&e->neighbours);
 	list_init(&e->link_events);
 	list_init(&e->paths);
-	e->tunnel = tunnel_create();
+	list_init(&e->sessions);
 	if (params->exit != NULL)
 		e->exit = exit_create(params->exit, &e->rng);
 	return e;
@@ -52,8 +54,8 @@ void engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	path_free_all(e);
+	session_free_all(e);
 	circuit_free_all(e);
-	tunnel_free(e->tunnel);
 	exit_free(e->exit);
 	list_for_each_safe (it, tmp, &e->neighbours)
 		free(container_of(it, struct neighbour, in_engine));

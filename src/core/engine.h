@@ -15,6 +15,7 @@
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
 
+#include "core/flow.h"
 #include "link/link.h"
 #include "onion/create.h"
 #include "util/dgram.h"
@@ -68,6 +69,10 @@ struct engine_params {
 	const char *aead; /* back-end name or NULL */
 	struct engine_world world;
 	const struct exit_params *exit; /* NULL: not an exit */
+	/* ISOLATE_APP: a number for each application, 0 when it is not known; asked once per new
+	 * flow.  NULL: never known. */
+	uint64_t (*flow_group)(void *ctx, const struct flow_key *key);
+	void *flow_group_ctx;
 };
 
 /* NULL when no AEAD back-end works.  Everything that params points to is borrowed for the engine's
@@ -119,7 +124,7 @@ void engine_hurry(struct engine *e, const struct now *now);
 void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static CELL_BODY_LEN],
 		      const struct now *now);
 
-/* ---- the client's circuits ("paths") and session ---- */
+/* ---- the client's circuits ("paths") and sessions ---- */
 
 struct path_spec {
 	unsigned n;
@@ -135,27 +140,73 @@ uint32_t engine_path_build(struct engine *e, const struct path_spec *spec, const
 void engine_path_close(struct engine *e, uint32_t path, const struct now *now);
 /* engine_path_echo(e, path, hop (1-based), now): answered by EVENT_ECHO. */
 void engine_path_echo(struct engine *e, uint32_t path, unsigned hop, const struct now *now);
+/* engine_path_counters: what the hop has forwarded on this path; answered by EVENT_COUNTERS. */
+void engine_path_counters(struct engine *e, uint32_t path, unsigned hop, const struct now *now);
 
-/* engine_session_open: a new session with the exit of this open path.  EVENT_SESSION_OPEN /
- * _FAILED. */
-void engine_session_open(struct engine *e, uint32_t path, const struct now *now);
-/* engine_session_attach: make the path one of the session's.  EVENT_PATH_ATTACHED / _ATTACH_FAILED.
+/*
+ * Sessions: each has its own inner addresses at one exit, outlives its paths and may have several
+ * at once.  A path is attached to at most one.
+ *
+ * engine_session_open(e, path, now): ask the exit of this open path for one.  Its id (never 0),
+ * carried by EVENT_SESSION_OPEN / _FAILED; 0 when there are too many or the path is not open.  An
+ * answer may be lost: the caller closes the session after a while, and opens another.
  */
-void engine_session_attach(struct engine *e, uint32_t path, const struct now *now);
-/* engine_session_use: packets leave through this attached path from now on (0: through none). */
-void engine_session_use(struct engine *e, uint32_t path);
+#define SESSIONS_MAX      16
+#define SESSION_PATHS_MAX ATTACH_PATHS_MAX
+
+uint32_t engine_session_open(struct engine *e, uint32_t path, const struct now *now);
+/* engine_session_attach: make the path one of the open session's, not used before
+ * engine_session_use says so.  EVENT_PATH_ATTACHED / _ATTACH_FAILED. */
+void engine_session_attach(struct engine *e, uint32_t session, uint32_t path,
+			   const struct now *now);
 /* engine_session_close: tell the exit, forget the session.  Paths stay. */
-void engine_session_close(struct engine *e, const struct now *now);
+void engine_session_close(struct engine *e, uint32_t session, const struct now *now);
+
+struct path_use {
+	uint32_t path;
+	uint8_t weight; /* 1..255: its share of the flows; 0: a backup */
+};
+
+/*
+ * engine_session_use(e, session, use, n, now): flows are pinned to carriers by weighted rendezvous,
+ * and stay there.  A carrier that turns suspect hands its flows to the other carriers or, when
+ * there are none, to the first backup that lives, in the order given.  Attached paths that are not
+ * named carry nothing.  Both directions follow.
+ */
+void engine_session_use(struct engine *e, uint32_t session, const struct path_use *use, size_t n,
+			const struct now *now);
+
+/* Which flows must share a path. */
+enum flow_isolation {
+	ISOLATE_OFF,         /* none: each for itself */
+	ISOLATE_DESTINATION, /* those to one address; the default */
+	ISOLATE_APP,         /* those for which engine_params.flow_group says the same */
+};
+
+struct session_options {
+	enum flow_isolation isolate;
+	bool duplicate; /* small packets of interactive flows go over two paths, both ways */
+};
+void engine_session_options(struct engine *e, uint32_t session, const struct session_options *o,
+			    const struct now *now);
 
 struct path_stats {
 	uint32_t path;
-	bool is_attached, is_active;
-	uint64_t srtt_ns;
+	uint32_t session; /* that it is attached to, or 0 */
+	bool is_attached;
+	bool is_active;              /* named by engine_session_use as a carrier */
+	bool is_suspect;             /* see EVENT_PATH_SUSPECT */
+	uint32_t flows;              /* pinned to it, with packets in the last minute */
+	uint64_t srtt_ns, rttvar_ns; /* RFC 6298, without the other end's delay; 0: not known */
 	uint64_t tx_cells, acked_cells, rx_cells;
+	uint64_t tx_bytes, rx_bytes;       /* of inner packets */
+	uint64_t tx_ce;                    /* of our cells: met congestion */
+	uint64_t tx_lost;                  /* of our cells: never acknowledged, later ones were */
+	uint64_t rx_lost;                  /* gaps in the exit's counters */
 	uint64_t proofs_ok, proofs_failed; /* PACK digests: the forward half of the path proof */
 	uint64_t bwd_ok, bwd_failed;       /* recomputed backward chains */
 	uint64_t bwd_last_ns;              /* mono time of the last good one */
-	uint64_t acked_last_ns, sent_last_ns;
+	uint64_t acked_last_ns, sent_last_ns, last_rx_ns; /* mono times, of session cells */
 	uint64_t unanswered_ns; /* since when cells wait for anything to come back; 0: none does */
 };
 bool engine_path_stats(const struct engine *e, uint32_t path, struct path_stats *out);
@@ -174,19 +225,26 @@ enum engine_event_type {
 	EVENT_SESSION_FAILED,
 	EVENT_PATH_ATTACHED,
 	EVENT_PATH_ATTACH_FAILED,
+	EVENT_PATH_SUSPECT,   /* nothing came back in time: its flows were moved at once */
+	EVENT_PATH_RECOVERED, /* a suspect path answers again; flows stay where they are */
+	EVENT_COUNTERS,
 };
 
 struct engine_event {
 	enum engine_event_type type;
-	uint32_t link; /* LINK_* */
-	uint32_t path; /* PATH_*, ECHO, SESSION_* */
+	uint32_t link;    /* LINK_* */
+	uint32_t path;    /* PATH_*, ECHO, COUNTERS, SESSION_* */
+	uint32_t session; /* SESSION_*, PATH_ATTACHED, _ATTACH_FAILED, _SUSPECT, _RECOVERED */
 	bool link_is_node;
-	unsigned hop;                /* PATH_FAILED, ECHO */
+	unsigned hop;                /* PATH_FAILED, ECHO, COUNTERS */
 	enum hop_status status;      /* PATH_FAILED */
 	enum control_status control; /* SESSION_FAILED, PATH_ATTACH_FAILED */
 	uint64_t rtt_ns; /* PATH_OPEN, ECHO; LINK_UP: the handshake's, 0 when the peer began it */
-	struct session_grant grant;  /* SESSION_OPEN */
-	uint8_t body[CELL_BODY_LEN]; /* LINK_MESSAGE */
+	uint64_t silent_ns;            /* PATH_SUSPECT: since the first unanswered cell */
+	uint32_t flows;                /* PATH_SUSPECT: moved */
+	uint64_t fwd_cells, bwd_cells; /* COUNTERS */
+	struct session_grant grant;    /* SESSION_OPEN */
+	uint8_t body[CELL_BODY_LEN];   /* LINK_MESSAGE */
 };
 
 /* engine_next_event: oldest first; false when there is none. */

@@ -15,7 +15,6 @@
 #include "util/map.h"
 
 struct exit_node;
-struct tunnel;
 /* A circuit that a session is attached to, at the exit. */
 struct exit_path {
 	struct spath sp;
@@ -133,7 +132,11 @@ struct engine {
 	struct list paths;
 	unsigned path_count;
 	uint32_t last_path_id;
-	struct tunnel *tunnel;
+	struct list sessions; /* the client's, newest first */
+	unsigned session_count;
+	uint32_t last_session_id;
+	uint64_t (*flow_group)(void *ctx, const struct flow_key *key);
+	void *flow_group_ctx;
 	struct exit_node *exit;
 
 	struct packer client_out, exit_out;
@@ -240,7 +243,8 @@ enum {
 struct path_asked {
 	uint64_t b1; /* counter under which the answer reaches us; 0: free */
 	uint64_t sent_ns;
-	uint8_t type; /* enum control_type */
+	uint32_t session; /* SESS_NEW, ATTACH: for whom */
+	uint8_t type;     /* enum control_type */
 	uint8_t hop;
 	uint8_t nonce[ECHO_NONCE_LEN];
 };
@@ -261,10 +265,13 @@ struct path {
 	struct path_asked asked[PATH_ASKED_MAX];
 	struct window window;
 	uint64_t window_bits[CIRCUIT_WINDOW_WORDS];
-	struct spath session;    /* valid when attached */
+	struct session *owner;   /* that it is attached to, or NULL */
+	uint8_t slot;            /* there */
+	bool is_used;            /* named by engine_session_use */
+	uint8_t weight, order;   /* as it said */
+	struct spath session;    /* valid with an owner */
 	struct spath *attaching; /* between ATTACH and ATTACHED */
 	struct outcell *open_cell;
-	bool is_attached;
 	uint64_t bwd_ok, bwd_failed, bwd_last_ns;
 	struct list in_engine;
 };
@@ -280,19 +287,33 @@ struct path_cell {
 };
 void path_backward(struct engine *e, const struct path_cell *cells, size_t n,
 		   const struct now *now);
-/* Ask hop a control question; body follows the head. */
-bool path_ask(struct engine *e, struct path *p, unsigned hop, enum control_type type,
-	      const uint8_t *body, size_t len, const uint8_t *nonce, const struct now *now);
+/* Ask hop a control question, maybe for a session; body follows the head. */
+bool path_ask(struct engine *e, struct path *p, unsigned hop, const struct session *s,
+	      enum control_type type, const uint8_t *body, size_t len, const uint8_t *nonce,
+	      const struct now *now);
 void path_neighbour_up(struct engine *e, struct neighbour *nb, const struct now *now);
 void path_neighbour_dead(struct engine *e, struct neighbour *nb);
 void path_free_all(struct engine *e);
-/* ---- tunnel.c: the client's session ---- */
-struct tunnel *tunnel_create(void);
-void tunnel_free(struct tunnel *t);
-bool tunnel_is_active(const struct engine *e, const struct path *p);
-void tunnel_path_gone(struct engine *e, struct path *p);
-void tunnel_on_answer(struct engine *e, struct path *p, uint8_t type, enum control_status status,
-		      const uint8_t *body, size_t len, const struct now *now);
+/* ---- session.c: the client's sessions ---- */
+struct session {
+	uint32_t id;
+	bool is_open;
+	struct noise_hs opening; /* SESS_NEW under way ... */
+	uint32_t opening_on;     /* ... on this path, or 0 */
+	uint8_t root[KEY_LEN];
+	struct session_grant grant;
+	uint32_t last_path_id;
+	struct session_options options;
+	struct path *path[SESSION_PATHS_MAX]; /* attached, by slot; NULL: free */
+	struct list in_engine;
+};
+
+struct session *session_by_id(const struct engine *e, uint32_t id);
+void session_path_gone(struct engine *e, struct path *p);
+void session_on_answer(struct engine *e, struct path *p, uint32_t session, uint8_t type,
+		       enum control_status status, const uint8_t *body, size_t len);
+void session_free_all(struct engine *e);
+/* ---- tunnel.c: packets of the client's sessions ---- */
 void tunnel_deliver(struct engine *e, const struct incell *cells, size_t n, const struct now *now);
 void tunnel_tick(struct engine *e, const struct now *now);
 uint64_t tunnel_deadline(const struct engine *e);

@@ -9,7 +9,6 @@
 #include "util/xalloc.h"
 
 enum {
-	SESSION_PATHS_MAX = ATTACH_PATHS_MAX,
 	SESSION_LIFETIME_S = 24 * 3600,
 	HOST_FIRST = 2,    /* .0 is the network, .1 the exit itself */
 	V6_HOST_BITS = 20, /* when there is no IPv4 pool to say how many hosts there are */

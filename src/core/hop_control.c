@@ -21,6 +21,16 @@ static void echo(struct engine *e, struct circuit *c, uint64_t reply_seq, const 
 	relay_answer(e, c, reply_seq, text, n);
 }
 
+static void counters(struct engine *e, struct circuit *c, uint64_t reply_seq)
+{
+	uint8_t text[CONTROL_ANSWER_HEAD_LEN + 16];
+	const struct counters_answer a = {.fwd_cells = c->fwd_cells, .bwd_cells = c->bwd_cells};
+	size_t n = control_put_answer_head(text, CONTROL_COUNTERS, CONTROL_OK);
+
+	n += counters_answer_encode(&a, text + n);
+	relay_answer(e, c, reply_seq, text, n);
+}
+
 void hop_control(struct engine *e, struct circuit *c, const uint8_t *payload, size_t len,
 		 const struct now *now)
 {
@@ -36,6 +46,9 @@ void hop_control(struct engine *e, struct circuit *c, const uint8_t *payload, si
 	switch (type) {
 	case CONTROL_ECHO:
 		echo(e, c, reply_seq, body, len, now);
+		break;
+	case CONTROL_COUNTERS:
+		counters(e, c, reply_seq);
 		break;
 	case CONTROL_SESS_NEW:
 	case CONTROL_ATTACH:

@@ -52,7 +52,7 @@ static void create_drop(struct path *p)
 
 static void path_free(struct engine *e, struct path *p)
 {
-	tunnel_path_gone(e, p);
+	session_path_gone(e, p);
 	create_drop(p);
 	if (p->circ_id != 0)
 		map_del(&e->paths_by_end, end_key(p->entry->link, p->circ_id));
@@ -222,8 +222,9 @@ static struct path_asked *asked_slot(struct path *p)
 	return oldest; /* never answered: lost */
 }
 
-bool path_ask(struct engine *e, struct path *p, unsigned hop, enum control_type type,
-	      const uint8_t *body, size_t len, const uint8_t *nonce, const struct now *now)
+bool path_ask(struct engine *e, struct path *p, unsigned hop, const struct session *s,
+	      enum control_type type, const uint8_t *body, size_t len, const uint8_t *nonce,
+	      const struct now *now)
 {
 	struct egress_slot slot;
 	struct path_asked *a;
@@ -240,6 +241,7 @@ bool path_ask(struct engine *e, struct path *p, unsigned hop, enum control_type 
 	a = asked_slot(p);
 	*a = (struct path_asked){.b1 = p->reply_next++,
 				 .sent_ns = now->mono_ns,
+				 .session = s != NULL ? s->id : 0,
 				 .type = (uint8_t)type,
 				 .hop = (uint8_t)hop};
 	if (nonce != NULL)
@@ -248,7 +250,8 @@ bool path_ask(struct engine *e, struct path *p, unsigned hop, enum control_type 
 	memset(text, 0, CELL_BODY_LEN);
 	text[0] = OP_CONTROL;
 	control_put_head(text + ONION_OP_LEN, type, counter_from(p, hop, a->b1));
-	memcpy(text + ONION_OP_LEN + CONTROL_HEAD_LEN, body, len);
+	if (len > 0)
+		memcpy(text + ONION_OP_LEN + CONTROL_HEAD_LEN, body, len);
 	seq = p->seq_next++;
 	onion_seal(e->aead, p->keys, hop, &slot.cell, &seq, 1);
 	egress_commit(
@@ -265,7 +268,7 @@ void engine_path_echo(struct engine *e, uint32_t id, unsigned hop, const struct 
 	if (p == NULL)
 		return;
 	rng_fill(&e->rng, nonce, sizeof(nonce));
-	path_ask(e, p, hop, CONTROL_ECHO, nonce, sizeof(nonce), nonce, now);
+	path_ask(e, p, hop, NULL, CONTROL_ECHO, nonce, sizeof(nonce), nonce, now);
 	engine_finish(e, now);
 }
 
@@ -288,6 +291,33 @@ static void echo_answered(struct engine *e, struct path *p, const struct path_as
 	ev->rtt_ns = hold_ns < rtt_ns ? rtt_ns - hold_ns : rtt_ns;
 }
 
+void engine_path_counters(struct engine *e, uint32_t id, unsigned hop, const struct now *now)
+{
+	struct path *p = path_by_id(e, id);
+
+	if (p == NULL)
+		return;
+	path_ask(e, p, hop, NULL, CONTROL_COUNTERS, NULL, 0, NULL, now);
+	engine_finish(e, now);
+}
+
+static void counters_answered(struct engine *e, const struct path *p, const struct path_asked *a,
+			      const uint8_t *body, size_t len)
+{
+	struct counters_answer answer;
+	struct engine_event *ev;
+
+	if (counters_answer_decode(&answer, body, len) != 0) {
+		engine_drop(e, DROP_CONTROL);
+		return;
+	}
+	ev = engine_event(e, EVENT_COUNTERS);
+	ev->path = p->id;
+	ev->hop = a->hop;
+	ev->fwd_cells = answer.fwd_cells;
+	ev->bwd_cells = answer.bwd_cells;
+}
+
 static void answered(struct engine *e, struct path *p, struct path_asked *slot, const uint8_t *text,
 		     const struct now *now)
 {
@@ -304,8 +334,10 @@ static void answered(struct engine *e, struct path *p, struct path_asked *slot, 
 	}
 	if (type == CONTROL_ECHO)
 		echo_answered(e, p, &a, body, len, now);
+	else if (type == CONTROL_COUNTERS)
+		counters_answered(e, p, &a, body, len);
 	else
-		tunnel_on_answer(e, p, type, status, body, len, now);
+		session_on_answer(e, p, a.session, type, status, body, len);
 }
 
 /* ---- backward cells ---- */
@@ -351,7 +383,7 @@ static void verified(struct engine *e, const struct path_cell *c, struct path_as
 		return;
 	}
 	window_set(&p->window, p->window_bits, CIRCUIT_WINDOW_WORDS, c->header.seq);
-	if (!p->is_attached) {
+	if (p->owner == NULL) {
 		engine_drop(e, DROP_SESSION);
 		return;
 	}
@@ -430,15 +462,17 @@ bool engine_path_stats(const struct engine *e, uint32_t id, struct path_stats *o
 		return false;
 	*out = (struct path_stats){
 	    .path = id,
-	    .is_attached = p->is_attached,
+	    .is_attached = p->owner != NULL,
 	    .bwd_ok = p->bwd_ok,
 	    .bwd_failed = p->bwd_failed,
 	    .bwd_last_ns = p->bwd_last_ns,
 	};
-	if (p->is_attached) {
+	if (p->owner != NULL) {
 		const struct spath *sp = &p->session;
 
-		out->is_active = tunnel_is_active(e, p);
+		out->session = p->owner->id;
+		out->is_active = p->is_used && p->weight > 0;
+		out->rttvar_ns = sp->rttvar_ns;
 		out->srtt_ns = sp->srtt_ns;
 		out->tx_cells = sp->sent_total;
 		out->acked_cells = sp->acked_total;

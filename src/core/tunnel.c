@@ -1,258 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * The client's session: keys with the exit that outlive circuits, the inner addresses, and the
- * packets of the client's TUN on their way out and back.
- */
+/* The packets of the client's TUN on their way out and back, over the paths of its sessions. */
 #include "core/engine_int.h"
-
-#include "util/xalloc.h"
-
-struct tunnel {
-	struct noise_hs opening; /* SESS_NEW under way on opening_path */
-	uint32_t opening_path;
-	bool is_open;
-	uint8_t root[KEY_LEN];
-	struct session_grant grant;
-	uint32_t last_path_id;
-	struct path *active;
-};
-
-struct tunnel *tunnel_create(void)
-{
-	return xcalloc(1, sizeof(struct tunnel));
-}
-
-void tunnel_free(struct tunnel *t)
-{
-	if (t == NULL)
-		return;
-	secret_wipe(t, sizeof(*t));
-	free(t);
-}
-
-static void spath_drop(struct spath *sp)
-{
-	free(sp->sent);
-	spath_wipe(sp);
-}
-
-static void attaching_drop(struct path *p)
-{
-	if (p->attaching == NULL)
-		return;
-	spath_drop(p->attaching);
-	free(p->attaching);
-	p->attaching = NULL;
-}
-
-static void detach(struct tunnel *t, struct path *p)
-{
-	attaching_drop(p);
-	if (p->is_attached)
-		spath_drop(&p->session);
-	p->is_attached = false;
-	if (t->active == p)
-		t->active = NULL;
-}
-
-void tunnel_path_gone(struct engine *e, struct path *p)
-{
-	detach(e->tunnel, p);
-	if (e->tunnel->opening_path == p->id) {
-		noise_hs_wipe(&e->tunnel->opening);
-		e->tunnel->opening_path = 0;
-	}
-}
-
-bool tunnel_is_active(const struct engine *e, const struct path *p)
-{
-	return e->tunnel->active == p;
-}
-
-/* ---- opening, attaching, closing ---- */
-
-void engine_session_open(struct engine *e, uint32_t id, const struct now *now)
-{
-	static const char label[] = "macromesh/1 session";
-	uint8_t prologue[sizeof(label) - 1 + NODE_ID_LEN + HASH_LEN];
-	uint8_t payload[SESS_NEW_PAYLOAD_LEN] = {PROTOCOL_VERSION};
-	uint8_t msg[SESS_NEW_MSG_LEN];
-	struct tunnel *t = e->tunnel;
-	struct path *p = path_by_id(e, id);
-
-	if (p == NULL || p->state != PATH_OPEN)
-		return;
-	memcpy(prologue, label, sizeof(label) - 1);
-	memcpy(prologue + sizeof(label) - 1, p->spec.hop[p->n - 1].id, NODE_ID_LEN);
-	memcpy(prologue + sizeof(label) - 1 + NODE_ID_LEN, p->keys[p->n - 1].h, HASH_LEN);
-	noise_nk_start(&t->opening, NOISE_INITIATOR, NULL, p->spec.exit_session_key, prologue,
-		       sizeof(prologue));
-	if (noise_nk_write1(&t->opening, &e->rng, payload, sizeof(payload), msg) != 0)
-		return; /* a degenerate key: the caller's timer ends it */
-	t->opening_path = id;
-	path_ask(e, p, p->n, CONTROL_SESS_NEW, msg, sizeof(msg), NULL, now);
-	engine_finish(e, now);
-}
-
-static void session_failed(struct engine *e, struct path *p, enum control_status status)
-{
-	struct engine_event *ev = engine_event(e, EVENT_SESSION_FAILED);
-
-	ev->path = p->id;
-	ev->control = status;
-	noise_hs_wipe(&e->tunnel->opening);
-	e->tunnel->opening_path = 0;
-}
-
-static void on_session(struct engine *e, struct path *p, enum control_status status,
-		       const uint8_t *body)
-{
-	struct tunnel *t = e->tunnel;
-	uint8_t granted[SESS_GRANT_LEN];
-	struct session_grant grant;
-	struct engine_event *ev;
-	struct noise_hs hs;
-
-	if (t->opening_path != p->id) {
-		engine_drop(e, DROP_CONTROL);
-		return;
-	}
-	if (status != CONTROL_OK) {
-		session_failed(e, p, status);
-		return;
-	}
-	/* On a copy: this may be the answer to an earlier request, and ours still to come. */
-	hs = t->opening;
-	if (noise_nk_read2(&hs, body, sizeof(granted), granted) != 0 ||
-	    session_grant_decode(&grant, granted, sizeof(granted)) != 0) {
-		engine_drop(e, DROP_CONTROL);
-		noise_hs_wipe(&hs);
-		return;
-	}
-	list_for_each (it, &e->paths) /* what the last session had */
-		detach(t, container_of(it, struct path, in_engine));
-	hkdf_expand(t->root, sizeof(t->root), hs.sym.ck, "macromesh/1 root", hs.sym.h, HASH_LEN);
-	noise_hs_wipe(&hs);
-	noise_hs_wipe(&t->opening);
-	t->opening_path = 0;
-	t->grant = grant;
-	t->is_open = true;
-	ev = engine_event(e, EVENT_SESSION_OPEN);
-	ev->path = p->id;
-	ev->grant = grant;
-}
-
-void engine_session_attach(struct engine *e, uint32_t id, const struct now *now)
-{
-	struct tunnel *t = e->tunnel;
-	struct path *p = path_by_id(e, id);
-	struct attach a = {.weight = 1};
-	uint8_t body[64];
-	size_t len;
-
-	if (p == NULL || p->state != PATH_OPEN || !t->is_open)
-		return;
-	attaching_drop(p);
-	p->attaching = xcalloc(1, sizeof(*p->attaching));
-	spath_init(p->attaching, SPATH_CLIENT, t->root, p->keys[p->n - 1].exporter,
-		   ++t->last_path_id, xcalloc(SPATH_SENT_MAX, sizeof(struct spath_sent)));
-	memcpy(a.sid, t->grant.sid, sizeof(a.sid));
-	a.path_id = p->attaching->path_id;
-	spath_binder(p->attaching, p->keys[p->n - 1].h, a.flags, a.weight, a.binder);
-	len = attach_encode(&a, body);
-	path_ask(e, p, p->n, CONTROL_ATTACH, body, len, NULL, now);
-	engine_finish(e, now);
-}
-
-/* Every path that the exit lists must be one that we attached, now or before. */
-static bool knows_all_paths(const struct tunnel *t, const struct attached *a)
-{
-	for (unsigned i = 0; i < a->count; i++)
-		if (a->path_id[i] == 0 || a->path_id[i] > t->last_path_id)
-			return false;
-	return true;
-}
-
-static void on_attached(struct engine *e, struct path *p, enum control_status status,
-			const uint8_t *body, size_t len)
-{
-	struct engine_event *ev;
-	struct attached a;
-	uint8_t mac[MAC_LEN];
-
-	if (p->attaching == NULL) {
-		engine_drop(e, DROP_CONTROL);
-		return;
-	}
-	if (status == CONTROL_OK) {
-		if (attached_decode(&a, body, len) != 0) {
-			engine_drop(e, DROP_CONTROL);
-			return;
-		}
-		spath_attached_mac(p->attaching, a.path_id, a.count, mac);
-		if (!secret_equal(mac, a.mac, sizeof(mac))) {
-			engine_drop(e, DROP_CONTROL); /* of an earlier request, or forged */
-			return;
-		}
-		if (!knows_all_paths(e->tunnel, &a))
-			status = CONTROL_AUTH;
-	}
-	ev = engine_event(e, status == CONTROL_OK ? EVENT_PATH_ATTACHED : EVENT_PATH_ATTACH_FAILED);
-	ev->path = p->id;
-	ev->control = status;
-	if (status != CONTROL_OK) {
-		attaching_drop(p);
-		return;
-	}
-	if (p->is_attached)
-		spath_drop(&p->session);
-	p->session = *p->attaching;
-	p->is_attached = true;
-	secret_wipe(p->attaching, sizeof(*p->attaching));
-	free(p->attaching);
-	p->attaching = NULL;
-}
-
-void tunnel_on_answer(struct engine *e, struct path *p, uint8_t type, enum control_status status,
-		      const uint8_t *body, size_t len, const struct now *now)
-{
-	(void)now;
-	if (type == CONTROL_SESS_NEW)
-		on_session(e, p, status, body);
-	else if (type == CONTROL_ATTACH)
-		on_attached(e, p, status, body, len);
-}
-
-void engine_session_use(struct engine *e, uint32_t id)
-{
-	struct path *p = path_by_id(e, id);
-
-	e->tunnel->active = p != NULL && p->is_attached ? p : NULL;
-}
-
-void engine_session_close(struct engine *e, const struct now *now)
-{
-	struct tunnel *t = e->tunnel;
-
-	/* Any attached path carries the farewell; only the session's owner has its binding key. */
-	list_for_each (it, &e->paths) {
-		struct path *p = container_of(it, struct path, in_engine);
-
-		if (t->is_open && p->is_attached) {
-			uint8_t body[SESSION_ID_LEN + MAC_LEN];
-
-			memcpy(body, t->grant.sid, SESSION_ID_LEN);
-			spath_attached_mac(&p->session, &p->session.path_id, 1,
-					   body + SESSION_ID_LEN);
-			path_ask(e, p, p->n, CONTROL_SESS_CLOSE, body, sizeof(body), NULL, now);
-			t->is_open = false;
-		}
-	}
-	list_for_each (it, &e->paths)
-		detach(t, container_of(it, struct path, in_engine));
-	secret_wipe(t, sizeof(*t));
-	engine_finish(e, now);
-}
 
 /* ---- packets out ---- */
 
@@ -325,7 +73,7 @@ static struct outcell *cell_for(struct engine *e, struct path *p, size_t len, co
 
 static void add_pack(struct engine *e, struct path *p, const struct now *now)
 {
-	while (p->is_attached && spath_has_pack(&p->session, now)) {
+	while (p->owner != NULL && spath_has_pack(&p->session, now)) {
 		struct outcell *c = cell_for(e, p, PACK_LEN(PACK_RANGES_MAX), now);
 
 		if (c == NULL) {
@@ -336,12 +84,59 @@ static void add_pack(struct engine *e, struct path *p, const struct now *now)
 	}
 }
 
+/* Whose granted address is the packet's source; the newest session's, if there are several. */
+static enum drop session_of(const struct engine *e, const struct packet *pkt, struct session **out)
+{
+	static const uint8_t nowhere[16];
+	const bool is_v4 = pkt->head_len >= 20 && pkt->head[0] >> 4 == 4;
+	const size_t len = is_v4 ? 4 : 16;
+	const uint8_t *src = pkt->head + (is_v4 ? 12 : 8);
+
+	if (!is_v4 && (pkt->head_len < 40 || pkt->head[0] >> 4 != 6))
+		return DROP_PACKET;
+	list_for_each (it, &e->sessions) {
+		struct session *s = container_of(it, struct session, in_engine);
+
+		const uint8_t *granted = is_v4 ? s->grant.v4 : s->grant.v6;
+
+		if (s->is_open && memcmp(src, granted, len) == 0 &&
+		    memcmp(src, nowhere, len) != 0) {
+			*out = s;
+			return DROP_NONE;
+		}
+	}
+	return DROP_SOURCE;
+}
+
+/* The path that carries the session now: its first carrier, else its first backup. */
+static struct path *path_for(const struct session *s)
+{
+	struct path *best = NULL;
+
+	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++) {
+		struct path *p = s->path[i];
+
+		if (p == NULL || !p->is_used)
+			continue;
+		if (best == NULL || (p->weight > 0) > (best->weight > 0) ||
+		    ((p->weight > 0) == (best->weight > 0) && p->order < best->order))
+			best = p;
+	}
+	return best;
+}
+
 static enum drop add_packet(struct engine *e, const struct packet *pkt, const struct now *now)
 {
 	const size_t len = (size_t)pkt->head_len + pkt->body_len;
-	struct path *p = e->tunnel->active;
+	struct session *s = NULL;
 	struct outcell *c;
+	struct path *p;
+	enum drop d;
 
+	d = session_of(e, pkt, &s);
+	if (d != DROP_NONE)
+		return d;
+	p = path_for(s);
 	if (p == NULL)
 		return DROP_NO_ROUTE;
 	if (len > (size_t)INNER_MTU(p->n))
@@ -364,10 +159,42 @@ void engine_recv_client(struct engine *e, const struct packet *pkts, size_t n,
 		if (d != DROP_NONE)
 			engine_drop(e, d);
 	}
-	if (e->tunnel->active != NULL)
-		add_pack(e, e->tunnel->active, now);
+	list_for_each (it, &e->paths)
+		add_pack(e, container_of(it, struct path, in_engine), now);
 	flush(e, now);
 	engine_finish(e, now);
+}
+
+void engine_session_use(struct engine *e, uint32_t session, const struct path_use *use, size_t n,
+			const struct now *now)
+{
+	struct session *s = session_by_id(e, session);
+
+	(void)now;
+	if (s == NULL)
+		return;
+	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
+		if (s->path[i] != NULL)
+			s->path[i]->is_used = false;
+	for (size_t i = 0; i < n; i++) {
+		struct path *p = path_by_id(e, use[i].path);
+
+		if (p == NULL || p->owner != s)
+			continue;
+		p->is_used = true;
+		p->weight = use[i].weight;
+		p->order = (uint8_t)MIN(i, UINT8_MAX);
+	}
+}
+
+void engine_session_options(struct engine *e, uint32_t session, const struct session_options *o,
+			    const struct now *now)
+{
+	struct session *s = session_by_id(e, session);
+
+	(void)now;
+	if (s != NULL)
+		s->options = *o;
 }
 
 void tunnel_tick(struct engine *e, const struct now *now)
@@ -384,7 +211,7 @@ uint64_t tunnel_deadline(const struct engine *e)
 	list_for_each (it, &e->paths) {
 		const struct path *p = container_of(it, struct path, in_engine);
 
-		if (p->is_attached)
+		if (p->owner != NULL)
 			due = MIN(due, p->session.pack_due_ns);
 	}
 	return due;
@@ -395,10 +222,10 @@ uint64_t tunnel_deadline(const struct engine *e)
 static enum drop take_packet(struct engine *e, void *owner, const uint8_t *p, size_t len,
 			     uint8_t flags, const struct now *now)
 {
-	const struct session_grant *g = &e->tunnel->grant;
+	const struct path *path = owner;
+	const struct session_grant *g = &path->owner->grant;
 	struct inner_addrs a;
 
-	(void)owner;
 	(void)now;
 	if (!inner_parse(p, len, &a))
 		return DROP_PACKET;

@@ -59,6 +59,22 @@ int echo_answer_decode(struct echo_answer *a, const uint8_t *in, size_t len)
 	return 0;
 }
 
+size_t counters_answer_encode(const struct counters_answer *a, uint8_t *out)
+{
+	put_le48(out, a->fwd_cells);
+	put_le48(out + 6, a->bwd_cells);
+	return 12;
+}
+
+int counters_answer_decode(struct counters_answer *a, const uint8_t *in, size_t len)
+{
+	if (len < 12)
+		return -EINVAL;
+	a->fwd_cells = get_le48(in);
+	a->bwd_cells = get_le48(in + 6);
+	return 0;
+}
+
 size_t session_grant_encode(const struct session_grant *g, uint8_t out[static SESS_GRANT_LEN])
 {
 	struct writer w = wr_init(out, SESS_GRANT_LEN);

@@ -13,6 +13,7 @@
 
 enum control_type {
 	CONTROL_ECHO = 1,
+	CONTROL_COUNTERS = 2,
 	CONTROL_SESS_NEW = 6,
 	CONTROL_ATTACH = 7,
 	CONTROL_SESS_CLOSE = 8,
@@ -41,6 +42,11 @@ enum {
 struct echo_answer {
 	uint8_t nonce[ECHO_NONCE_LEN];
 	uint32_t hold_us; /* from the request's arrival to the answer's departure */
+};
+
+/* Cells that the hop forwarded on this circuit, or ended there. */
+struct counters_answer {
+	uint64_t fwd_cells, bwd_cells; /* 48 bits */
 };
 
 /* What the exit grants with a session: sid 16, v4 4, v6 16, dns_v4 4, dns_v6 16, lifetime_s u32,
@@ -81,6 +87,8 @@ MUST_USE int control_get_answer_head(const uint8_t *p, size_t len, uint8_t *type
 
 size_t echo_answer_encode(const struct echo_answer *a, uint8_t *out);
 MUST_USE int echo_answer_decode(struct echo_answer *a, const uint8_t *in, size_t len);
+size_t counters_answer_encode(const struct counters_answer *a, uint8_t *out);
+MUST_USE int counters_answer_decode(struct counters_answer *a, const uint8_t *in, size_t len);
 size_t session_grant_encode(const struct session_grant *g, uint8_t out[static SESS_GRANT_LEN]);
 MUST_USE int session_grant_decode(struct session_grant *g, const uint8_t *in, size_t len);
 size_t attach_encode(const struct attach *a, uint8_t *out);

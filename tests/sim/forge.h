@@ -4,6 +4,7 @@
 #define TESTS_SIM_FORGE_H
 
 #include "core/engine_int.h"
+#include "tests/sim/sim.h"
 
 static inline struct circuit *forge_first_circuit(struct engine *e)
 {
@@ -14,6 +15,16 @@ static inline struct circuit *forge_first_circuit(struct engine *e)
 			return c;
 	}
 	return NULL;
+}
+
+/* A client that sends from another inner address than the one that its session was granted. */
+static inline void forge_address(struct sim_node *client, uint8_t xor)
+{
+	struct session_grant *g = &client->last[EVENT_SESSION_OPEN].grant;
+
+	g->v4[3] ^= xor;
+	memcpy(session_by_id(client->engine, client->last[EVENT_SESSION_OPEN].session)->grant.v4,
+	       g->v4, 4);
 }
 
 /* Any text (op and arg included) for hop m of the path. */
@@ -50,7 +61,7 @@ static inline bool forge_client_text(struct engine *e, uint32_t id, const uint8_
 	struct aead_job job;
 	size_t area;
 
-	if (p == NULL || !p->is_attached)
+	if (p == NULL || p->owner == NULL)
 		return false;
 	area = (size_t)FORWARD_AREA(p->n);
 	text[1] = (uint8_t)(p->n - 1);

@@ -592,7 +592,8 @@ static bool attach(struct sim *s, struct sim_node *client, uint32_t path)
 {
 	const unsigned before = client->seen[EVENT_PATH_ATTACHED];
 
-	engine_session_attach(client->engine, path, &s->now);
+	engine_session_attach(client->engine, client->last[EVENT_SESSION_OPEN].session, path,
+			      &s->now);
 	return wait_for(s, client, EVENT_PATH_ATTACHED, before);
 }
 
@@ -600,6 +601,15 @@ bool sim_attach(struct sim *s, struct sim_node *client, const unsigned *hops, un
 		uint32_t *path)
 {
 	return build(s, client, hops, n, path) && attach(s, client, *path);
+}
+
+void sim_use(struct sim *s, struct sim_node *client, uint32_t path)
+{
+	const struct path_use use = {.path = path, .weight = 1};
+
+	engine_session_use(client->engine, client->last[EVENT_SESSION_OPEN].session, &use, 1,
+			   &s->now);
+	sim_pump(s, client);
 }
 
 bool sim_connect(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
@@ -613,6 +623,6 @@ bool sim_connect(struct sim *s, struct sim_node *client, const unsigned *hops, u
 	engine_session_open(client->engine, *path, &s->now);
 	if (!wait_for(s, client, EVENT_SESSION_OPEN, before) || !attach(s, client, *path))
 		return false;
-	engine_session_use(client->engine, *path);
+	sim_use(s, client, *path);
 	return true;
 }

@@ -41,9 +41,9 @@ struct sim_node {
 	void (*on_tick)(struct sim_node *n, const struct now *now, void *ctx);
 	uint64_t (*deadline)(struct sim_node *n, const struct now *now, void *ctx);
 	void *ctx;
-	struct engine_event last[16]; /* the last one of each type */
-	unsigned seen[16];
-	uint64_t last_at_ns[16];
+	struct engine_event last[24]; /* the last one of each type */
+	unsigned seen[24];
+	uint64_t last_at_ns[24];
 	uint8_t sent_sizes_wrong; /* datagrams that were neither a cell nor a cookie */
 	uint64_t datagrams;
 };
@@ -100,9 +100,12 @@ struct path_spec sim_spec(struct sim *s, const unsigned *hops, unsigned n);
  */
 bool sim_connect(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
 		 uint32_t *path);
-/* Build one more path and attach it to the session. */
+/* Build one more path and attach it to the session that was opened last. */
 bool sim_attach(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
 		uint32_t *path);
+
+/* That session goes over this path only from now on. */
+void sim_use(struct sim *s, struct sim_node *client, uint32_t path);
 
 /*
  * sim_send(s, client, len, tag): one UDP packet to the echo origin behind the exit, filled from

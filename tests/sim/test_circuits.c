@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Circuits and sessions of real engines over simulated wires: building, data, failure, rotation. */
 #include "tests/lib/test.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/forge.h"
 
 static const unsigned route[HOPS_MAX] = {0, 1, 2, 3, 4};
 
@@ -108,6 +108,69 @@ static void test_echo_reaches_each_hop(void)
 	sim_free(s);
 }
 
+static void test_hops_tell_their_counters(void)
+{
+	struct sim *s = make(21, (struct sim_wire){.delay_ns = NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	const struct engine_event *ev = &c->last[EVENT_COUNTERS];
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, 3, &path));
+	for (unsigned hop = 1; hop <= 3; hop++) {
+		struct now now;
+
+		send_many(s, c, 100, 1200);
+		now = sim_now(s);
+		engine_path_counters(c->engine, path, hop, &now);
+		sim_pump(s, c);
+		sim_run(s, NS_PER_S);
+		CHECK_INT(c->seen[EVENT_COUNTERS], hop);
+		CHECK_INT(ev->hop, hop);
+		CHECK_INT(ev->path, path);
+		CHECK(ev->fwd_cells >= 100 * hop && ev->fwd_cells < 120 * hop);
+		CHECK(ev->bwd_cells >= 100 * hop && ev->bwd_cells < 120 * hop);
+	}
+	sim_free(s);
+}
+
+/* Two exits at once: a packet's source says which. */
+static void test_two_sessions(void)
+{
+	static const unsigned other[] = {0, 1, 3};
+	struct sim *s = make(22, (struct sim_wire){.delay_ns = NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	struct engine_event first, second;
+	struct path_stats ps;
+	uint32_t path_a, path_b;
+	struct now now;
+
+	NEED(sim_connect(s, c, route, 3, &path_a));
+	first = c->last[EVENT_SESSION_OPEN];
+	NEED(sim_connect(s, c, other, 3, &path_b));
+	second = c->last[EVENT_SESSION_OPEN];
+	NEED(memcmp(first.grant.v4, second.grant.v4, 4) != 0);
+	CHECK(first.session != second.session);
+	send_many(s, c, 10, 500);
+	CHECK_INT(sim_stats(s, other[2]).exit_rx_packets, 10);
+	c->last[EVENT_SESSION_OPEN] = first;
+	send_many(s, c, 20, 500);
+	CHECK_INT(sim_stats(s, route[2]).exit_rx_packets, 20);
+	CHECK_INT(c->packets, 30);
+	NEED(engine_path_stats(c->engine, path_a, &ps));
+	CHECK_INT(ps.session, first.session);
+	now = sim_now(s);
+	engine_session_close(c->engine, second.session, &now);
+	sim_pump(s, c);
+	send_many(s, c, 20, 500);
+	CHECK_INT(c->packets, 50);
+	c->last[EVENT_SESSION_OPEN] = second;
+	send_many(s, c, 20, 500);
+	CHECK_INT(c->packets, 50);
+	CHECK_INT(sim_drops(s, c->index, DROP_SOURCE), 20);
+	CHECK_INT(sim_stats(s, other[2]).sessions, 0);
+	sim_free(s);
+}
+
 static void test_loss_reordering_duplication(void)
 {
 	struct sim *s = make(30, (struct sim_wire){.delay_ns = 5 * NS_PER_MS});
@@ -210,7 +273,7 @@ static void test_rotation_loses_nothing(void)
 			sim_run(s, NS_PER_MS);
 		}
 		NEED(sim_attach(s, c, round % 2 == 0 ? other : route, 3, &next));
-		engine_session_use(c->engine, next);
+		sim_use(s, c, next);
 		for (unsigned i = 0; i < 50; i++) {
 			sim_send(s, c, 900, i);
 			sim_run(s, NS_PER_MS);
@@ -245,7 +308,7 @@ static void test_relay_death_then_new_path_same_session(void)
 	CHECK_INT(c->seen[EVENT_PATH_CLOSED],
 		  1); /* the entry found its neighbour dead and said so */
 	NEED(sim_attach(s, c, other, 3, &next));
-	engine_session_use(c->engine, next);
+	sim_use(s, c, next);
 	c->packets = 0;
 	send_many(s, c, 100, 900);
 	CHECK_INT(c->packets, 100);
@@ -268,7 +331,7 @@ static void test_time_frees_everything(void)
 	}
 	CHECK_INT(c->packets, 400);
 	now = sim_now(s);
-	engine_session_close(c->engine, &now);
+	engine_session_close(c->engine, c->last[EVENT_SESSION_OPEN].session, &now);
 	engine_path_close(c->engine, path, &now);
 	sim_pump(s, c);
 	sim_run(s, 600 * NS_PER_S);
@@ -292,11 +355,11 @@ static void test_exit_checks_source_and_rate(void)
 	uint32_t path;
 
 	NEED(sim_connect(s, c, route, 3, &path));
-	c->last[EVENT_SESSION_OPEN].grant.v4[3] ^= 1; /* the sender's address: not ours */
+	forge_address(c, 1); /* the sender's address: not ours */
 	send_many(s, c, 10, 200);
 	CHECK_INT(c->packets, 0);
 	CHECK_INT(drops_all(s, DROP_SOURCE), 10);
-	c->last[EVENT_SESSION_OPEN].grant.v4[3] ^= 1;
+	forge_address(c, 1);
 	for (unsigned i = 0; i < 5000; i++)
 		sim_send(s, c, 60, i);
 	sim_run(s, NS_PER_S);
@@ -310,6 +373,8 @@ int main(void)
 	RUN(test_data_over_1_to_5_hops);
 	RUN(test_creation_is_one_round_trip);
 	RUN(test_echo_reaches_each_hop);
+	RUN(test_hops_tell_their_counters);
+	RUN(test_two_sessions);
 	RUN(test_loss_reordering_duplication);
 	RUN(test_flipped_bits_deliver_nothing_wrong);
 	RUN(test_failure_names_the_hop);

@@ -39,7 +39,8 @@ static void ask_exit(struct sim *s, struct sim_node *c, uint32_t path, enum cont
 {
 	const struct now now = sim_now(s);
 
-	CHECK(path_ask(c->engine, path_by_id(c->engine, path), HOPS, type, body, len, NULL, &now));
+	CHECK(path_ask(c->engine, path_by_id(c->engine, path), HOPS, NULL, type, body, len, NULL,
+		       &now));
 	engine_finish(c->engine, &now);
 	sim_pump(s, c);
 	sim_run(s, NS_PER_S / 10);
@@ -88,7 +89,8 @@ static void test_inner_address_of_another(void)
 
 	NEED(sim_connect(s, a, route, HOPS, &path));
 	NEED(sim_connect(s, b, route, HOPS, &path));
-	memcpy(b->last[EVENT_SESSION_OPEN].grant.v4, a->last[EVENT_SESSION_OPEN].grant.v4, 4);
+	forge_address(b, b->last[EVENT_SESSION_OPEN].grant.v4[3] ^
+			     a->last[EVENT_SESSION_OPEN].grant.v4[3]);
 	send_many(s, b, 50, 500);
 	CHECK_INT(sim_drops(s, EXIT, DROP_SOURCE), 50);
 	CHECK_INT(a->packets + b->packets, 0);
@@ -105,7 +107,7 @@ static void test_session_flood_on_one_circuit(void)
 	for (unsigned i = 0; i < 200; i++) {
 		const struct now now = sim_now(s);
 
-		engine_session_open(a->engine, path, &now);
+		engine_session_close(a->engine, engine_session_open(a->engine, path, &now), &now);
 		sim_pump(s, a);
 		sim_run(s, 50 * NS_PER_MS);
 	}

@@ -82,7 +82,7 @@ enum {
 /* One client on its way to a session, as patient as a real one. */
 struct user {
 	struct sim_node *node;
-	uint32_t path;
+	uint32_t path, session;
 	enum {
 		USER_BUILDING,
 		USER_OPENING,
@@ -117,14 +117,17 @@ static void ask(struct sim *s, struct user *u)
 	const struct now now = sim_now(s);
 
 	u->asked_ns = now.mono_ns;
-	if (u->state == USER_OPENING)
-		engine_session_open(u->node->engine, u->path, &now);
-	else
-		engine_session_attach(u->node->engine, u->path, &now);
+	if (u->state == USER_OPENING) {
+		engine_session_close(u->node->engine, u->session, &now);
+		u->session = engine_session_open(u->node->engine, u->path, &now);
+	} else {
+		engine_session_attach(u->node->engine, u->session, u->path, &now);
+	}
 }
 
 static void on_event(struct sim_node *n, const struct engine_event *ev, void *ctx)
 {
+	const struct now now = sim_now(n->sim);
 	struct user *u = ctx;
 
 	if (ev->path != u->path || ev->path == 0)
@@ -137,7 +140,8 @@ static void on_event(struct sim_node *n, const struct engine_event *ev, void *ct
 		ask(n->sim, u);
 	} else if (ev->type == EVENT_PATH_ATTACHED && u->state == USER_ATTACHING) {
 		u->state = USER_READY;
-		engine_session_use(n->engine, u->path);
+		engine_session_use(n->engine, u->session,
+				   &(struct path_use){.path = u->path, .weight = 1}, 1, &now);
 	} else if (ev->type == EVENT_PATH_FAILED || ev->type == EVENT_PATH_CLOSED) {
 		u->path = 0;
 		build(n->sim, u);

@@ -57,7 +57,7 @@ static void test_data_and_close_in_one_batch(void)
 	NEED(sim_connect(s, c, route, HOPS, &path));
 	now = sim_now(s);
 	send_unpumped(s, c);
-	engine_session_close(c->engine, &now);
+	engine_session_close(c->engine, c->last[EVENT_SESSION_OPEN].session, &now);
 	sim_pump(s, c);
 	sim_run(s, NS_PER_S);
 	CHECK_INT(sim_stats(s, EXIT).exit_rx_packets, 1);
@@ -76,7 +76,7 @@ static void test_data_and_attach_in_one_batch(void)
 	NEED(sim_connect(s, c, route, HOPS, &path));
 	now = sim_now(s);
 	send_unpumped(s, c);
-	engine_session_attach(c->engine, path, &now);
+	engine_session_attach(c->engine, c->last[EVENT_SESSION_OPEN].session, path, &now);
 	sim_pump(s, c);
 	sim_run(s, NS_PER_S);
 	CHECK_INT(sim_stats(s, EXIT).exit_rx_packets, 1);
@@ -135,17 +135,17 @@ static void test_questions_may_be_repeated(void)
 	}
 	sim_run(s, NS_PER_S);
 	CHECK_INT(c->seen[EVENT_SESSION_FAILED], 0);
-	CHECK_INT(c->seen[EVENT_SESSION_OPEN], 1);
+	CHECK_INT(c->seen[EVENT_SESSION_OPEN], 3); /* each is another one */
 	for (unsigned i = 0; i < 3; i++) {
 		now = sim_now(s);
-		engine_session_attach(c->engine, path, &now);
+		engine_session_attach(c->engine, c->last[EVENT_SESSION_OPEN].session, path, &now);
 		sim_pump(s, c);
 		sim_run(s, NS_PER_MS);
 	}
 	sim_run(s, NS_PER_S);
 	CHECK_INT(c->seen[EVENT_PATH_ATTACH_FAILED], 0);
 	CHECK_INT(c->seen[EVENT_PATH_ATTACHED], 1);
-	engine_session_use(c->engine, path);
+	sim_use(s, c, path);
 	send_many(s, c, 10, 500);
 	CHECK_INT(c->packets, 10);
 	sim_free(s);
@@ -187,7 +187,7 @@ static void test_exit_restart(void)
 	sim_run(s, 2 * NS_PER_S);
 	NEED(c->seen[EVENT_PATH_OPEN] == 2);
 	now = sim_now(s);
-	engine_session_attach(c->engine, path, &now);
+	engine_session_attach(c->engine, c->last[EVENT_SESSION_OPEN].session, path, &now);
 	sim_pump(s, c);
 	sim_run(s, NS_PER_S);
 	CHECK_INT(c->seen[EVENT_PATH_ATTACH_FAILED], 1);
@@ -213,7 +213,7 @@ static void test_entry_restart(void)
 	sim_run(s, NS_PER_S);
 	c->packets = 0;
 	NEED(sim_attach(s, c, route, HOPS, &path)); /* same session: the exit did not restart */
-	engine_session_use(c->engine, path);
+	sim_use(s, c, path);
 	send_many(s, c, 10, 500);
 	CHECK_INT(c->packets, 10);
 	sim_free(s);
@@ -323,7 +323,7 @@ static void test_exit_without_ipv4(void)
 	CHECK(memcmp(g->v6, zero, 16) != 0);
 	CHECK(memcmp(g->dns_v6, zero, 16) != 0);
 	send_many(s, c, 10, 500); /* IPv4, from 0.0.0.0 */
-	CHECK_INT(sim_drops(s, EXIT, DROP_SOURCE), 10);
+	CHECK_INT(sim_drops(s, CLIENT_A, DROP_SOURCE), 10);
 	CHECK_INT(c->packets, 0);
 	sim_free(s);
 }

@@ -49,6 +49,14 @@ static void echo(const uint8_t *p, size_t len)
 		same(echo_answer_encode(&a, again), p, len);
 }
 
+static void counters(const uint8_t *p, size_t len)
+{
+	struct counters_answer a;
+
+	if (counters_answer_decode(&a, p, len) == 0)
+		same(counters_answer_encode(&a, again), p, len);
+}
+
 static void grant(const uint8_t *p, size_t len)
 {
 	struct session_grant g;
@@ -82,7 +90,7 @@ static void attached(const uint8_t *p, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const decoders[])(const uint8_t *p, size_t len) = {
-	    head, answer_head, echo, grant, attach, attached,
+	    head, answer_head, echo, grant, attach, attached, counters,
 	};
 
 	if (len > 0)

@@ -27,7 +27,7 @@ enum {
 struct world {
 	struct sim *s;
 	struct sim_node *client;
-	uint32_t path;
+	uint32_t path, session;
 	bool ends_lie; /* then what arrives may be anything */
 	/* the next datagram sent is spoiled */
 	bool spoils;
@@ -118,7 +118,8 @@ static void ask(struct world *w, struct input *in, const struct now *now)
 	const uint8_t *body = take_bytes(in, &n);
 
 	if (p != NULL)
-		path_ask(w->client->engine, p, hop, (enum control_type)type, body, n, NULL, now);
+		path_ask(w->client->engine, p, hop, NULL, (enum control_type)type, body, n, NULL,
+			 now);
 	engine_finish(w->client->engine, now);
 }
 
@@ -127,25 +128,35 @@ static void command(struct world *w, struct input *in, const struct now *now)
 	static const unsigned route[HOPS] = {0, 1, 2};
 	struct engine *e = w->client->engine;
 	const struct path_spec spec = sim_spec(w->s, route, 1 + take(in) % HOPS);
+	const struct path_use use = {.path = w->path, .weight = 1};
+	struct session_options options;
 
-	switch (take(in) % 6) {
+	switch (take(in) % 8) {
 	case 0:
-		engine_session_open(e, w->path, now);
+		w->session = engine_session_open(e, w->path, now);
 		break;
 	case 1:
-		engine_session_attach(e, w->path, now);
+		engine_session_attach(e, w->session, w->path, now);
 		break;
 	case 2:
-		engine_session_use(e, w->path);
+		engine_session_use(e, w->session, &use, 1, now);
 		break;
 	case 3:
-		engine_session_close(e, now);
+		engine_session_close(e, w->session, now);
 		break;
 	case 4:
 		engine_path_close(e, w->path, now);
 		break;
 	case 5:
 		w->path = engine_path_build(e, &spec, now);
+		break;
+	case 6:
+		options.isolate = take(in) % 3;
+		options.duplicate = take(in) & 1;
+		engine_session_options(e, w->session, &options, now);
+		break;
+	case 7:
+		engine_path_counters(e, w->path, take(in), now);
 		break;
 	}
 }

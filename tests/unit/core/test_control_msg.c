@@ -57,6 +57,20 @@ static void test_echo(void)
 		CHECK_INT(echo_answer_decode(&back, bytes, len), -EINVAL);
 }
 
+static void test_counters(void)
+{
+	const struct counters_answer a = {.fwd_cells = 0x0102030405, .bwd_cells = (1ull << 48) - 1};
+	struct counters_answer back;
+	uint8_t bytes[12];
+
+	CHECK_INT(counters_answer_encode(&a, bytes), sizeof(bytes));
+	CHECK_INT(bytes[0], 5); /* little-endian */
+	CHECK_INT(counters_answer_decode(&back, bytes, sizeof(bytes)), 0);
+	CHECK_MEM(&back, &a, sizeof(a));
+	for (size_t len = 0; len < sizeof(bytes); len++)
+		CHECK_INT(counters_answer_decode(&back, bytes, len), -EINVAL);
+}
+
 static void test_grant(void)
 {
 	struct session_grant g = {.lifetime_s = 86400}, back;
@@ -154,6 +168,7 @@ int main(void)
 	RUN(test_head);
 	RUN(test_answer_head);
 	RUN(test_echo);
+	RUN(test_counters);
 	RUN(test_grant);
 	RUN(test_attach);
 	RUN(test_attached);

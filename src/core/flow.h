@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which flow a packet belongs to, as the client's programs see it. */
+#ifndef CORE_FLOW_H
+#define CORE_FLOW_H
+
+#include "util/dgram.h"
+
+/* Zeroed where unused, so that equal flows have equal bytes. */
+struct flow_key {
+	uint8_t version; /* 4 or 6 */
+	uint8_t proto;   /* 0: known by its addresses alone (fragments, unknown headers) */
+	uint16_t local_port, remote_port; /* of TCP, UDP and their like; an echo's id is both */
+	uint8_t local[16], remote[16];    /* IPv4: the first 4 bytes */
+};
+
+enum flow_side {
+	FLOW_UP,   /* the client's address is the source */
+	FLOW_DOWN, /* ... the destination */
+};
+
+/* flow_parse(p, side, out): false when p is too short to be an IP packet.  Looks at p->head only.
+ */
+bool flow_parse(const struct packet *p, enum flow_side side, struct flow_key *out);
+
+#endif
