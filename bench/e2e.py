@@ -108,10 +108,16 @@ class EndToEnd:
 
     def _measured_tcp(self, way, seconds):
         """A download, and what a packet of the origin's TCP cost each role, the ends and all."""
+        relays = [host for role, host, _ in way.roles if role == "relay" and way.hops]
+        cells = sum(map(self._mesh.cells, relays))
         before = self._cpu(way)
         flow = traffic.tcp(self._mesh, way.address, seconds)
         each = [("ends", flow.ends_ns)]
         each += [(role, after - start) for (role, start), (_, after) in zip(before, self._cpu(way))]
+        if relays:
+            self._report.add(f"cpu.{way.name}.relay_cell",
+                             sum(spent for role, spent in each if role == "relay")
+                             / (sum(map(self._mesh.cells, relays)) - cells), "ns/cell")
         roles = {}
         for role, spent in each:
             roles.setdefault(role, []).append(spent / flow.packets)

@@ -141,7 +141,14 @@ class Mesh:
         """The client's links to and from all others, through the emulator."""
         self.ask("wan", source="client", destination=None, words=words, is_both=True, is_clear=not words)
 
-    # What a host's processes have used.
+    # What a host's daemon and its processes have done.
+
+    def cells(self, host):
+        """How many its daemon has forwarded for others."""
+        counters = self._nodes[host].get("/v1/counters")
+        if counters is None:
+            raise LabError(f"macrod on {host} does not answer")
+        return counters["totals"]["forward_cells"] + counters["totals"]["backward_cells"]
 
     def pids(self, host, name):
         network = os.stat(f"/proc/{self.state['hosts'][host]['pid']}/ns/net").st_ino

@@ -38,7 +38,7 @@ def add(report):
                    + report.median("udp.recv_offload"))
         report.add("model.relay_cell", cell_ns, "ns")
         report.add("ratio.relay_cell_of_aead.model", cell_ns / report.median("aead.best"), "x")
-    report.ratio("ratio.relay_cell_of_aead.live", "cpu.ours3.relay", "aead.best")
+    report.ratio("ratio.relay_cell_of_aead.live", "cpu.ours3.relay_cell", "aead.best")
     if not report.has("aead.best", "tun.read_offload", "cpu.direct.ends"):
         return
     for hops, mtu in INNER_MTU.items():

@@ -222,7 +222,8 @@ static void seal_create(struct create_client *cc, const struct create_hop *hops,
 	struct route r = {
 	    .time_s = (uint32_t)(now->wall_ns / NS_PER_S),
 	    .lifetime_s = lifetime_s,
-	    .flags = next == NULL ? ROUTE_LAST : 0,
+	    .flags = (uint8_t)((next == NULL ? ROUTE_LAST : 0) |
+			       (hops[i].is_interactive ? ROUTE_INTERACTIVE : 0)),
 	};
 
 	if (next != NULL) {

@@ -65,6 +65,7 @@ struct create_hop {
 	uint8_t onion_key[DH_LEN];
 	uint32_t onion_key_id;
 	struct endpoint addr; /* where the previous hop reaches it */
+	bool is_interactive;  /* asked to let the circuit's cells go first (core/queue.h) */
 };
 
 /* The client's state between CREATE and CREATED: secrets, wiped by create_wipe. */
