@@ -32,6 +32,12 @@ enum config_aead {
 	CONFIG_AEAD_SODIUM,
 };
 
+enum config_isolate {
+	CONFIG_ISOLATE_OFF,
+	CONFIG_ISOLATE_DESTINATION,
+	CONFIG_ISOLATE_APP,
+};
+
 enum config_role {
 	CONFIG_ROLE_ENTRY = 1 << 0,
 	CONFIG_ROLE_RELAY = 1 << 1,
@@ -108,6 +114,9 @@ struct config_profile {
 	struct config_ips dns; /* none: the exit's */
 	uint32_t rotate_s;     /* 0: the protocol's own choice */
 	bool ipv6;
+	uint32_t paths, backups;
+	enum config_isolate isolate;
+	bool duplicate;
 };
 
 struct config_node {

@@ -14,6 +14,7 @@
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const aeads[] = {"auto", "ipsec-mb", "openssl", "sodium", NULL};
+static const char *const isolations[] = {"off", "destination", "app", NULL};
 static const char *const roles[] = {"entry", "relay", "exit", NULL};
 
 static const struct config_key top_keys[] = {
@@ -81,6 +82,22 @@ static const struct config_key profile_keys[] = {
 	     "at random."},
     {"ipv6", &value_bool, FIELD(config_profile, ipv6, bool), .fallback = "yes",
      .help = "Carry IPv6. With no, IPv6 destinations are refused at once instead of leaking."},
+    {"paths", &value_u32, FIELD(config_profile, paths, uint32_t), .fallback = "2", .min = 1,
+     .max = 4,
+     .help = "Routes in use at once, over different relays to the same exit. Each connection stays "
+	     "on one of them."},
+    {"backups", &value_u32, FIELD(config_profile, backups, uint32_t), .fallback = "2", .min = 0,
+     .max = 3,
+     .help = "Further routes kept ready, so that a dead or slow node is no more than a hiccup; as "
+	     "many as the mesh has nodes for. With 0 a failure interrupts the traffic that it "
+	     "meets until another route is made."},
+    {"isolate", &value_enum, FIELD(config_profile, isolate, enum config_isolate),
+     .fallback = "destination", .words = isolations,
+     .help = "Which connections share a route: any, those to one address, or those of one "
+	     "application (its user and its control group)."},
+    {"duplicate", &value_bool, FIELD(config_profile, duplicate, bool), .fallback = "no",
+     .help = "Send the small packets of calls and games over two routes at once, so that losing "
+	     "one route costs them nothing. Doubles that traffic."},
 };
 
 static const struct config_key node_keys[] = {

@@ -75,6 +75,10 @@ static void test_defaults(void)
 	CHECK_INT(cfg->profiles[0].dns.count, 0);
 	CHECK_INT(cfg->profiles[0].rotate_s, 0);
 	CHECK(cfg->profiles[0].ipv6);
+	CHECK_INT(cfg->profiles[0].paths, 2);
+	CHECK_INT(cfg->profiles[0].backups, 2);
+	CHECK_INT(cfg->profiles[0].isolate, CONFIG_ISOLATE_DESTINATION);
+	CHECK(!cfg->profiles[0].duplicate);
 	CHECK_INT(cfg->node.listen.port, 4600);
 	CHECK_INT(cfg->node.roles, CONFIG_ROLE_RELAY);
 	CHECK_INT(cfg->node.bandwidth_bps, 200000000);
@@ -105,7 +109,7 @@ static void test_everything_set(void)
 		       "[client]\ntun=wg-x\nautoconnect=yes\nprofile=work\nfwmark=7\n"
 		       "table=0x1000\nlisten=127.0.0.1:99\n"
 		       "[profile work]\nexit=de\nhops=5\ndns=9.9.9.9 2620:fe::fe\n"
-		       "rotate=60\nipv6=no\n"
+		       "rotate=60\nipv6=no\npaths=3\nbackups=0\nisolate=app\nduplicate=yes\n"
 		       "[profile default]\nexit=de-berlin-01\ndns=exit\nrotate=auto\n"
 		       "[node]\nlisten=0.0.0.0:1\naddress=192.0.2.1:1,[2001:db8::1]:2\n"
 		       "roles=entry, exit\nname=n-1\noperator=Some One\ncountry=se\n"
@@ -138,6 +142,10 @@ static void test_everything_set(void)
 	CHECK_INT(work->dns.items[1].ip[0], 0x26);
 	CHECK_INT(work->rotate_s, 60);
 	CHECK(!work->ipv6);
+	CHECK_INT(work->paths, 3);
+	CHECK_INT(work->backups, 0);
+	CHECK_INT(work->isolate, CONFIG_ISOLATE_APP);
+	CHECK(work->duplicate);
 	other = config_profile_find(cfg, "default");
 	NEED(other != NULL);
 	CHECK(strcmp(other->exit, "de-berlin-01") == 0);
@@ -211,6 +219,10 @@ static const struct {
      {"auto", "9.9.9", "example.org", "9.9.9.9:53"},
      {0}},
     {"profile p", "rotate", {"auto", "30", "2700"}, {"5m", "never"}, {"29", "2701", "0"}},
+    {"profile p", "paths", {"1", "4"}, {"all", "2.5"}, {"0", "5"}},
+    {"profile p", "backups", {"0", "3"}, {"none", "-1"}, {"4"}},
+    {"profile p", "isolate", {"off", "destination", "app", "APP"}, {"yes", "apps"}, {0}},
+    {"profile p", "duplicate", {"yes", "no"}, {"twice"}, {0}},
     {"profile p", "ipv6", {"yes", "no"}, {"maybe"}, {0}},
     {"node", "listen", {"[::]:4600", "0.0.0.0:1"}, {"4600", "*:4600"}, {0}},
     {"node",
