@@ -38,6 +38,7 @@ static bool print_event(void *ctx, json_t *event)
 		printf("%s %s%s%s\n", time,
 		       strcmp(kind, "state") == 0   ? json_text(event, "state")
 		       : strcmp(kind, "route") == 0 ? "route changed"
+		       : strcmp(kind, "path") == 0  ? "backup changed"
 						    : kind,
 		       text[0] != '\0' ? ": " : "", text);
 	return fflush(stdout) == 0;
@@ -82,7 +83,7 @@ enum code run_route_show(struct cli *cli)
 	if (cli_has(cli, "json"))
 		show_json(answer);
 	else if (json_is_object(route))
-		show_route(cli, route);
+		show_route(cli, answer);
 	if (!json_is_object(route))
 		code = cli_error(CODE_NOT_CONNECTED, "there is no route: %s",
 				 json_text(answer, "state"));

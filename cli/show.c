@@ -179,6 +179,24 @@ static void show_traffic(const json_t *traffic)
 		  json_count(traffic, "tx_packets"));
 }
 
+static void show_latency(const json_t *route)
+{
+	const json_t *rtt = json_object_get(route, "rtt_ms");
+
+	if (json_is_number(rtt))
+		show_line("Round trip:", "%.1f ms to the exit", json_number_value(rtt));
+}
+
+static void show_throughput(const json_t *status)
+{
+	const json_t *now = json_object_get(status, "throughput");
+	char in[SHOW_TEXT_MAX], out[SHOW_TEXT_MAX];
+
+	if (json_is_integer(json_object_get(now, "rx_bps")))
+		show_line("Now:", "%s in, %s out", show_bit_rate(json_count(now, "rx_bps"), in),
+			  show_bit_rate(json_count(now, "tx_bps"), out));
+}
+
 static void show_details(const json_t *status)
 {
 	const json_t *paths = json_object_get(status, "paths");
@@ -190,6 +208,8 @@ static void show_details(const json_t *status)
 	show_addresses("Tunnel address:", json_object_get(status, "inner_addresses"));
 	show_line("MTU:", "%" JSON_INTEGER_FORMAT " bytes", json_count(status, "mtu_bytes"));
 	show_traffic(json_object_get(status, "traffic"));
+	show_throughput(status);
+	show_latency(json_object_get(status, "route"));
 	show_line("Session:", "%s", json_text(status, "session"));
 	show_line("Paths:", "%" JSON_INTEGER_FORMAT " active, %" JSON_INTEGER_FORMAT " backup",
 		  json_count(paths, "active"), json_count(paths, "backup"));
@@ -215,30 +235,103 @@ void show_status(const struct cli *cli, const json_t *status, bool is_verbose)
 		show_details(status);
 }
 
-static void show_hop(const struct cli *cli, size_t number, const json_t *hop)
+/* "1.5 ms", or a dash for what is not known. */
+static const char *show_ms(const json_t *ms, char out[static SHOW_TEXT_MAX])
 {
-	const json_t *rtt = json_object_get(hop, "rtt_ms");
-	const char *status = json_text(hop, "status");
-	char role[32], time[SHOW_TEXT_MAX] = "-";
-
-	json_join(json_object_get(hop, "roles"), "+", role, sizeof(role));
-	if (json_is_number(rtt))
-		snprintf(time, sizeof(time), "%.1f ms", json_number_value(rtt));
-	printf("%-3zu%-11s%-34s%-9s%10s  ", number, role, node_name(hop), json_text(hop, "country"),
-	       time);
-	print_coloured(cli,
-		       strcmp(status, "ok") == 0       ? GREEN
-		       : strcmp(status, "failed") == 0 ? RED
-						       : YELLOW,
-		       status);
-	putchar('\n');
+	if (json_is_number(ms))
+		snprintf(out, SHOW_TEXT_MAX, "%.1f ms", json_number_value(ms));
+	else
+		snprintf(out, SHOW_TEXT_MAX, "-");
+	return out;
 }
 
-void show_route(const struct cli *cli, const json_t *route)
+static const char *show_percent(const json_t *percent, char out[static SHOW_TEXT_MAX])
 {
-	const json_t *hops = json_object_get(route, "hops");
+	if (json_is_number(percent))
+		snprintf(out, SHOW_TEXT_MAX, "%.1f %%", json_number_value(percent));
+	else
+		snprintf(out, SHOW_TEXT_MAX, "-");
+	return out;
+}
 
-	printf("%-3s%-11s%-34s%-9s%10s  %s\n", "#", "ROLE", "NODE", "COUNTRY", "RTT", "STATUS");
+/* The worse of both ways; JSON null if neither is known. */
+static const json_t *loss_of(const json_t *health)
+{
+	const json_t *out = json_object_get(health, "loss_out_percent");
+	const json_t *in = json_object_get(health, "loss_in_percent");
+
+	return json_number_value(in) > json_number_value(out) ? in : out;
+}
+
+static const char *colour_of(const char *word)
+{
+	if (strcmp(word, "ok") == 0 || strcmp(word, "green") == 0)
+		return GREEN;
+	return strcmp(word, "failed") == 0 || strcmp(word, "red") == 0 ? RED : YELLOW;
+}
+
+/* The verdict with its reason; before there is one, how far the hop is. */
+static void show_verdict(const struct cli *cli, const json_t *hop)
+{
+	const char *verdict = json_text(hop, "verdict"), *why = json_text(hop, "verdict_reason");
+	const bool is_known = verdict[0] != '\0' && strcmp(verdict, "unknown") != 0;
+	const char *word = is_known ? verdict : json_text(hop, "status");
+
+	print_coloured(cli, colour_of(word), word);
+	printf("%s%s\n", why[0] != '\0' ? ": " : "", why);
+}
+
+static void show_hop(const struct cli *cli, size_t number, const json_t *hop)
+{
+	char role[32], rtt[SHOW_TEXT_MAX], jitter[SHOW_TEXT_MAX], loss[SHOW_TEXT_MAX],
+	    uptime[SHOW_TEXT_MAX];
+
+	json_join(json_object_get(hop, "roles"), "+", role, sizeof(role));
+	printf("%-3zu%-11s%-34s%-7s%10s%9s%8s%8s  ", number, role, node_name(hop),
+	       json_text(hop, "country"), show_ms(json_object_get(hop, "rtt_ms"), rtt),
+	       show_ms(json_object_get(hop, "jitter_ms"), jitter), show_percent(loss_of(hop), loss),
+	       show_percent(json_object_get(hop, "uptime_percent"), uptime));
+	show_verdict(cli, hop);
+}
+
+static void show_other_path(const json_t *path)
+{
+	static const struct {
+		const char *role, *label;
+	} labels[] = {{"in_use", "Also in use:"},
+		      {"backup", "Backup:"},
+		      {"spare", "To another exit:"},
+		      {"making", "Being made:"},
+		      {"ending", "Ending:"}};
+	const json_t *hops = json_object_get(json_object_get(path, "route"), "hops");
+	const json_int_t flows = json_count(path, "flows");
+	char rtt[SHOW_TEXT_MAX];
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(labels) && strcmp(labels[i].role, json_text(path, "role")) != 0)
+		i++;
+	printf("%-18syou", labels[i].label);
+	for (size_t hop = 0; hop < json_array_size(hops); hop++)
+		printf(" > %s", node_name(json_array_get(hops, hop)));
+	printf("  %s", show_ms(json_object_get(path, "rtt_ms"), rtt));
+	if (flows > 0)
+		printf("  %" JSON_INTEGER_FORMAT " connection%s", flows, flows == 1 ? "" : "s");
+	printf("%s\n",
+	       json_is_true(json_object_get(path, "is_suspect")) ? "  does not answer" : "");
+}
+
+void show_route(const struct cli *cli, const json_t *answer)
+{
+	const json_t *hops = json_object_get(json_object_get(answer, "route"), "hops");
+	const json_t *paths = json_object_get(answer, "paths");
+	const json_t *list = json_object_get(paths, "list");
+
+	printf("%-3s%-11s%-34s%-7s%10s%9s%8s%8s  %s\n", "#", "ROLE", "NODE", "COUNTRY", "RTT",
+	       "JITTER", "LOSS", "UPTIME", "HEALTH");
 	for (size_t i = 0; i < json_array_size(hops); i++)
 		show_hop(cli, i + 1, json_array_get(hops, i));
+	for (size_t i = 1; i < json_array_size(list); i++) /* the first one is the route */
+		show_other_path(json_array_get(list, i));
+	if (json_count(paths, "backup") == 0)
+		printf("%-18snone - a relay failure will interrupt traffic\n", "Backup:");
 }

@@ -12,8 +12,8 @@
 /* show_status(cli, status, is_verbose): the state's line and, below it, what is known. */
 void show_status(const struct cli *cli, const json_t *status, bool is_verbose);
 
-/* show_route(cli, route): a row for each hop. */
-void show_route(const struct cli *cli, const json_t *route);
+/* show_route(cli, answer): a row for each hop of the route, and a line for each other path. */
+void show_route(const struct cli *cli, const json_t *answer);
 
 /* show_line(label, fmt, ...): "    Label:              value". */
 void show_line(const char *label, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

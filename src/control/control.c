@@ -42,7 +42,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct ans
 	char *text;
 
 	if (r == NULL) {
-		text = json_dumps(a.json, JSON_COMPACT);
+		text = json_dumps(a.json, JSON_COMPACT | JSON_REAL_PRECISION(9));
 		json_decref(a.json);
 		if (text == NULL)
 			return MHD_NO; /* closes the connection */

@@ -7,7 +7,8 @@
  *   GET  /v1/events[?follow=1]    JSON lines, beginning with the present state when followed
  *   POST /v1/connect {"profile", "exit", "hops"}, /v1/disconnect, /v1/reconnect {"new_exit"}
  *
- * Keys are snake_case with units in their names, times RFC 3339, what is not known is null.  Errors
+ * Keys are snake_case with units in their names, times RFC 3339, what is not known is null
+ * (docs/api.schema.json says all of it).  Errors
  * are {"error": {"message", "field"}}.  New keys may appear; old ones stay while schema is 1.
  */
 #ifndef CONTROL_CONTROL_H

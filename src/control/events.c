@@ -40,7 +40,7 @@ struct stream {
 /* One line with its newline; takes the reference. */
 static char *to_line(json_t *event)
 {
-	char *text = json_dumps(event, JSON_COMPACT);
+	char *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	char *line = text != NULL ? xasprintf("%s\n", text) : xstrdup("");
 
 	json_decref(event);

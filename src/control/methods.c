@@ -82,6 +82,8 @@ static json_t *present_event(const struct call *c)
 	c->ops->status(c->ctx, &status);
 	event.state = status.state;
 	event.route = status.route;
+	event.paths_active = status.paths_active;
+	event.paths_backup = status.paths_backup;
 	snprintf(event.text, sizeof(event.text), "%s", status.reason);
 	return event_json(&event);
 }

@@ -8,10 +8,12 @@
 
 #include "util/endpoint.h"
 
-#define VIEW_HOPS_MAX 5
-#define VIEW_NAME_LEN 33
-#define VIEW_ID_LEN   65 /* hex */
-#define VIEW_TEXT_LEN 256
+#define VIEW_HOPS_MAX   5
+#define VIEW_NAME_LEN   33
+#define VIEW_ID_LEN     65 /* hex */
+#define VIEW_TEXT_LEN   256
+#define VIEW_REASON_LEN 96
+#define VIEW_PATHS_MAX  12
 
 enum view_state {
 	VIEW_DISCONNECTED,
@@ -45,12 +47,31 @@ struct node_ref {
 	char country[3];
 };
 
+enum view_verdict {
+	VIEW_VERDICT_UNKNOWN,
+	VIEW_VERDICT_GREEN,
+	VIEW_VERDICT_YELLOW,
+	VIEW_VERDICT_RED,
+};
+
+/* How a hop (or a path) does: what it adds to the hop before it, and what follows from that. */
+struct health_view {
+	bool is_measured; /* the rest is known */
+	uint64_t jitter_ns;
+	uint32_t loss_out_ppm, loss_in_ppm; /* away from here, and back */
+	uint64_t out_bps, in_bps;           /* what lately came through */
+	uint32_t uptime_ppm;
+	enum view_verdict verdict;
+	char reason[VIEW_REASON_LEN]; /* empty when green */
+};
+
 struct hop_view {
 	uint8_t roles; /* enum view_role: what the node does on this route */
 	struct node_ref node;
 	char address[ENDPOINT_TEXT_MAX];
 	uint64_t rtt_ns; /* from here through the tunnel to it and back; 0: not measured */
 	enum view_hop_status status;
+	struct health_view health;
 };
 
 struct route_view {
@@ -58,6 +79,26 @@ struct route_view {
 	struct hop_view hop[VIEW_HOPS_MAX];
 	uint64_t created_ns; /* wall clock */
 	uint64_t build_ns;   /* from CREATE to CREATED */
+};
+
+enum view_path_role {
+	VIEW_PATH_MAKING,
+	VIEW_PATH_IN_USE,
+	VIEW_PATH_BACKUP,
+	VIEW_PATH_SPARE, /* to another exit, in case ours is dead */
+	VIEW_PATH_ENDING,
+};
+
+/* One of the session's paths. */
+struct path_view {
+	enum view_path_role role;
+	bool is_suspect;        /* its traffic is not acknowledged */
+	uint32_t share_percent; /* of the connections, if in use */
+	uint32_t flows;         /* connections on it */
+	uint64_t rtt_ns;        /* 0: not measured */
+	uint64_t tx_bytes, rx_bytes;
+	struct health_view health;
+	struct route_view route;
 };
 
 struct traffic_view {
@@ -86,7 +127,11 @@ struct status_view {
 	uint32_t mtu_bytes;
 	struct route_view route;
 	uint32_t paths_active, paths_backup;
+	unsigned path_count;
+	struct path_view path[VIEW_PATHS_MAX]; /* those in use first */
 	struct traffic_view traffic;
+	bool has_throughput;
+	uint64_t rx_bps, tx_bps;     /* inside the tunnel, over the last seconds */
 	char session[VIEW_NAME_LEN]; /* start of its id */
 	struct proof_view proof;
 	enum view_kill_switch kill_switch;
@@ -145,6 +190,7 @@ struct counters_view {
 enum view_event {
 	VIEW_EVENT_STATE, /* the state changed; also the first line of each followed stream */
 	VIEW_EVENT_ROUTE, /* another route carries the traffic */
+	VIEW_EVENT_PATH,  /* one that carries nothing: lost, or replaced */
 	VIEW_EVENT_ERROR, /* something failed that is worth telling, whatever the state */
 };
 
@@ -154,6 +200,7 @@ struct event_view {
 	enum view_state state;
 	char text[VIEW_TEXT_LEN]; /* for people, after "STATE: ", "route changed: ", "error: " */
 	struct route_view route;  /* if it changed */
+	uint32_t paths_active, paths_backup;
 };
 
 #endif

@@ -36,6 +36,11 @@ static json_t *ms_or_null(bool is_known, uint64_t ns)
 	return is_known ? json_real((double)us / 1000) : json_null();
 }
 
+static json_t *percent_or_null(bool is_known, uint32_t ppm)
+{
+	return is_known ? json_real((double)ppm / 10000) : json_null();
+}
+
 /* RFC 3339 in UTC; 0 is "not known". */
 static json_t *time_or_null(uint64_t wall_ns)
 {
@@ -100,6 +105,8 @@ static const char *event_name(enum view_event e)
 		return "state";
 	case VIEW_EVENT_ROUTE:
 		return "route";
+	case VIEW_EVENT_PATH:
+		return "path";
 	case VIEW_EVENT_ERROR:
 		return "error";
 	}
@@ -134,13 +141,47 @@ static json_t *address_pair_json(const struct address_pair_view *a)
 	return json_pack("{s:o, s:o}", "ipv4", text_or_null(a->v4), "ipv6", text_or_null(a->v6));
 }
 
+static const char *verdict_name(enum view_verdict v)
+{
+	switch (v) {
+	case VIEW_VERDICT_UNKNOWN:
+		return "unknown";
+	case VIEW_VERDICT_GREEN:
+		return "green";
+	case VIEW_VERDICT_YELLOW:
+		return "yellow";
+	case VIEW_VERDICT_RED:
+		return "red";
+	}
+	return "unknown";
+}
+
+/* Puts what is known of a hop's or path's health beside its other keys; takes the reference. */
+static json_t *with_health(json_t *object, const struct health_view *h)
+{
+	json_t *health =
+	    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "jitter_ms",
+		      ms_or_null(h->is_measured, h->jitter_ns), "loss_out_percent",
+		      percent_or_null(h->is_measured, h->loss_out_ppm), "loss_in_percent",
+		      percent_or_null(h->is_measured, h->loss_in_ppm), "goodput_out_bps",
+		      count_or_null(h->is_measured, h->out_bps), "goodput_in_bps",
+		      count_or_null(h->is_measured, h->in_bps), "uptime_percent",
+		      percent_or_null(h->is_measured, h->uptime_ppm), "verdict",
+		      verdict_name(h->verdict), "verdict_reason", text_or_null(h->reason));
+
+	json_object_update(object, health);
+	json_decref(health);
+	return object;
+}
+
 static json_t *hop_json(const struct hop_view *h)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "roles", roles_json(h->roles),
-			 "name", text_or_null(h->node.name), "id", text_or_null(h->node.id),
-			 "country", text_or_null(h->node.country), "address",
-			 text_or_null(h->address), "rtt_ms", ms_or_null(h->rtt_ns != 0, h->rtt_ns),
-			 "status", hop_status_name(h->status));
+	return with_health(
+	    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "roles", roles_json(h->roles), "name",
+		      text_or_null(h->node.name), "id", text_or_null(h->node.id), "country",
+		      text_or_null(h->node.country), "address", text_or_null(h->address), "rtt_ms",
+		      ms_or_null(h->rtt_ns != 0, h->rtt_ns), "status", hop_status_name(h->status)),
+	    &h->health);
 }
 
 static json_t *hops_json(const struct route_view *r)
@@ -155,10 +196,58 @@ static json_t *hops_json(const struct route_view *r)
 /* null when there is none, so that nobody takes an empty list for a route. */
 static json_t *route_object_json(const struct route_view *r)
 {
+	const uint64_t rtt_ns =
+	    r->hop_count > 0 ? r->hop[MIN(r->hop_count, VIEW_HOPS_MAX) - 1].rtt_ns : 0;
+
 	if (r->hop_count == 0)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "created", time_or_null(r->created_ns), "build_ms",
-			 ms_or_null(r->build_ns != 0, r->build_ns), "hops", hops_json(r));
+	return json_pack("{s:o, s:o, s:o, s:o}", "created", time_or_null(r->created_ns), "build_ms",
+			 ms_or_null(r->build_ns != 0, r->build_ns), "rtt_ms",
+			 ms_or_null(rtt_ns != 0, rtt_ns), "hops", hops_json(r));
+}
+
+static const char *path_role_name(enum view_path_role r)
+{
+	switch (r) {
+	case VIEW_PATH_MAKING:
+		return "making";
+	case VIEW_PATH_IN_USE:
+		return "in_use";
+	case VIEW_PATH_BACKUP:
+		return "backup";
+	case VIEW_PATH_SPARE:
+		return "spare";
+	case VIEW_PATH_ENDING:
+		return "ending";
+	}
+	return "making";
+}
+
+static json_t *path_json(const struct path_view *p)
+{
+	return with_health(
+	    json_pack("{s:s, s:b, s:o, s:i, s:o, s:o, s:o, s:o}", "role", path_role_name(p->role),
+		      "is_suspect", p->is_suspect, "share_percent",
+		      count_or_null(p->role == VIEW_PATH_IN_USE, p->share_percent), "flows",
+		      (int)p->flows, "rtt_ms", ms_or_null(p->rtt_ns != 0, p->rtt_ns), "tx_bytes",
+		      count_json(p->tx_bytes), "rx_bytes", count_json(p->rx_bytes), "route",
+		      route_object_json(&p->route)),
+	    &p->health);
+}
+
+static json_t *path_list_json(const struct status_view *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < MIN(v->path_count, VIEW_PATHS_MAX); i++)
+		json_array_append_new(list, path_json(&v->path[i]));
+	return list;
+}
+
+static json_t *paths_json(const struct status_view *v)
+{
+	return json_pack("{s:i, s:i, s:o}", "active", (int)v->paths_active, "backup",
+			 (int)v->paths_backup, "list", path_list_json(v));
 }
 
 static json_t *traffic_json(const struct traffic_view *t)
@@ -178,22 +267,25 @@ static json_t *proof_json(const struct proof_view *p)
 json_t *status_json(const struct status_view *v)
 {
 	return json_pack(
-	    "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i}, s:o, s:o, s:o, s:s}",
+	    "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, "
+	    "s:s}",
 	    "schema", CONTROL_SCHEMA, "state", view_state_name(v->state), "reason",
 	    text_or_null(v->reason), "since", time_or_null(v->since_ns), "profile",
 	    text_or_null(v->profile), "exit", node_ref_json(&v->exit), "visible_addresses",
 	    address_pair_json(&v->visible), "inner_addresses", address_pair_json(&v->inner),
 	    "mtu_bytes", count_or_null(v->mtu_bytes != 0, v->mtu_bytes), "route",
-	    route_object_json(&v->route), "paths", "active", (int)v->paths_active, "backup",
-	    (int)v->paths_backup, "traffic", traffic_json(&v->traffic), "session",
-	    text_or_null(v->session), "proof", proof_json(&v->proof), "kill_switch",
-	    kill_switch_name(v->kill_switch));
+	    route_object_json(&v->route), "paths", paths_json(v), "traffic",
+	    traffic_json(&v->traffic), "throughput", "rx_bps",
+	    count_or_null(v->has_throughput, v->rx_bps), "tx_bps",
+	    count_or_null(v->has_throughput, v->tx_bps), "session", text_or_null(v->session),
+	    "proof", proof_json(&v->proof), "kill_switch", kill_switch_name(v->kill_switch));
 }
 
 json_t *route_json(const struct status_view *v)
 {
-	return json_pack("{s:i, s:s, s:o}", "schema", CONTROL_SCHEMA, "state",
-			 view_state_name(v->state), "route", route_object_json(&v->route));
+	return json_pack("{s:i, s:s, s:o, s:o}", "schema", CONTROL_SCHEMA, "state",
+			 view_state_name(v->state), "route", route_object_json(&v->route), "paths",
+			 paths_json(v));
 }
 
 static json_t *node_json(const struct node_view *v)
@@ -259,10 +351,11 @@ json_t *counters_json(const struct counters_view *v)
 
 json_t *event_json(const struct event_view *v)
 {
-	return json_pack("{s:i, s:o, s:s, s:s, s:o, s:o}", "schema", CONTROL_SCHEMA, "time",
-			 time_or_null(v->time_ns), "event", event_name(v->event), "state",
+	return json_pack("{s:i, s:o, s:s, s:s, s:o, s:o, s:{s:i, s:i}}", "schema", CONTROL_SCHEMA,
+			 "time", time_or_null(v->time_ns), "event", event_name(v->event), "state",
 			 view_state_name(v->state), "text", text_or_null(v->text), "route",
-			 route_object_json(&v->route));
+			 route_object_json(&v->route), "paths", "active", (int)v->paths_active,
+			 "backup", (int)v->paths_backup);
 }
 
 json_t *error_json(const char *field, const char *message)

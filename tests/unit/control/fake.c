@@ -13,18 +13,25 @@
 
 static const struct route_view route = {
     .hop_count = 3,
-    .hop =
-	{{VIEW_ROLE_ENTRY,
-	  {"entry-1", "aaaaaaaa11", "DE"},
-	  "192.0.2.1:4600",
-	  12345678,
-	  VIEW_HOP_OK},
-	 {VIEW_ROLE_RELAY,
-	  {"relay-2", "bbbbbbbb22", "FR"},
-	  "192.0.2.2:4600",
-	  20 * NS_PER_MS,
-	  VIEW_HOP_OK},
-	 {VIEW_ROLE_EXIT, {"exit-3", "cccccccc33", "NL"}, "192.0.2.3:4600", 0, VIEW_HOP_UNKNOWN}},
+    .hop = {{VIEW_ROLE_ENTRY,
+	     {"entry-1", "aaaaaaaa11", "DE"},
+	     "192.0.2.1:4600",
+	     12345678,
+	     VIEW_HOP_OK,
+	     {true, 250 * NS_PER_US, 12000, 0, 8000000, 90000000, 999000, VIEW_VERDICT_GREEN, ""}},
+	    {VIEW_ROLE_RELAY,
+	     {"relay-2", "bbbbbbbb22", "FR"},
+	     "192.0.2.2:4600",
+	     20 * NS_PER_MS,
+	     VIEW_HOP_OK,
+	     {true, 4 * NS_PER_MS, 0, 98000, 8000000, 90000000, 1000000, VIEW_VERDICT_RED,
+	      "loss 9.8 %, limit 5 %"}},
+	    {VIEW_ROLE_EXIT,
+	     {"exit-3", "cccccccc33", "NL"},
+	     "192.0.2.3:4600",
+	     0,
+	     VIEW_HOP_UNKNOWN,
+	     {0}}},
     .created_ns = FIXED_TIME_NS,
     .build_ns = 60125 * NS_PER_US,
 };
@@ -43,6 +50,27 @@ static const struct status_view connected = {
     .proof = {4000, 0, true, 400 * NS_PER_MS},
 };
 
+static void fake_paths(struct status_view *s)
+{
+	static const enum view_path_role roles[] = {VIEW_PATH_IN_USE, VIEW_PATH_IN_USE,
+						    VIEW_PATH_BACKUP};
+
+	s->path_count = ARRAY_LEN(roles);
+	s->paths_active = 2;
+	s->paths_backup = 1;
+	for (unsigned i = 0; i < ARRAY_LEN(roles); i++) {
+		s->path[i] = (struct path_view){.role = roles[i], .rtt_ns = 43 * NS_PER_MS};
+		s->path[i].route = route;
+	}
+	s->path[0].share_percent = 60;
+	s->path[1].share_percent = 40;
+	s->path[1].flows = 12;
+	s->path[2].is_suspect = true;
+	s->has_throughput = true;
+	s->rx_bps = 12000000;
+	s->tx_bps = 480000;
+}
+
 void fake_set(struct fake *f, enum view_state state, const char *reason)
 {
 	pthread_mutex_lock(&f->lock);
@@ -50,6 +78,7 @@ void fake_set(struct fake *f, enum view_state state, const char *reason)
 	if (state == VIEW_CONNECTED) {
 		f->status = connected;
 		f->status.route = route;
+		fake_paths(&f->status);
 		f->status.route.created_ns += f->reconnects * NS_PER_MS;
 	}
 	f->status.state = state;

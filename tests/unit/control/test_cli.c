@@ -57,8 +57,7 @@ static const char connected[] = "Connected\n"
 				"    Exit:                   exit-3 (NL)\n"
 				"    Visible address:        203.0.113.7\n"
 				"    Route:                  you > entry-1 > relay-2 > exit-3\n"
-				"    Backups:                none - a relay failure will interrupt "
-				"traffic\n"
+				"    Backups:                1 ready\n"
 				"    Features:               Kill switch off\n"
 				"    Proof:                  4000 cells verified, 0 failed, last "
 				"0.4 s ago\n";
@@ -90,8 +89,9 @@ static void test_status(void)
 			    "    MTU:                    1324 bytes\n"
 			    "    Received:               1.5 kB in 10 packets\n"
 			    "    Sent:                   2.5 MB in 20 packets\n"
+			    "    Now:                    12 Mbit/s in, 480 kbit/s out\n"
 			    "    Session:                0123abcd\n"
-			    "    Paths:                  1 active, 0 backup\n");
+			    "    Paths:                  2 active, 1 backup\n");
 	check("status -v", 0, verbose, "");
 	free(verbose);
 	fake_set(&fake, VIEW_DISCONNECTED, "");
@@ -125,10 +125,16 @@ static void test_json(void)
 static void test_route(void)
 {
 	static const char route[] =
-	    "#  ROLE       NODE                              COUNTRY         RTT  STATUS\n"
-	    "1  entry      entry-1                           DE          12.3 ms  ok\n"
-	    "2  relay      relay-2                           FR          20.0 ms  ok\n"
-	    "3  exit       exit-3                            NL                -  unknown\n";
+	    "#  ROLE       NODE                              COUNTRY       RTT   JITTER    LOSS  "
+	    "UPTIME  HEALTH\n"
+	    "1  entry      entry-1                           DE        12.3 ms   0.2 ms   1.2 %  "
+	    "99.9 %  green\n"
+	    "2  relay      relay-2                           FR        20.0 ms   4.0 ms   9.8 % "
+	    "100.0 %  red: loss 9.8 %, limit 5 %\n"
+	    "3  exit       exit-3                            NL              -        -       - "
+	    "      -  unknown\n"
+	    "Also in use:      you > entry-1 > relay-2 > exit-3  43.0 ms  12 connections\n"
+	    "Backup:           you > entry-1 > relay-2 > exit-3  43.0 ms  does not answer\n";
 
 	check("route show", 3, "", "macro: there is no route: disconnected\n");
 	fake_set(&fake, VIEW_CONNECTED, "");

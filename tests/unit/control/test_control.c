@@ -91,15 +91,16 @@ static void check(const char *method, const char *path, const char *body, long s
 
 static void test_get_status(void)
 {
-	check("GET", "/v1/status", NULL, 200,
-	      "{\"schema\":1,\"state\":\"disconnected\",\"reason\":null,\"since\":"
-	      "\"2026-01-02T03:04:05.678Z\",\"profile\":\"default\",\"exit\":null,"
-	      "\"visible_addresses\":{\"ipv4\":null,\"ipv6\":null},\"inner_addresses\":"
-	      "{\"ipv4\":null,\"ipv6\":null},\"mtu_bytes\":null,\"route\":null,"
-	      "\"paths\":{\"active\":0,\"backup\":0},\"traffic\":{\"rx_bytes\":0,\"tx_bytes\":0,"
-	      "\"rx_packets\":0,\"tx_packets\":0},\"session\":null,\"proof\":{"
-	      "\"verified_cells\":0,\"failed_cells\":0,\"last_verified_age_ms\":null},"
-	      "\"kill_switch\":\"off\"}");
+	check(
+	    "GET", "/v1/status", NULL, 200,
+	    "{\"schema\":1,\"state\":\"disconnected\",\"reason\":null,\"since\":"
+	    "\"2026-01-02T03:04:05.678Z\",\"profile\":\"default\",\"exit\":null,"
+	    "\"visible_addresses\":{\"ipv4\":null,\"ipv6\":null},\"inner_addresses\":"
+	    "{\"ipv4\":null,\"ipv6\":null},\"mtu_bytes\":null,\"route\":null,"
+	    "\"paths\":{\"active\":0,\"backup\":0,\"list\":[]},\"traffic\":{\"rx_bytes\":0,\"tx_bytes\":0,"
+	    "\"rx_packets\":0,\"tx_packets\":0},\"throughput\":{\"rx_bps\":null,\"tx_bps\":null},\"session\":null,\"proof\":{"
+	    "\"verified_cells\":0,\"failed_cells\":0,\"last_verified_age_ms\":null},"
+	    "\"kill_switch\":\"off\"}");
 	fake_set(&fake, VIEW_CONNECTED, "");
 	check("GET", "/v1/status", NULL, 200, "\"state\":\"connected\"");
 	check("GET", "/v1/status", NULL, 200, "\"mtu_bytes\":1324");
@@ -109,12 +110,21 @@ static void test_get_status(void)
 	check(
 	    "GET", "/v1/route", NULL, 200,
 	    "{\"schema\":1,\"state\":\"connected\",\"route\":{\"created\":"
-	    "\"2026-01-02T03:04:05.678Z\",\"build_ms\":60.125,\"hops\":[{\"roles\":[\"entry\"],\"name\":\"entry-1\","
+	    "\"2026-01-02T03:04:05.678Z\",\"build_ms\":60.125,\"rtt_ms\":null,\"hops\":[{\"roles\":[\"entry\"],\"name\":\"entry-1\","
 	    "\"id\":\"aaaaaaaa11\",\"country\":\"DE\",\"address\":\"192.0.2.1:4600\","
-	    "\"rtt_ms\":12.346,\"status\":\"ok\"}");
-	check("GET", "/v1/route", NULL, 200, "\"rtt_ms\":null,\"status\":\"unknown\"}]}}");
+	    "\"rtt_ms\":12.346,\"status\":\"ok\",\"jitter_ms\":0.25,\"loss_out_percent\":1.2,"
+	    "\"loss_in_percent\":0.0,\"goodput_out_bps\":8000000,\"goodput_in_bps\":90000000,"
+	    "\"uptime_percent\":99.9,\"verdict\":\"green\",\"verdict_reason\":null}");
+	check("GET", "/v1/route", NULL, 200,
+	      "\"rtt_ms\":null,\"status\":\"unknown\",\"jitter_ms\":null");
+	check("GET", "/v1/route", NULL, 200,
+	      "\"paths\":{\"active\":2,\"backup\":1,\"list\":[{\"role\":\"in_use\",\"is_suspect\":"
+	      "false,\"share_percent\":60,\"flows\":0,\"rtt_ms\":43.0,");
+	check("GET", "/v1/route", NULL, 200,
+	      "{\"role\":\"backup\",\"is_suspect\":true,\"share_percent\":null,");
 	fake_set(&fake, VIEW_DISCONNECTED, "");
-	check("GET", "/v1/route", NULL, 200, "\"state\":\"disconnected\",\"route\":null}");
+	check("GET", "/v1/route", NULL, 200,
+	      "\"state\":\"disconnected\",\"route\":null,\"paths\":{");
 	fake_set(&fake, VIEW_ERROR, "broken \xff text");
 	check("GET", "/v1/status", NULL, 200, "\"state\":\"error\",\"reason\":null");
 	fake_set(&fake, VIEW_DISCONNECTED, "");
