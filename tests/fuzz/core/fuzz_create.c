@@ -56,6 +56,7 @@ static void make_path(void)
 	for (unsigned i = 0; i < HOPS; i++) {
 		dh_keypair_generate(&path.keys[i], &path.rng);
 		memcpy(path.hops[i].onion_key, path.keys[i].public, DH_LEN);
+		path.hops[i].is_interactive = false; /* any byte is no bool */
 	}
 	MUST(create_build(&path.cc, path.hops, HOPS, &now, 600, &path.rng, path.create[0]) == 0);
 	for (unsigned i = 0; i < HOPS; i++) {

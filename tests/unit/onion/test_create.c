@@ -30,6 +30,7 @@ static void path_init(struct path *p, unsigned n)
 	p->n = n;
 	for (unsigned i = 0; i < n; i++) {
 		rng_fill(&rng, &p->hops[i], sizeof(p->hops[i]));
+		p->hops[i].is_interactive = false; /* any byte is no bool */
 		dh_keypair_generate(&p->onion[i], &rng);
 		memcpy(p->hops[i].onion_key, p->onion[i].public, DH_LEN);
 	}
