@@ -3,11 +3,12 @@
 #ifndef MESH_IDENTITY_H
 #define MESH_IDENTITY_H
 
+#include "crypto/keyfile.h"
 #include "onion/create.h"
 
 #define SIGN_SECRET_LEN    64 /* libsodium's form: seed, then public key */
 #define SIGN_LEN           64
-#define IDENTITY_ERROR_MAX 512
+#define IDENTITY_ERROR_MAX KEYFILE_ERROR_MAX
 
 struct identity {
 	uint8_t sign_secret[SIGN_SECRET_LEN];

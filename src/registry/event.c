@@ -7,12 +7,23 @@
 const char *registry_result_name(enum registry_result r)
 {
 	static const char *const names[REGISTRY_RESULT_COUNT] = {
-#define X(id, name) name,
+#define X(id, name, text) name,
 	    REGISTRY_RESULTS(X)
 #undef X
 	};
 
 	return names[r];
+}
+
+const char *registry_result_text(enum registry_result r)
+{
+	static const char *const texts[REGISTRY_RESULT_COUNT] = {
+#define X(id, name, text) text,
+	    REGISTRY_RESULTS(X)
+#undef X
+	};
+
+	return texts[r];
 }
 
 const char *registry_event_type_name(enum registry_event_type type)

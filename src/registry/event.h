@@ -59,35 +59,37 @@ struct registry_event {
 	struct registry_record record;
 };
 
-#define REGISTRY_RESULTS(X)                                                                 \
-	X(REGISTRY_OK, "ok")                                                                \
-	X(REGISTRY_KNOWN, "known")               /* nothing new in it */                    \
-	X(REGISTRY_STALE, "stale")               /* ours is longer */                       \
-	X(REGISTRY_VERSION, "unknown_version")   /* of a head, or an unknown event */       \
-	X(REGISTRY_SIGNATURE, "bad_signature")   /* not by this mesh's registrar */         \
-	X(REGISTRY_FUTURE, "future_head")        /* our clock is wrong, or theirs */        \
-	X(REGISTRY_FORK, "fork")                 /* two histories, both signed */           \
-	X(REGISTRY_GAP, "gap")                   /* does not begin where ours ends */       \
-	X(REGISTRY_TRUNCATED, "truncated")       /* fewer events than the head counts */    \
-	X(REGISTRY_MALFORMED, "malformed")       /* fields that make no sense, left-over */ \
-	X(REGISTRY_BROKEN_CHAIN, "broken_chain") /* not the events that the head hashes */  \
-	X(REGISTRY_SLOT_GAP, "slot_gap")         /* an added slot is not the next one */    \
-	X(REGISTRY_SLOT_REUSED, "slot_reused")   /* an added slot was given out before */   \
-	X(REGISTRY_NO_MEMBER, "no_member")       /* the slot is absent or removed */        \
-	X(REGISTRY_KEY_TAKEN, "key_taken")       /* by another member */                    \
-	X(REGISTRY_TIME, "time")                 /* before the event before, or the head */ \
-	X(REGISTRY_TOO_MANY, "too_many")         /* events or slots */                      \
-	X(REGISTRY_OLD, "old_head")              /* nobody has vouched for it lately */
+/* id, name for programs, what to tell people */
+#define REGISTRY_RESULTS(X)                                                                        \
+	X(REGISTRY_OK, "ok", "it is in order")                                                     \
+	X(REGISTRY_KNOWN, "known", "there is nothing new in it")                                   \
+	X(REGISTRY_STALE, "stale", "it has fewer events than what is here")                        \
+	X(REGISTRY_VERSION, "unknown_version", "it was written by a newer version of MacroMesh")   \
+	X(REGISTRY_SIGNATURE, "bad_signature", "it is not signed by this mesh's registrar")        \
+	X(REGISTRY_FUTURE, "future_head", "it is signed for later: set this machine's clock")      \
+	X(REGISTRY_FORK, "fork", "it is another history than ours, and the registrar signed both") \
+	X(REGISTRY_GAP, "gap", "it does not begin where what is here ends")                        \
+	X(REGISTRY_TRUNCATED, "truncated", "it ends before the last event that its head counts")   \
+	X(REGISTRY_MALFORMED, "malformed", "it makes no sense")                                    \
+	X(REGISTRY_BROKEN_CHAIN, "broken_chain", "these are not the events that were signed")      \
+	X(REGISTRY_SLOT_GAP, "slot_gap", "the slot is not the next one")                           \
+	X(REGISTRY_SLOT_REUSED, "slot_reused", "the slot was given out before")                    \
+	X(REGISTRY_NO_MEMBER, "no_member", "no active member has this slot")                       \
+	X(REGISTRY_KEY_TAKEN, "key_taken", "another member has this key")                          \
+	X(REGISTRY_TIME, "time", "its time is before that of what it follows")                     \
+	X(REGISTRY_TOO_MANY, "too_many", "there are more events than any mesh has")
 
 enum registry_result {
-#define X(id, name) id,
+#define X(id, name, text) id,
 	REGISTRY_RESULTS(X)
 #undef X
 	REGISTRY_RESULT_COUNT,
 };
 
-/* registry_result_name(r): stable snake_case name. */
+/* registry_result_name(r): stable snake_case name; registry_result_text: the end of a sentence
+ * about an update, a file or an event. */
 const char *registry_result_name(enum registry_result r);
+const char *registry_result_text(enum registry_result r);
 
 /* registry_event_encode(ev, out): returns the length. */
 size_t registry_event_encode(const struct registry_event *ev,

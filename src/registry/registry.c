@@ -114,6 +114,12 @@ static size_t event_end(const struct registry *reg, uint64_t event)
 	return event + 1 < reg->head.events ? reg->offset[event + 1] : reg->log_len;
 }
 
+const uint8_t *registry_event_bytes(const struct registry *reg, uint64_t event, size_t *len)
+{
+	*len = event_end(reg, event) - reg->offset[event];
+	return reg->log + reg->offset[event];
+}
+
 const uint8_t *registry_events(const struct registry *reg, uint64_t first, size_t max_len,
 			       uint64_t *count, size_t *len)
 {

@@ -87,6 +87,9 @@ const uint8_t *registry_head_bytes(const struct registry *reg);
 const uint8_t *registry_events(const struct registry *reg, uint64_t first, size_t max_len,
 			       uint64_t *count, size_t *len);
 
+/* registry_event_bytes(reg, event, len): one event, which there is. */
+const uint8_t *registry_event_bytes(const struct registry *reg, uint64_t event, size_t *len);
+
 /*
  * registry_judge(reg, bytes, wall_s, head): a mirror's signed head.  REGISTRY_OK: genuine and newer
  * than ours, *head is filled: ask for the events from registry_head(reg)->events on.  Else

@@ -100,7 +100,7 @@ static void test_damage(void)
 	file[0] ^= 1;
 	write_file(file, len, 0600);
 	refused(-EBADMSG);
-	CHECK(strstr(error, "not an identity file") != NULL);
+	CHECK(strstr(error, "does not begin like one") != NULL);
 	file[0] ^= 1;
 	file[7]++;
 	write_file(file, len, 0600);
