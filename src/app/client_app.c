@@ -199,6 +199,7 @@ static void tick(void *ctx, const struct now *now)
 {
 	struct client_app *a = ctx;
 
+	registry_app_tick(&a->registry, now);
 	membership_tick(a->membership, now);
 	client_tick(a->client, now);
 	take_notes(a, now);
@@ -208,7 +209,8 @@ static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct client_app *a = ctx;
 
-	return MIN(membership_deadline(a->membership, now), client_deadline(a->client));
+	return MIN(registry_app_deadline(&a->registry),
+		   MIN(membership_deadline(a->membership, now), client_deadline(a->client)));
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
@@ -265,12 +267,16 @@ static int netmon_start(struct client_app *a, char *error, size_t error_len)
 int client_app_open(struct client_app *a, const struct config *cfg, char *error, size_t error_len)
 {
 	struct seed seeds[SEEDS_MAX];
-	const int seed_count = mesh_seeds(cfg, seeds, error, error_len);
-	int rc;
+	const struct now now = now_read();
+	int rc, seed_count;
 
-	if (seed_count < 0)
-		return seed_count;
 	*a = (struct client_app){.cfg = cfg};
+	rc = registry_app_open(&a->registry, cfg, &now, error, error_len);
+	if (rc != 0)
+		return rc;
+	seed_count = rc = mesh_seeds(cfg, a->registry.reg, seeds, error, error_len);
+	if (rc < 0)
+		goto err_close_registry;
 	snprintf(a->profile, sizeof(a->profile), "%s", cfg->client.profile);
 	dh_keypair_generate(&a->link_key, &rng_system);
 	a->dir = directory_create(&(struct directory_params){.rng = &rng_system});
@@ -318,6 +324,8 @@ err_close_worker:
 	worker_close(&a->worker);
 err_free_directory:
 	directory_free(a->dir);
+err_close_registry:
+	registry_app_close(&a->registry);
 	return rc;
 }
 
@@ -349,6 +357,7 @@ void client_app_close(struct client_app *a)
 	client_free(a->client);
 	membership_free(a->membership);
 	directory_free(a->dir);
+	registry_app_close(&a->registry);
 	secret_wipe(&a->link_key, sizeof(a->link_key));
 }
 
@@ -405,7 +414,8 @@ int client_app_connect(struct client_app *a, const struct connect_request *rq,
 			 name);
 		return -EINVAL;
 	}
-	if (a->cfg->mesh.seeds.count == 0) {
+	if (a->cfg->mesh.seeds.count == 0 && a->cfg->mesh.seed_file == NULL &&
+	    !a->cfg->mesh.registrar.is_set) {
 		snprintf(why, VIEW_TEXT_LEN,
 			 "[mesh] seeds is empty: without a seed no node can be found; "
 			 "'macro node seed' on a node prints one");

@@ -4,6 +4,7 @@
 #ifndef APP_CLIENT_APP_H
 #define APP_CLIENT_APP_H
 
+#include "app/registry_app.h"
 #include "app/worker.h"
 #include "client/client.h"
 #include "config/config.h"
@@ -16,6 +17,7 @@ struct client_app {
 	struct control *control;  /* borrowed; NULL: nobody to tell; the worker's own */
 	struct worker worker;
 	struct dh_keypair link_key; /* of this run only: entries learn nothing lasting */
+	struct registry_app registry;
 	struct directory *dir;
 	struct membership *membership;
 	struct client *client;

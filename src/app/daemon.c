@@ -189,6 +189,8 @@ static int open_apps(struct daemon *d, char *error, size_t error_len)
 
 	d->is_node = config_has(d->cfg, CONFIG_NODE);
 	d->is_client = config_has(d->cfg, CONFIG_CLIENT) || !d->is_node;
+	if (!d->cfg->mesh.registrar.is_set)
+		log_info("open mesh: [mesh] registrar is not set, so any node may be a member");
 	if (d->is_node)
 		rc = node_app_open(&d->node, d->cfg, error, error_len);
 	if (rc == 0 && d->is_client)

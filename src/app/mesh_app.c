@@ -7,8 +7,82 @@
 #include <sodium.h>
 #include <stdio.h>
 
-int mesh_seeds(const struct config *cfg, struct seed out[static SEEDS_MAX], char *error,
-	       size_t error_len)
+enum {
+	SEED_FILE_MAX = 1 << 20, /* bytes */
+	FOUND_MAX = 4096,        /* seeds */
+};
+
+struct found {
+	struct seed *seeds;
+	size_t count;
+};
+
+static int read_file(const char *path, char *text, char *error, size_t error_len)
+{
+	FILE *f = fopen(path, "re");
+	const size_t n = f != NULL ? fread(text, 1, SEED_FILE_MAX, f) : 0;
+	int err = f == NULL || ferror(f) ? -errno : 0;
+
+	if (err == 0 && n == SEED_FILE_MAX)
+		err = -EFBIG;
+	if (f != NULL)
+		fclose(f);
+	text[n] = '\0';
+	if (err != 0)
+		snprintf(error, error_len, "[mesh] seed_file: %s: %s", path, strerror(-err));
+	return err;
+}
+
+static int find_in_file(const char *path, struct found *f, char *error, size_t error_len)
+{
+	char why[SEED_ERROR_MAX], *text = xcalloc(1, SEED_FILE_MAX + 1);
+	int n = read_file(path, text, error, error_len);
+
+	if (n == 0) {
+		n = seed_list_parse(text, f->seeds + f->count, FOUND_MAX - f->count, why);
+		if (n < 0)
+			snprintf(error, error_len, "[mesh] seed_file: %s: %s", path, why);
+		else
+			f->count += (size_t)n;
+	}
+	free(text);
+	return MIN(n, 0);
+}
+
+static void find_in_registry(const struct registry *reg, struct found *f)
+{
+	const struct registry_member *m;
+	uint32_t slot = 0;
+
+	while (f->count < FOUND_MAX && (m = registry_next(reg, &slot)) != NULL) {
+		const struct registry_contact *c = &m->record.contact;
+		struct seed *s = &f->seeds[f->count];
+
+		if (c->addr.port == 0)
+			continue;
+		memcpy(s->id, m->record.key, sizeof(s->id));
+		memcpy(s->link_public, c->link_key, sizeof(s->link_public));
+		s->addr = c->addr;
+		f->count++;
+	}
+}
+
+/* Some of those found, at random: what everybody finds shall not lead everybody to the same. */
+static size_t draw(struct found *f, struct seed *out, size_t room)
+{
+	size_t n = 0;
+
+	while (n < room && f->count > 0) {
+		const size_t k = (size_t)rng_below(&rng_system, f->count);
+
+		out[n++] = f->seeds[k];
+		f->seeds[k] = f->seeds[--f->count];
+	}
+	return n;
+}
+
+static int configured_seeds(const struct config *cfg, struct seed *out, char *error,
+			    size_t error_len)
 {
 	const struct config_strings *seeds = &cfg->mesh.seeds;
 	const char *why;
@@ -24,6 +98,22 @@ int mesh_seeds(const struct config *cfg, struct seed out[static SEEDS_MAX], char
 			return -EINVAL;
 		}
 	return (int)seeds->count;
+}
+
+int mesh_seeds(const struct config *cfg, const struct registry *reg,
+	       struct seed out[static SEEDS_MAX], char *error, size_t error_len)
+{
+	struct found found = {.seeds = xcalloc(FOUND_MAX, sizeof(struct seed))};
+	int n = configured_seeds(cfg, out, error, error_len), err = 0;
+
+	if (n >= 0 && cfg->mesh.seed_file != NULL)
+		err = find_in_file(cfg->mesh.seed_file, &found, error, error_len);
+	if (n >= 0 && err == 0 && reg != NULL)
+		find_in_registry(reg, &found);
+	if (n >= 0 && err == 0)
+		n += (int)draw(&found, out + n, (size_t)(SEEDS_MAX - n));
+	free(found.seeds);
+	return err != 0 ? err : n;
 }
 
 void node_ref_fill(struct node_ref *ref, const uint8_t id[static NODE_ID_LEN], const char *name,

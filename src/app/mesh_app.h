@@ -7,10 +7,15 @@
 #include "config/config.h"
 #include "control/view.h"
 #include "mesh/membership.h"
+#include "registry/registry.h"
 
-/* mesh_seeds(cfg, out, error): the configured seeds; their number, or -EINVAL. */
-MUST_USE int mesh_seeds(const struct config *cfg, struct seed out[static SEEDS_MAX], char *error,
-			size_t error_len);
+/*
+ * mesh_seeds(cfg, reg, out, error): whom to call first: the configured seeds, then as many as fit
+ * of those in the seed file and of the members that the registry (NULL: none) tells where to call.
+ * Their number, or -errno.
+ */
+MUST_USE int mesh_seeds(const struct config *cfg, const struct registry *reg,
+			struct seed out[static SEEDS_MAX], char *error, size_t error_len);
 
 /* mesh_nodes_view(dir, roles, out): nodes with any of the roles. */
 void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out);

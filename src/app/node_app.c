@@ -140,6 +140,7 @@ static void tick(void *ctx, const struct now *now)
 	struct node_app *a = ctx;
 	enum descriptor_error error;
 
+	registry_app_tick(&a->registry, now);
 	membership_tick(a->membership, now);
 	error = node_tick(a->node, a->membership, now);
 	if (error != DESCRIPTOR_OK)
@@ -151,7 +152,8 @@ static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct node_app *a = ctx;
 
-	return MIN(membership_deadline(a->membership, now), node_deadline(a->node, now));
+	return MIN(registry_app_deadline(&a->registry),
+		   MIN(membership_deadline(a->membership, now), node_deadline(a->node, now)));
 }
 
 /* ---- opening ---- */
@@ -242,16 +244,19 @@ static int worker_for(struct node_app *a, char *error, size_t error_len)
 int node_app_open(struct node_app *a, const struct config *cfg, char *error, size_t error_len)
 {
 	struct seed seeds[SEEDS_MAX];
-	const int seed_count = mesh_seeds(cfg, seeds, error, error_len);
 	const struct now now = now_read();
-	int rc;
+	int rc, seed_count;
 
-	if (seed_count < 0)
-		return seed_count;
 	*a = (struct node_app){.cfg = cfg, .since_wall_ns = now.wall_ns};
 	rc = identity_open(a, error, error_len);
 	if (rc != 0)
 		return rc;
+	rc = registry_app_open(&a->registry, cfg, &now, error, error_len);
+	if (rc != 0)
+		goto err_wipe_identity;
+	seed_count = rc = mesh_seeds(cfg, a->registry.reg, seeds, error, error_len);
+	if (rc < 0)
+		goto err_close_registry;
 	a->dir = directory_create(&(struct directory_params){.rng = &rng_system});
 	rc = node_open(a, &now, error, error_len);
 	if (rc != 0)
@@ -285,6 +290,9 @@ err_free_node:
 	a->node = NULL;
 err_free_dir:
 	directory_free(a->dir);
+err_close_registry:
+	registry_app_close(&a->registry);
+err_wipe_identity:
 	identity_wipe(&a->identity);
 	return rc;
 }
@@ -317,6 +325,7 @@ void node_app_close(struct node_app *a)
 	membership_free(a->membership);
 	node_free(a->node);
 	directory_free(a->dir);
+	registry_app_close(&a->registry);
 	identity_wipe(&a->identity);
 }
 

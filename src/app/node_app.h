@@ -4,6 +4,7 @@
 #ifndef APP_NODE_APP_H
 #define APP_NODE_APP_H
 
+#include "app/registry_app.h"
 #include "app/worker.h"
 #include "config/config.h"
 #include "control/control.h"
@@ -15,6 +16,7 @@ struct node_app {
 	const struct config *cfg; /* borrowed */
 	struct worker worker;
 	struct identity identity;
+	struct registry_app registry;
 	struct directory *dir;
 	struct membership *membership;
 	struct node *node;

@@ -312,10 +312,15 @@ static void check_whole(struct parse *p)
 {
 	const struct config *cfg = p->cfg;
 
-	if (config_has(cfg, CONFIG_CLIENT) && cfg->mesh.seeds.count == 0)
+	if (config_has(cfg, CONFIG_CLIENT) && cfg->mesh.seeds.count == 0 &&
+	    cfg->mesh.seed_file == NULL && !cfg->mesh.registrar.is_set)
 		report(p, p->seen_line[CONFIG_CLIENT],
 		       "[mesh] seeds: is missing; a client needs at least one token from \"macro "
 		       "node seed\"");
+	if (cfg->mesh.lan && !cfg->mesh.registrar.is_set)
+		report(p, p->seen_line[CONFIG_MESH],
+		       "[mesh] lan: needs a registrar: whoever answers on a local network must be "
+		       "a known member; set registrar, or lan = no");
 	if (config_profile_find(cfg, cfg->client.profile) == NULL)
 		report(p, p->seen_line[CONFIG_CLIENT],
 		       "[client] profile: \"%s\" is not defined; add [profile %s] or name another",

@@ -12,7 +12,8 @@
 #include "util/log.h"
 
 #define CONFIG_PATH_DEFAULT  "/etc/macro/macro.conf"
-#define CONFIG_IDENTITY_FILE "identity" /* in state_dir */
+#define CONFIG_IDENTITY_FILE "identity"    /* in state_dir */
+#define CONFIG_REGISTRY_FILE "registry.db" /* there, too */
 
 enum config_section_id {
 	CONFIG_TOP, /* before the first section */
@@ -94,8 +95,19 @@ struct config_daemon {
 	enum config_aead aead;
 };
 
+/* An Ed25519 key. */
+struct config_public {
+	bool is_set;
+	uint8_t bytes[32];
+};
+
 struct config_mesh {
 	struct config_strings seeds;
+	char *seed_file;                /* NULL: none */
+	struct config_public registrar; /* not set: an open mesh */
+	char *registry;                 /* NULL: CONFIG_REGISTRY_FILE */
+	uint64_t head_max_age_s;        /* 0: for ever */
+	bool lan;
 };
 
 struct config_client {

@@ -47,6 +47,24 @@ static const struct config_key mesh_keys[] = {
      .example = "TOKEN@192.0.2.1:4600",
      .help = "Nodes to learn the mesh from, as printed by macro node seed. More of them make "
 	     "the start more reliable; what they say about other nodes is verified."},
+    {"seed_file", &value_path, FIELD(config_mesh, seed_file, char *), .example = "/etc/macro/seeds",
+     .max = 1024, .help = "File with more seeds, one a line; what follows a # is a comment."},
+    {"registrar", &value_public, FIELD(config_mesh, registrar, struct config_public),
+     .example = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+     .help = "Public key of the mesh's registrar, as macro registry init prints it: only nodes "
+	     "that this key has signed for are members. Whoever holds it is trusted. Without it "
+	     "the mesh is open: any node that is heard of may be used."},
+    {"registry", &value_path, FIELD(config_mesh, registry, char *),
+     .example = "/var/lib/macro/registry.db", .max = 1024,
+     .help = "File that the list of members is kept in. Without it: registry.db in state_dir."},
+    {"head_max_age", &value_duration, FIELD(config_mesh, head_max_age_s, uint64_t),
+     .fallback = "90d", .zero_word = "never", .min = 1, .max = 10 * 365 * 86400,
+     .help = "How long ago the registrar may have signed the list of members, at most: an older "
+	     "one could hide a removal, and no new routes are made with it. macro registry renew "
+	     "signs it anew."},
+    {"lan", &value_bool, FIELD(config_mesh, lan, bool), .fallback = "no",
+     .help = "Look for members on the local network by multicast, and as a node be found. Only "
+	     "for a mesh with a registrar."},
 };
 
 static const struct config_key client_keys[] = {

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -116,6 +117,55 @@ static int parse_bandwidth(const struct config_key *key, void *field, const char
 	if (v > key->max / factor || v * factor < key->min)
 		return -ERANGE;
 	*(uint64_t *)field = v * factor;
+	return 0;
+}
+
+static uint64_t unit_seconds(const char *suffix)
+{
+	static const struct {
+		char letter;
+		uint64_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (suffix[0] == units[i].letter && suffix[1] == '\0')
+			return units[i].seconds;
+	return 0;
+}
+
+static int parse_duration(const struct config_key *key, void *field, const char *text)
+{
+	const char *end;
+	uint64_t v = 0, factor;
+	int err;
+
+	if (key->zero_word == NULL || strcasecmp(text, key->zero_word) != 0) {
+		err = config_digits(text, &v, &end);
+		if (err != 0)
+			return err;
+		factor = unit_seconds(end);
+		if (factor == 0)
+			return -EINVAL;
+		if (v > key->max / factor || v * factor < key->min)
+			return -ERANGE;
+		v *= factor;
+	}
+	*(uint64_t *)field = v;
+	return 0;
+}
+
+static int parse_public(const struct config_key *key, void *field, const char *text)
+{
+	struct config_public out = {.is_set = true};
+	size_t len;
+
+	(void)key;
+	if (strlen(text) != 2 * sizeof(out.bytes) ||
+	    sodium_hex2bin(out.bytes, sizeof(out.bytes), text, strlen(text), NULL, &len, NULL) !=
+		0 ||
+	    len != sizeof(out.bytes) || sodium_is_zero(out.bytes, sizeof(out.bytes)))
+		return -EINVAL;
+	*(struct config_public *)field = out;
 	return 0;
 }
 
@@ -245,6 +295,9 @@ const struct value_type value_bool = {NULL, "yes or no", parse_bool, NULL};
 const struct value_type value_u32 = {NULL, NULL, parse_u32, NULL};
 const struct value_type value_bandwidth = {NULL, "bits per second from 1M to 1000G, with K, M or G",
 					   parse_bandwidth, NULL};
+const struct value_type value_duration = {NULL, "a time as 90d, 12h, 30m or 10s", parse_duration,
+					  NULL};
+const struct value_type value_public = {NULL, "a key of 64 hexadecimal digits", parse_public, NULL};
 const struct value_type value_enum = {NULL, NULL, parse_enum, NULL};
 const struct value_type value_flags = {", \t", NULL, parse_flags, NULL};
 const struct value_type value_path = {NULL, "an absolute path", parse_path, clear_text};

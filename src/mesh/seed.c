@@ -47,6 +47,42 @@ int seed_parse(struct seed *s, const char *text, const char **why)
 	return 0;
 }
 
+/* The word of a line, or "" when it has none; NULL when it has two. */
+static char *only_word(char *line)
+{
+	char *word, *end;
+
+	line[strcspn(line, "#")] = '\0';
+	word = line + strspn(line, " \t\r");
+	end = word + strcspn(word, " \t\r");
+	if (end[strspn(end, " \t\r")] != '\0')
+		return NULL;
+	*end = '\0';
+	return word;
+}
+
+int seed_list_parse(char *text, struct seed *out, size_t max, char error[static SEED_ERROR_MAX])
+{
+	size_t count = 0;
+	unsigned number = 0;
+
+	for (char *line; (line = strsep(&text, "\n")) != NULL;) {
+		const char *why = "more than one word", *word = only_word(line);
+		struct seed seed;
+
+		number++;
+		if (word != NULL && *word == '\0')
+			continue;
+		if (word == NULL || seed_parse(&seed, word, &why) != 0) {
+			snprintf(error, SEED_ERROR_MAX, "line %u: %s", number, why);
+			return -EINVAL;
+		}
+		if (count < max)
+			out[count++] = seed;
+	}
+	return (int)count;
+}
+
 const char *seed_format(const struct seed *s, char out[static SEED_TEXT_MAX])
 {
 	char addr[ENDPOINT_TEXT_MAX];

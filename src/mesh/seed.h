@@ -17,6 +17,15 @@ struct seed {
  */
 MUST_USE int seed_parse(struct seed *s, const char *text, const char **why);
 
+/*
+ * seed_list_parse(text, out, max, error): a seed on each line, blanks around it and what follows a
+ * # left out; text is changed.  How many there are, at most max; or -EINVAL and error names line
+ * and fault.
+ */
+#define SEED_ERROR_MAX 128
+MUST_USE int seed_list_parse(char *text, struct seed *out, size_t max,
+			     char error[static SEED_ERROR_MAX]);
+
 const char *seed_format(const struct seed *s, char out[static SEED_TEXT_MAX]);
 
 #endif

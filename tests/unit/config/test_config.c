@@ -9,10 +9,12 @@
 #include "tests/lib/test.h"
 #include "util/xalloc.h"
 
-#define KEY43 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP-"
-#define SEED  KEY43 KEY43 "@192.0.2.1:4600"
-#define SEED6 KEY43 KEY43 "@[2001:db8::1]:4600"
-#define NODE  "[node]\nname=abc\noperator=o\ncountry=DE\naddress=192.0.2.1:1\n"
+#define KEY43    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP-"
+#define SEED     KEY43 KEY43 "@192.0.2.1:4600"
+#define SEED6    KEY43 KEY43 "@[2001:db8::1]:4600"
+#define KEY_REST "980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+#define KEY_HEX  "d75a" KEY_REST
+#define NODE     "[node]\nname=abc\noperator=o\ncountry=DE\naddress=192.0.2.1:1\n"
 
 static char *errors;
 
@@ -48,6 +50,27 @@ static void check_error(const char *text, const char *message)
 		CHECK(!"the right error");
 	}
 	config_free(cfg);
+}
+
+static void test_registrar(void)
+{
+	struct config *cfg = parse_text("");
+
+	NEED(cfg != NULL);
+	CHECK(!cfg->mesh.registrar.is_set && cfg->mesh.registry == NULL && !cfg->mesh.lan);
+	CHECK_INT(cfg->mesh.head_max_age_s, 90 * 86400);
+	config_free(cfg);
+	cfg = parse_text("[mesh]\nregistrar=" KEY_HEX "\nhead_max_age=36h\nlan=yes\n[client]\n");
+	NEED(cfg != NULL);
+	CHECK(cfg->mesh.registrar.is_set && cfg->mesh.registrar.bytes[31] == 0x1a);
+	CHECK_INT(cfg->mesh.head_max_age_s, 36 * 3600);
+	CHECK(cfg->mesh.lan);
+	config_free(cfg);
+	cfg = parse_text("[mesh]\nhead_max_age=never\n");
+	NEED(cfg != NULL);
+	CHECK_INT(cfg->mesh.head_max_age_s, 0);
+	config_free(cfg);
+	check_error("[mesh]\nlan=yes\n", "f:1: [mesh] lan: needs a registrar");
 }
 
 static void test_defaults(void)
@@ -192,6 +215,14 @@ static const struct {
      {"x@192.0.2.1:1", KEY43 KEY43, KEY43 KEY43 "@192.0.2.1", KEY43 KEY43 "a@192.0.2.1:1",
       KEY43 KEY43 "@example.org:1", KEY43 KEY43 "@2001:db8::1:1", SEED ",x", ","},
      {0}},
+    {"mesh", "seed_file", {"/seeds"}, {"seeds"}, {0}},
+    {"mesh", "registrar", {KEY_HEX, "D75A" KEY_REST}, {"d75a", KEY_HEX "0", "x75a" KEY_REST}, {0}},
+    {"mesh", "registry", {"/r.db"}, {"none"}, {0}},
+    {"mesh",
+     "head_max_age",
+     {"never", "1s", "90m", "36h", "90d"},
+     {"10", "d", "10w", "10 d", "-1d"},
+     {"0s", "4000d", "99999999999999d"}},
     {"client",
      "tun",
      {"a", "macro0", "fifteen-letters"},
@@ -314,7 +345,7 @@ static void test_values_cover_table(void)
 	for (unsigned id = CONFIG_DAEMON; id < CONFIG_SECTION_COUNT; id++) {
 		for (size_t k = 0; k < config_sections[id].key_count; k++) {
 			const struct config_key *key = &config_sections[id].keys[k];
-			bool found = key->is_required;
+			bool found = key->is_required || strcmp(key->name, "lan") == 0;
 
 			for (size_t i = 0; i < ARRAY_LEN(values); i++)
 				found |= strcmp(key->name, values[i].key) == 0 &&
@@ -496,6 +527,7 @@ static void test_load_files(void)
 int main(void)
 {
 	RUN(test_defaults);
+	RUN(test_registrar);
 	RUN(test_everything_set);
 	RUN(test_values);
 	RUN(test_values_cover_table);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mesh/seed.h"
 
+#include <errno.h>
+
 #include "tests/lib/test.h"
 
 /* 64 bytes 0, 1, 2, ... 63 */
@@ -93,10 +95,52 @@ static void test_refused(void)
 	}
 }
 
+static void test_list(void)
+{
+	char text[] = "# ours\n\n  " KEYS "@192.0.2.7:1\t# first\r\n" KEYS "@192.0.2.7:2\n" KEYS
+		      "@192.0.2.7:3";
+	char again[sizeof(text)], error[SEED_ERROR_MAX];
+	struct seed s[3];
+
+	memcpy(again, text, sizeof(text));
+	CHECK_INT(seed_list_parse(text, s, 3, error), 3);
+	CHECK_INT(s[0].addr.port, 1);
+	CHECK_INT(s[1].addr.port, 2);
+	CHECK_INT(s[2].addr.port, 3);
+	CHECK_INT(seed_list_parse(again, s, 2, error), 2); /* no more than there is room for */
+}
+
+static void refused_list(const char *list, const char *expected)
+{
+	char text[512], error[SEED_ERROR_MAX] = "";
+	struct seed s[3];
+
+	snprintf(text, sizeof(text), "%s", list);
+	CHECK_INT(seed_list_parse(text, s, 3, error), -EINVAL);
+	if (strstr(error, expected) == NULL) {
+		printf("# '%s': '%s' lacks '%s'\n", list, error, expected);
+		test_current_failed = 1;
+	}
+}
+
+static void test_refused_list(void)
+{
+	char text[] = "";
+	char error[SEED_ERROR_MAX];
+	struct seed s;
+
+	CHECK_INT(seed_list_parse(text, &s, 1, error), 0);
+	refused_list(KEYS "@192.0.2.7:1\n\nx\n", "line 3: no @");
+	refused_list(KEYS "@192.0.2.7:1 " KEYS "@192.0.2.7:2\n", "line 1: more than one word");
+	refused_list("\n" KEYS "@192.0.2.7:0\n", "line 2: what follows the @");
+}
+
 int main(void)
 {
 	RUN(test_known);
 	RUN(test_round_trips);
 	RUN(test_refused);
+	RUN(test_list);
+	RUN(test_refused_list);
 	return test_done();
 }

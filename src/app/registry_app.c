@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "app/registry_app.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "util/log.h"
+#include "util/rng.h"
+#include "util/xalloc.h"
+
+#define LOOK_NS (1 * NS_PER_S) /* how soon a change by another process is seen */
+
+enum {
+	WAIT_MS = 5, /* for another process that writes: this thread carries packets */
+};
+
+static uint64_t wall_s(const struct now *now)
+{
+	return now->wall_ns / NS_PER_S;
+}
+
+int registry_app_open(struct registry_app *a, const struct config *cfg, const struct now *now,
+		      char *error, size_t error_len)
+{
+	const struct config_mesh *m = &cfg->mesh;
+	char why[REGISTRY_STORE_ERROR_MAX], *path;
+	int err;
+
+	*a = (struct registry_app){.max_age_s = m->head_max_age_s, .due_ns = NEVER};
+	if (!m->registrar.is_set)
+		return 0;
+	path = m->registry != NULL ? xstrdup(m->registry)
+				   : xasprintf("%s/" CONFIG_REGISTRY_FILE, cfg->daemon.state_dir);
+	a->reg = registry_create(m->registrar.bytes, &rng_system);
+	err = registry_store_open(
+	    &a->store,
+	    &(struct registry_store_params){
+		.path = path, .registrar = m->registrar.bytes, .creates = true, .wait_ms = WAIT_MS},
+	    why);
+	if (err == 0)
+		err = registry_store_load(a->store, a->reg, wall_s(now), why);
+	if (err != 0) {
+		snprintf(error, error_len, "%s", why);
+		registry_app_close(a);
+	} else {
+		a->stored_version = registry_version(a->reg);
+		a->due_ns = now->mono_ns;
+	}
+	free(path);
+	return err;
+}
+
+void registry_app_close(struct registry_app *a)
+{
+	registry_store_close(a->store);
+	registry_free(a->reg);
+	a->store = NULL;
+	a->reg = NULL;
+	a->due_ns = NEVER;
+}
+
+static int exchange_with_file(struct registry_app *a, const struct now *now, char *why)
+{
+	int err = 0;
+
+	if (registry_store_has_changed(a->store))
+		err = registry_store_load(a->store, a->reg, wall_s(now), why);
+	if (err == 0 && registry_version(a->reg) != a->stored_version)
+		err = registry_store_change(a->store, a->reg, NULL, NULL, wall_s(now), why);
+	if (err == 0)
+		a->stored_version = registry_version(a->reg);
+	return err;
+}
+
+void registry_app_tick(struct registry_app *a, const struct now *now)
+{
+	char why[REGISTRY_STORE_ERROR_MAX];
+	int err;
+
+	if (now->mono_ns < a->due_ns)
+		return;
+	a->due_ns = now->mono_ns + LOOK_NS;
+	err = exchange_with_file(a, now, why);
+	if (err != 0 && err != -EBUSY && !a->is_complained)
+		log_error("%s", why);
+	a->is_complained = err != 0 && err != -EBUSY;
+}
+
+uint64_t registry_app_deadline(const struct registry_app *a)
+{
+	return a->due_ns;
+}
