@@ -3,16 +3,14 @@
  * For those who run a node.  init can be run again: what is there stays as it is.  Seeds go to
  * standard output, one a line, everything else to standard error.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/client.h"
+#include "cli/file.h"
 #include "cli/show.h"
 #include "config/config.h"
 #include "mesh/identity.h"
@@ -86,42 +84,6 @@ static char *render_config(const struct cli *cli)
 	return text;
 }
 
-/* The directories that lead to path; the last of them with this mode. */
-static int make_parent(const char *path, mode_t mode)
-{
-	char *copy = xstrdup(path), *slash = strchr(copy + 1, '/');
-	int err = 0;
-
-	while (slash != NULL && err == 0) {
-		char *next = strchr(slash + 1, '/');
-
-		*slash = '\0';
-		if (mkdir(copy, next != NULL ? 0755 : mode) != 0 && errno != EEXIST)
-			err = -errno;
-		*slash = '/';
-		slash = next;
-	}
-	free(copy);
-	return err;
-}
-
-static enum code write_file(const char *path, const char *text)
-{
-	const int err = make_parent(path, 0755);
-	const int fd = err == 0 ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1;
-	const size_t len = strlen(text);
-	bool is_written;
-
-	if (fd < 0)
-		return cli_error(CODE_FAILED, "cannot create %s: %s", path,
-				 strerror(err != 0 ? -err : errno));
-	is_written = write(fd, text, len) == (ssize_t)len && fsync(fd) == 0;
-	if (close(fd) == 0 && is_written)
-		return CODE_OK;
-	unlink(path); /* half a file would be taken for a whole one */
-	return cli_error(CODE_FAILED, "cannot write %s: %s", path, strerror(errno));
-}
-
 /* The configuration that is there, or a new one from the options. */
 static enum code load_or_create_config(const struct cli *cli, struct config **cfg)
 {
@@ -140,7 +102,9 @@ static enum code load_or_create_config(const struct cli *cli, struct config **cf
 	if (config_parse(cfg, text, strlen(text), path, stderr) != 0) {
 		code = cli_error(CODE_USAGE, "%s is not written; see: macro help node init", path);
 	} else {
-		code = write_file(path, text);
+		code = file_make_parent(path, 0755);
+		if (code == CODE_OK)
+			code = file_create(path, text, strlen(text));
 		if (code == CODE_OK)
 			fprintf(stderr, "macro: %s written\n", path);
 		else
@@ -197,22 +161,20 @@ enum code run_node_init(struct cli *cli)
 	struct config *cfg;
 	struct identity id;
 	enum code code = load_or_create_config(cli, &cfg);
-	int err;
 
 	if (code != CODE_OK)
 		return code;
 	path = identity_path(cli, cfg);
-	err = make_parent(path, 0700);
-	if (err != 0) {
-		code = cli_error(CODE_FAILED, "cannot make the directory of %s: %s", path,
-				 strerror(-err));
-	} else if (sodium_init() < 0 ||
-		   identity_load_or_create(&id, path, &rng_system, error) != 0) {
+	code = file_make_parent(path, 0700);
+	if (code != CODE_OK)
+		goto out;
+	if (sodium_init() < 0 || identity_load_or_create(&id, path, &rng_system, error) != 0) {
 		code = cli_error(CODE_FAILED, "%s", error);
-	} else {
-		code = print_seeds(cli, cfg, &id);
-		identity_wipe(&id);
+		goto out;
 	}
+	code = print_seeds(cli, cfg, &id);
+	identity_wipe(&id);
+out:
 	free(path);
 	config_free(cfg);
 	return code;

@@ -76,6 +76,28 @@ static const struct option_spec node_init_options[] = {
 
 static const struct option_spec node_seed_options[] = {STATE_DIR, ADDRESS, {0}};
 
+#define REGISTRY_FILE                                                          \
+	{                                                                      \
+		"file", 0, "PATH", "the registry ([mesh] registry)", WORD_FILE \
+	}
+#define REGISTRY_KEY                                                                               \
+	{                                                                                          \
+		"key", 0, "PATH", "the registrar's key (the registry's path with .key)", WORD_FILE \
+	}
+
+static const struct option_spec registry_sign_options[] = {REGISTRY_FILE, REGISTRY_KEY, {0}};
+static const struct option_spec registry_file_options[] = {REGISTRY_FILE, {0}};
+static const struct option_spec registry_show_options[] = {REGISTRY_FILE, JSON, {0}};
+
+static const struct option_spec registry_add_options[] = {
+    REGISTRY_FILE,
+    REGISTRY_KEY,
+    {"operator", 0, "NAME", "who runs the node, as in its configuration", WORD_TEXT},
+    {"roles", 0, "LIST", "the most it may be: entry, relay and exit (all)", WORD_TEXT},
+    {"stake", 0, "N", "its weight, for meshes that have such", WORD_TEXT},
+    {0},
+};
+
 const struct verb cli_verbs[] = {
     {.name = "connect",
      .alias = "up",
@@ -118,6 +140,62 @@ const struct verb cli_verbs[] = {
      .run = run_node_status,
      .options = json_options,
      .is_default = true},
+    {.name = "registry init",
+     .help = "found a mesh of known members: its registry and the key that signs it",
+     .run = run_registry_init,
+     .options = registry_sign_options},
+    {.name = "registry add",
+     .help = "make a node a member; prints its slot",
+     .run = run_registry_add,
+     .options = registry_add_options,
+     .operands = "SEED|ID",
+     .operands_max = 1},
+    {.name = "registry remove",
+     .help = "end a node's membership",
+     .run = run_registry_remove,
+     .options = registry_sign_options,
+     .operands = "SLOT|ID",
+     .operands_max = 1},
+    {.name = "registry rotate",
+     .help = "give a member's slot to the node's new identity",
+     .run = run_registry_rotate,
+     .options = registry_sign_options,
+     .operands = "SLOT|ID SEED|ID",
+     .operands_max = 2},
+    {.name = "registry renew",
+     .help = "sign the registry anew, as [mesh] head_max_age asks for",
+     .run = run_registry_renew,
+     .options = registry_sign_options},
+    {.name = "registry list",
+     .help = "list the members",
+     .run = run_registry_list,
+     .options = registry_show_options,
+     .is_default = true},
+    {.name = "registry log",
+     .help = "list all that ever changed",
+     .run = run_registry_log,
+     .options = registry_show_options},
+    {.name = "registry verify",
+     .help = "check each event and the signature, of the registry or an exported file",
+     .run = run_registry_verify,
+     .options = registry_file_options,
+     .operands = "[FILE]",
+     .operand_kind = WORD_FILE,
+     .operands_max = 1},
+    {.name = "registry export",
+     .help = "write the registry to one file that anybody can verify",
+     .run = run_registry_export,
+     .options = registry_file_options,
+     .operands = "FILE",
+     .operand_kind = WORD_FILE,
+     .operands_max = 1},
+    {.name = "registry import",
+     .help = "take in what such a file has beyond the registry here",
+     .run = run_registry_import,
+     .options = registry_file_options,
+     .operands = "FILE",
+     .operand_kind = WORD_FILE,
+     .operands_max = 1},
     {.name = "config check",
      .help = "check the configuration, with line numbers",
      .run = run_config_check,

@@ -106,6 +106,7 @@ static enum registry_result change(struct members *m, struct registry_member *me
 		member->status = REGISTRY_REMOVED;
 	if (ev->type == REGISTRY_ROTATE) {
 		member->key_event = number;
+		member->record.contact = (struct registry_contact){0}; /* had the old link key */
 		put_key(m, member);
 	}
 	return REGISTRY_OK;

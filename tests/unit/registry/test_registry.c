@@ -81,6 +81,8 @@ static void test_vectors(void)
 	CHECK_INT(registry_by_slot(reg, 0)->status, REGISTRY_REMOVED);
 	CHECK_INT(registry_by_slot(reg, 1)->record.roles, 6);
 	CHECK_INT(registry_by_slot(reg, 2)->key_event, 4);
+	CHECK_INT(registry_by_slot(reg, 1)->record.contact.addr.port, 4600);
+	CHECK_INT(registry_by_slot(reg, 2)->record.contact.addr.port, 0); /* rotated away */
 	json_decref(root);
 }
 
