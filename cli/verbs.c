@@ -98,6 +98,15 @@ static const struct option_spec registry_add_options[] = {
     {0},
 };
 
+static const struct option_spec invite_options[] = {
+    REGISTRY_FILE,
+    REGISTRY_KEY,
+    {"days", 0, "N", "how long it can be used; 0: for ever (30)", WORD_TEXT},
+    {"seed", 0, "TOKEN", "a node to name in it; may be repeated (three members)", WORD_TEXT},
+    {"qr", 0, NULL, "as a picture too, even if not on a terminal", WORD_TEXT},
+    {0},
+};
+
 const struct verb cli_verbs[] = {
     {.name = "connect",
      .alias = "up",
@@ -195,6 +204,15 @@ const struct verb cli_verbs[] = {
      .options = registry_file_options,
      .operands = "FILE",
      .operand_kind = WORD_FILE,
+     .operands_max = 1},
+    {.name = "invite create",
+     .help = "print what lets somebody join the mesh as a client",
+     .run = run_invite_create,
+     .options = invite_options},
+    {.name = "join",
+     .help = "write this machine's configuration from an invite",
+     .run = run_join,
+     .operands = "INVITE",
      .operands_max = 1},
     {.name = "config check",
      .help = "check the configuration, with line numbers",

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The registry a second time: events, their chain of hashes and signed heads, from their definition.
+"""The registry a second time: events, their chain of hashes, signed heads, and invites.
 
     registry_ref.py DIR           writes DIR/registry.json
     registry_ref.py --check DIR   compares it with what is there
 """
+import base64
 import hashlib
 import json
 import pathlib
@@ -113,6 +114,26 @@ def log(r):
     ]
 
 
+# Invites.
+
+def invite(seed, expires, seeds):
+    body = b'\1' + sign_public(seed) + struct.pack('<Q', expires)[:6] + bytes([len(seeds)])
+    for s in seeds:
+        body += s['id'] + s['link_key'] + s['ip'] + struct.pack('<H', s['port'])
+    body += sign(seed, b'macromesh/1 invite' + body)
+    body += sha(body)[:4]
+    return 'macro:' + base64.urlsafe_b64encode(body).decode().rstrip('=')
+
+
+def invites(r, seed):
+    out = []
+    for count, expires in ((1, 0), (3, 1800000000)):
+        seeds = [{'id': r.bytes(32), 'link_key': r.bytes(32), 'ip': r.bytes(16), 'port': 4600 + n}
+                 for n in range(count)]
+        out.append({'expires': expires, 'seeds': seeds, 'text': invite(seed, expires, seeds)})
+    return out
+
+
 def vectors():
     r = Seeded('registry')
     seed = r.bytes(32)
@@ -123,6 +144,7 @@ def vectors():
         chain = sha(chain + encode(event))
         out['events'].append(dict(event, bytes=encode(event), hash=chain,
                                   head=head_bytes(seed, n, event['time'] + 3, chain)))
+    out['invites'] = invites(r, seed)
     return out
 
 
