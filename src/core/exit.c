@@ -425,12 +425,14 @@ static struct outcell *cell_for(struct engine *e, struct exit_path *xp, size_t l
 static void add_pack(struct engine *e, struct exit_path *xp, const struct now *now)
 {
 	while (spath_has_pack(&xp->sp, now)) {
-		struct outcell *c = cell_for(e, xp, PACK_LEN(PACK_RANGES_MAX), now);
+		struct outcell *c = cell_for(e, xp, spath_pack_len(&xp->sp), now);
 
 		if (c == NULL)
 			return;
 		packer_pack(c, now);
 	}
+	if (xp->open_cell != NULL)
+		packer_ride(xp->open_cell, now);
 }
 
 static struct exit_session *session_by_addr(const struct exit_node *x, const struct inner_addrs *a)

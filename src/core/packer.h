@@ -39,6 +39,13 @@ static inline bool packer_fits(const struct outcell *c, size_t len)
 void packer_packet(struct outcell *c, const struct packet *p);
 void packer_pack(struct outcell *c, const struct now *now);
 
+/* packer_ride(c, now): an acknowledgement that is due soon goes into the cell if there is room. */
+static inline void packer_ride(struct outcell *c, const struct now *now)
+{
+	if (spath_pack_rides(c->sp, now) && packer_fits(c, spath_pack_len(c->sp)))
+		packer_pack(c, now);
+}
+
 /* packer_seal(pk, a, now): end, pad and seal the session layer of all cells, and note them as sent.
  */
 void packer_seal(struct packer *pk, struct aead *a, const struct now *now);

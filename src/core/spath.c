@@ -156,6 +156,18 @@ bool spath_has_pack(const struct spath *sp, const struct now *now)
 	return sp->readies > 0 || sp->pack_due_ns <= now->mono_ns;
 }
 
+bool spath_pack_rides(const struct spath *sp, const struct now *now)
+{
+	return sp->pack_due_ns != NEVER &&
+	       sp->pack_due_ns <=
+		   now->mono_ns + (SPATH_PACK_DELAY_MS - SPATH_PACK_RIDE_MS) * NS_PER_MS;
+}
+
+size_t spath_pack_len(const struct spath *sp)
+{
+	return PACK_LEN(sp->readies > 0 ? sp->ready[0].count : sp->ranges);
+}
+
 size_t spath_pack(struct spath *sp, const struct now *now, uint8_t *out)
 {
 	struct pack p;

@@ -20,7 +20,8 @@ enum spath_side {
 enum {
 	SPATH_SENT_MAX = 16384,   /* cells remembered for proofs, power of two */
 	SPATH_PACK_CELLS = 512,   /* acknowledge after so many cells ... */
-	SPATH_PACK_DELAY_MS = 20, /* ... or so long after the first */
+	SPATH_PACK_DELAY_MS = 20, /* ... or so long after the first, ... */
+	SPATH_PACK_RIDE_MS = 4,   /* ... or so long, in a cell that goes anyway */
 	SPATH_READY_MAX = 4,
 	SPATH_FRESH_MAX = SPATH_SENT_MAX, /* in one acknowledgement; the sender knows no more */
 };
@@ -93,6 +94,10 @@ void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG
  * PACK_LEN(16)). */
 bool spath_has_pack(const struct spath *sp, const struct now *now);
 size_t spath_pack(struct spath *sp, const struct now *now, uint8_t *out);
+size_t spath_pack_len(const struct spath *sp);
+/* spath_pack_rides: it is due soon: better in a cell that has room for it now than in one of its
+ * own then. */
+bool spath_pack_rides(const struct spath *sp, const struct now *now);
 /* spath_postpone: it could not go; try again after another delay. */
 void spath_postpone(struct spath *sp, const struct now *now);
 

@@ -74,7 +74,7 @@ static struct outcell *cell_for(struct engine *e, struct path *p, size_t len, co
 static void add_pack(struct engine *e, struct path *p, const struct now *now)
 {
 	while (p->owner != NULL && spath_has_pack(&p->session, now)) {
-		struct outcell *c = cell_for(e, p, PACK_LEN(PACK_RANGES_MAX), now);
+		struct outcell *c = cell_for(e, p, spath_pack_len(&p->session), now);
 
 		if (c == NULL) {
 			spath_postpone(&p->session, now);
@@ -82,6 +82,8 @@ static void add_pack(struct engine *e, struct path *p, const struct now *now)
 		}
 		packer_pack(c, now);
 	}
+	if (p->open_cell != NULL)
+		packer_ride(p->open_cell, now);
 }
 
 /* Whose granted address is the packet's source; the newest session's, if there are several. */
