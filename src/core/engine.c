@@ -388,6 +388,7 @@ uint64_t engine_deadline(const struct engine *e)
 	uint64_t due = links_deadline(e->links);
 
 	due = MIN(due, neighbour_deadline(e));
+	due = MIN(due, failover_deadline(e));
 	due = MIN(due, tunnel_deadline(e));
 	due = MIN(due, exit_deadline(e));
 	due = MIN(due, egress_deadline(&e->egress));
@@ -401,6 +402,7 @@ void engine_tick(struct engine *e, const struct now *now)
 	links_tick(e->links, now);
 	drain_links(e, now);
 	circuit_tick(e, now);
+	failover_tick(e, now);
 	tunnel_tick(e, now);
 	exit_tick(e, now);
 	neighbour_tick(e, now);

@@ -176,13 +176,6 @@ struct path_use {
 void engine_session_use(struct engine *e, uint32_t session, const struct path_use *use, size_t n,
 			const struct now *now);
 
-/* Which flows must share a path. */
-enum flow_isolation {
-	ISOLATE_OFF,         /* none: each for itself */
-	ISOLATE_DESTINATION, /* those to one address; the default */
-	ISOLATE_APP,         /* those for which engine_params.flow_group says the same */
-};
-
 struct session_options {
 	enum flow_isolation isolate;
 	bool duplicate; /* small packets of interactive flows go over two paths, both ways */

@@ -7,12 +7,14 @@
 #include "core/engine.h"
 #include "core/packer.h"
 #include "core/spath.h"
+#include "core/steer.h"
 #include "core/unpacker.h"
 #include "crypto/window.h"
 #include "onion/onion.h"
 #include "util/bucket.h"
 #include "util/list.h"
 #include "util/map.h"
+#include "util/timers.h"
 
 struct exit_node;
 /* A circuit that a session is attached to, at the exit. */
@@ -21,7 +23,9 @@ struct exit_path {
 	struct circuit *circuit;
 	struct exit_session *session;
 	struct outcell *open_cell;
-	struct list in_session;
+	unsigned slot;        /* in the session */
+	bool is_told_suspect; /* by the client */
+	struct timer timer;
 };
 
 enum {
@@ -267,8 +271,6 @@ struct path {
 	uint64_t window_bits[CIRCUIT_WINDOW_WORDS];
 	struct session *owner;   /* that it is attached to, or NULL */
 	uint8_t slot;            /* there */
-	bool is_used;            /* named by engine_session_use */
-	uint8_t weight, order;   /* as it said */
 	struct spath session;    /* valid with an owner */
 	struct spath *attaching; /* between ATTACH and ATTACHED */
 	struct outcell *open_cell;
@@ -303,17 +305,34 @@ struct session {
 	uint8_t root[KEY_LEN];
 	struct session_grant grant;
 	uint32_t last_path_id;
-	struct session_options options;
 	struct path *path[SESSION_PATHS_MAX]; /* attached, by slot; NULL: free */
+	struct steer steer;                   /* its lanes are the slots */
+	struct session_options options;
+	struct paths told;             /* what the exit is to know of the paths ... */
+	bool is_changed;               /* ... is not this any more */
+	uint32_t told_version;         /* that it has confirmed */
+	uint64_t tell_ns, tell_gap_ns; /* when it is told again */
 	struct list in_engine;
 };
 
 struct session *session_by_id(const struct engine *e, uint32_t id);
 void session_path_gone(struct engine *e, struct path *p);
 void session_on_answer(struct engine *e, struct path *p, uint32_t session, uint8_t type,
-		       enum control_status status, const uint8_t *body, size_t len);
+		       enum control_status status, const uint8_t *body, size_t len,
+		       uint64_t rtt_ns);
 void session_free_all(struct engine *e);
+/* ---- failover.c: which of a session's paths are used ---- */
+/* The path took its slot, where it had been in use as before if that was its own; or leaves it. */
+void failover_attached(struct session *s, unsigned slot, const struct lane *before);
+void failover_detached(struct session *s, unsigned slot);
+/* What the exit says of the paths. */
+void failover_on_paths(struct session *s, const struct paths *p);
+void failover_tick(struct engine *e, const struct now *now);
+uint64_t failover_deadline(const struct engine *e);
 /* ---- tunnel.c: packets of the client's sessions ---- */
+/* The path's open cell with room for len more bytes, a new one if need be; NULL: no buffer. */
+struct outcell *tunnel_cell(struct engine *e, struct path *p, size_t len, const struct now *now);
+void tunnel_flush(struct engine *e, const struct now *now);
 void tunnel_deliver(struct engine *e, const struct incell *cells, size_t n, const struct now *now);
 void tunnel_tick(struct engine *e, const struct now *now);
 uint64_t tunnel_deadline(const struct engine *e);

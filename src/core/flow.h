@@ -13,6 +13,13 @@ struct flow_key {
 	uint8_t local[16], remote[16];    /* IPv4: the first 4 bytes */
 };
 
+/* Which flows must share a path. */
+enum flow_isolation {
+	ISOLATE_OFF,         /* none: each for itself */
+	ISOLATE_DESTINATION, /* those to one address; the default */
+	ISOLATE_APP,         /* those for which engine_params.flow_group says the same */
+};
+
 enum flow_side {
 	FLOW_UP,   /* the client's address is the source */
 	FLOW_DOWN, /* ... the destination */

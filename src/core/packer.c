@@ -1,16 +1,53 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "core/packer.h"
 
+static size_t length(const struct packet *p)
+{
+	return (size_t)p->head_len + p->body_len;
+}
+
+static void put_packet(struct outcell *c, uint8_t *dst, const struct packet *p)
+{
+	memcpy(dst, p->head, p->head_len);
+	if (p->body_len > 0)
+		memcpy(dst + p->head_len, p->body, p->body_len);
+	c->used = (uint16_t)((size_t)(dst - c->text) + length(p));
+	c->elicits = true;
+	c->sp->tx_bytes += length(p);
+}
+
 void packer_packet(struct outcell *c, const struct packet *p)
 {
-	const size_t len = (size_t)p->head_len + p->body_len;
 	uint8_t *dst = c->text + c->used;
 
 	frame_put_head(dst, p->flags & PACKET_CSUM_PARTIAL ? FRAME_PACKET_PARTIAL : FRAME_PACKET,
-		       len);
-	memcpy(dst + FRAME_HEAD_LEN, p->head, p->head_len);
-	if (p->body_len > 0)
-		memcpy(dst + FRAME_HEAD_LEN + p->head_len, p->body, p->body_len);
+		       length(p));
+	put_packet(c, dst + FRAME_HEAD_LEN, p);
+}
+
+void packer_numbered(struct outcell *c, const struct packet *p, uint64_t number)
+{
+	uint8_t *dst = c->text + c->used;
+
+	frame_put_head(dst, FRAME_NUMBERED, NUMBERED_HEAD_LEN + length(p));
+	numbered_put_head(dst + FRAME_HEAD_LEN, number,
+			  p->flags & PACKET_CSUM_PARTIAL ? NUMBERED_PARTIAL : 0);
+	put_packet(c, dst + FRAME_HEAD_LEN + NUMBERED_HEAD_LEN, p);
+}
+
+void packer_ping(struct outcell *c)
+{
+	frame_put_head(c->text + c->used, FRAME_PING, 0);
+	c->used = (uint16_t)(c->used + FRAME_HEAD_LEN);
+	c->elicits = true;
+}
+
+void packer_paths(struct outcell *c, const struct paths *p)
+{
+	uint8_t *dst = c->text + c->used;
+	const size_t len = paths_encode(p, dst + FRAME_HEAD_LEN);
+
+	frame_put_head(dst, FRAME_PATHS, len);
 	c->used = (uint16_t)(c->used + FRAME_HEAD_LEN + len);
 	c->elicits = true;
 }

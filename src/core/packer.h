@@ -22,6 +22,7 @@ struct outcell {
 	uint16_t area;  /* bytes for frames */
 	uint16_t used;
 	bool elicits; /* carries more than acknowledgements */
+	bool is_done; /* for the owner */
 };
 
 struct packer {
@@ -35,8 +36,11 @@ static inline bool packer_fits(const struct outcell *c, size_t len)
 	return (size_t)(c->area - c->used) >= FRAME_HEAD_LEN + len;
 }
 
-/* packer_packet, packer_pack: append a frame; the caller checked packer_fits. */
+/* Append a frame; the caller checked packer_fits.  packer_numbered: with NUMBERED_HEAD_LEN more. */
 void packer_packet(struct outcell *c, const struct packet *p);
+void packer_numbered(struct outcell *c, const struct packet *p, uint64_t number);
+void packer_ping(struct outcell *c);
+void packer_paths(struct outcell *c, const struct paths *p);
 void packer_pack(struct outcell *c, const struct now *now);
 
 /* packer_ride(c, now): an acknowledgement that is due soon goes into the cell if there is room. */

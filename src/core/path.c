@@ -337,7 +337,8 @@ static void answered(struct engine *e, struct path *p, struct path_asked *slot, 
 	else if (type == CONTROL_COUNTERS)
 		counters_answered(e, p, &a, body, len);
 	else
-		session_on_answer(e, p, a.session, type, status, body, len);
+		session_on_answer(e, p, a.session, type, status, body, len,
+				  now->mono_ns - a.sent_ns);
 }
 
 /* ---- backward cells ---- */
@@ -454,6 +455,33 @@ void path_backward(struct engine *e, const struct path_cell *cells, size_t n, co
 		unwrap_run(e, run, asked, m, run_origin, now);
 }
 
+static void session_stats(const struct path *p, struct path_stats *out)
+{
+	const struct lane *l = &p->owner->steer.lane[p->slot];
+	const struct spath *sp = &p->session;
+
+	out->session = p->owner->id;
+	out->is_active = l->is_used && l->weight > 0;
+	out->is_suspect = l->is_suspect;
+	out->srtt_ns = sp->live.srtt_ns;
+	out->rttvar_ns = sp->live.rttvar_ns;
+	out->tx_cells = sp->sent_total;
+	out->acked_cells = sp->acked_total;
+	out->rx_cells = sp->total;
+	out->tx_bytes = sp->tx_bytes;
+	out->rx_bytes = sp->rx_bytes;
+	out->tx_ce = sp->acked_ce;
+	out->tx_lost = sp->lost;
+	if (sp->total > 0)
+		out->rx_lost = sp->top_seq - sp->first_seq + 1 - sp->total;
+	out->proofs_ok = sp->proofs_ok;
+	out->proofs_failed = sp->proofs_failed;
+	out->acked_last_ns = sp->acked_last_ns;
+	out->sent_last_ns = sp->sent_last_ns;
+	out->last_rx_ns = sp->last_ns;
+	out->unanswered_ns = sp->unanswered_ns;
+}
+
 bool engine_path_stats(const struct engine *e, uint32_t id, struct path_stats *out)
 {
 	const struct path *p = path_by_id(e, id);
@@ -468,20 +496,8 @@ bool engine_path_stats(const struct engine *e, uint32_t id, struct path_stats *o
 	    .bwd_last_ns = p->bwd_last_ns,
 	};
 	if (p->owner != NULL) {
-		const struct spath *sp = &p->session;
-
-		out->session = p->owner->id;
-		out->is_active = p->is_used && p->weight > 0;
-		out->rttvar_ns = sp->rttvar_ns;
-		out->srtt_ns = sp->srtt_ns;
-		out->tx_cells = sp->sent_total;
-		out->acked_cells = sp->acked_total;
-		out->rx_cells = sp->total;
-		out->proofs_ok = sp->proofs_ok;
-		out->proofs_failed = sp->proofs_failed;
-		out->acked_last_ns = sp->acked_last_ns;
-		out->sent_last_ns = sp->sent_last_ns;
-		out->unanswered_ns = sp->unanswered_ns;
+		session_stats(p, out);
+		out->flows = steer_flows(&p->owner->steer, p->slot, e->egress.now_ns);
 	}
 	return true;
 }

@@ -7,6 +7,10 @@
 
 #include "util/xalloc.h"
 
+enum {
+	SESSION_FLOW_BITS = 12
+};
+
 struct session *session_by_id(const struct engine *e, uint32_t id)
 {
 	list_for_each (it, &e->sessions) {
@@ -41,7 +45,7 @@ static void detach(struct path *p)
 		return;
 	s->path[p->slot] = NULL;
 	p->owner = NULL;
-	p->is_used = false;
+	failover_detached(s, p->slot);
 	spath_drop(&p->session);
 }
 
@@ -66,6 +70,7 @@ static void session_free(struct engine *e, struct session *s)
 			detach(s->path[i]);
 	list_del(&s->in_engine);
 	e->session_count--;
+	steer_fini(&s->steer);
 	secret_wipe(s, sizeof(*s));
 	free(s);
 }
@@ -101,6 +106,7 @@ uint32_t engine_session_open(struct engine *e, uint32_t path, const struct now *
 	}
 	s->id = ++e->last_session_id;
 	s->opening_on = path;
+	s->options.isolate = ISOLATE_DESTINATION;
 	/* The newest first: of two exits that grant the same address, the later one is meant. */
 	list_add_tail(e->sessions.next, &s->in_engine);
 	e->session_count++;
@@ -145,6 +151,11 @@ static void on_session(struct engine *e, struct session *s, struct path *p,
 	hkdf_expand(s->root, sizeof(s->root), s->opening.sym.ck, "macromesh/1 root",
 		    s->opening.sym.h, HASH_LEN);
 	noise_hs_wipe(&s->opening);
+	steer_init(&s->steer, s->root, SESSION_FLOW_BITS);
+	s->steer.isolation = (uint8_t)s->options.isolate;
+	s->steer.duplicate = s->options.duplicate;
+	s->steer.group = e->flow_group;
+	s->steer.group_ctx = e->flow_group_ctx;
 	s->grant = grant;
 	s->is_open = true;
 	ev = engine_event(e, EVENT_SESSION_OPEN);
@@ -157,8 +168,12 @@ static void on_session(struct engine *e, struct session *s, struct path *p,
 
 static bool slot_for(const struct session *s, const struct path *p, uint8_t *slot)
 {
+	if (p->owner == s) {
+		*slot = p->slot;
+		return true;
+	}
 	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
-		if (s->path[i] == NULL || s->path[i] == p) {
+		if (s->path[i] == NULL) {
 			*slot = (uint8_t)i;
 			return true;
 		}
@@ -212,10 +227,12 @@ static bool knows_all_paths(const struct session *s, const struct attached *a)
 }
 
 static void on_attached(struct engine *e, struct session *s, struct path *p,
-			enum control_status status, const uint8_t *body, size_t len)
+			enum control_status status, const uint8_t *body, size_t len,
+			uint64_t rtt_ns)
 {
 	struct engine_event *ev;
 	struct attached a;
+	struct lane before;
 	uint8_t mac[MAC_LEN], slot;
 
 	if (p->attaching == NULL) {
@@ -241,11 +258,14 @@ static void on_attached(struct engine *e, struct session *s, struct path *p,
 		attach_failed(e, s, p, status);
 		return;
 	}
+	before = p->owner == s ? s->steer.lane[slot] : (struct lane){0};
 	detach(p);
 	p->session = *p->attaching;
 	p->owner = s;
 	p->slot = slot;
 	s->path[slot] = p;
+	liveness_rtt(&p->session.live, rtt_ns);
+	failover_attached(s, slot, &before);
 	secret_wipe(p->attaching, sizeof(*p->attaching));
 	free(p->attaching);
 	p->attaching = NULL;
@@ -255,7 +275,7 @@ static void on_attached(struct engine *e, struct session *s, struct path *p,
 }
 
 void session_on_answer(struct engine *e, struct path *p, uint32_t session, uint8_t type,
-		       enum control_status status, const uint8_t *body, size_t len)
+		       enum control_status status, const uint8_t *body, size_t len, uint64_t rtt_ns)
 {
 	struct session *s = session_by_id(e, session);
 
@@ -266,7 +286,7 @@ void session_on_answer(struct engine *e, struct path *p, uint32_t session, uint8
 	else if (type == CONTROL_SESS_NEW)
 		on_session(e, s, p, status, body);
 	else if (type == CONTROL_ATTACH)
-		on_attached(e, s, p, status, body, len);
+		on_attached(e, s, p, status, body, len, rtt_ns);
 }
 
 /* ---- closing ---- */

@@ -126,8 +126,8 @@ static bool range_add(struct spath *sp, uint64_t seq)
 	return true;
 }
 
-void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN], bool elicits,
-		    bool ce, const struct now *now)
+void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN],
+		    enum spath_asks asks, bool ce, const struct now *now)
 {
 	if (sp->fresh == SPATH_FRESH_MAX || !range_add(sp, seq)) {
 		if (sp->readies ==
@@ -138,6 +138,8 @@ void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG
 		    UINT16_MAX; /* it may wait: measures nothing */
 		range_add(sp, seq);
 	}
+	sp->first_seq = sp->total == 0 ? seq : MIN(sp->first_seq, seq);
+	sp->top_seq = MAX(sp->top_seq, seq);
 	sp->tags[0] ^= get_le64(tag);
 	sp->tags[1] ^= get_le64(tag + 8);
 	sp->fresh++;
@@ -145,9 +147,9 @@ void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG
 	sp->total_ce += ce;
 	sp->last_ns = now->mono_ns;
 	sp->unanswered_ns = 0;
-	if (elicits && sp->pack_due_ns == NEVER)
+	if (asks != SPATH_ASKS_NOTHING && sp->pack_due_ns == NEVER)
 		sp->pack_due_ns = now->mono_ns + SPATH_PACK_DELAY_MS * NS_PER_MS;
-	if (sp->fresh >= SPATH_PACK_CELLS)
+	if (sp->fresh >= SPATH_PACK_CELLS || asks == SPATH_ASKS_ACK_NOW)
 		sp->pack_due_ns = now->mono_ns;
 }
 
@@ -196,8 +198,11 @@ void spath_sent_cell(struct spath *sp, uint64_t seq, const uint8_t tag[static TA
 {
 	sp->sent_total++;
 	sp->sent_last_ns = now->mono_ns;
+	sp->sent_seq = MAX(sp->sent_seq, seq);
 	if (elicits && sp->unanswered_ns == 0)
 		sp->unanswered_ns = now->mono_ns;
+	if (elicits)
+		liveness_sent(&sp->live, seq, now);
 	if (sp->sent == NULL)
 		return;
 	sp->sent[seq % SPATH_SENT_MAX] = (struct spath_sent){
@@ -207,26 +212,12 @@ void spath_sent_cell(struct spath *sp, uint64_t seq, const uint8_t tag[static TA
 	};
 }
 
-/* RFC 6298, section 2. */
-static void rtt_sample(struct spath *sp, uint64_t rtt_ns)
-{
-	if (sp->srtt_ns == 0) {
-		sp->srtt_ns = rtt_ns;
-		sp->rttvar_ns = rtt_ns / 2;
-		return;
-	}
-	const uint64_t diff = rtt_ns > sp->srtt_ns ? rtt_ns - sp->srtt_ns : sp->srtt_ns - rtt_ns;
-
-	sp->rttvar_ns = (3 * sp->rttvar_ns + diff) / 4;
-	sp->srtt_ns = (7 * sp->srtt_ns + rtt_ns) / 8;
-}
-
 /*
  * Takes the tags of the acknowledged cells out of the ring.  False at the first that is not there
  * any more (or was acknowledged before): then the digest can be neither confirmed nor refuted, and
  * a peer that makes ranges up costs no more work than the cells that it was sent.
  */
-static bool take_tags(struct spath *sp, const struct pack *p, uint64_t tags[2], uint64_t *last,
+static bool take_tags(struct spath *sp, const struct pack *p, uint64_t tags[2],
 		      uint32_t *last_sent_us)
 {
 	uint64_t at = p->first;
@@ -246,13 +237,50 @@ static bool take_tags(struct spath *sp, const struct pack *p, uint64_t tags[2], 
 			s->sent_us = 0;
 		}
 	}
-	*last = at - 1;
 	return true;
+}
+
+static uint64_t last_counter(const struct pack *p)
+{
+	uint64_t at = p->first;
+
+	for (unsigned i = 0; i < p->count; i++)
+		at += (uint64_t)p->range[i].gap + p->range[i].run;
+	return at - 1;
+}
+
+/* What the last counter's cell took to get there and be acknowledged. */
+static void measure(struct spath *sp, const struct pack *p, uint64_t sent_to_now_ns)
+{
+	const uint64_t delay_ns = p->delay_16us * 16 * NS_PER_US;
+
+	if (p->delay_16us < UINT16_MAX && sent_to_now_ns >= delay_ns)
+		liveness_rtt(&sp->live, sent_to_now_ns - delay_ns);
+}
+
+/* Who remembers no cells measures those that liveness waits for: up to a delay too much. */
+static void measure_chance(struct spath *sp, const struct pack *p, uint64_t last,
+			   const struct now *now)
+{
+	const struct chance *c = &sp->live.chance[0];
+
+	if (sp->live.chances > 0 && c->seq >= p->first && c->seq <= last)
+		measure(sp, p, now->mono_ns - c->sent_ns);
+}
+
+/* Counters that control messages took are not cells of the session: a few too many, for a while.
+ */
+static void count_lost(struct spath *sp, const struct pack *p, uint64_t last)
+{
+	const uint64_t under_way = sp->sent_seq - last;
+	const uint64_t got = p->total + under_way;
+
+	sp->lost = sp->sent_total > got ? sp->sent_total - got : 0;
 }
 
 int spath_acked(struct spath *sp, const uint8_t *body, size_t len, const struct now *now)
 {
-	uint64_t tags[2], last, delay_us;
+	uint64_t tags[2], last;
 	uint32_t sent_us;
 	uint8_t want[8];
 	struct pack p;
@@ -261,10 +289,17 @@ int spath_acked(struct spath *sp, const uint8_t *body, size_t len, const struct 
 		return -EINVAL;
 	if (p.total > sp->sent_total)
 		return -EINVAL; /* acknowledges what was never sent */
+	last = last_counter(&p);
+	if (last > sp->sent_seq)
+		return -EINVAL;
 	sp->acked_total = MAX(sp->acked_total, p.total);
 	sp->acked_ce = p.ce;
 	sp->acked_last_ns = now->mono_ns;
-	if (sp->sent == NULL || !take_tags(sp, &p, tags, &last, &sent_us))
+	count_lost(sp, &p, last);
+	if (sp->sent == NULL)
+		measure_chance(sp, &p, last, now);
+	liveness_acked(&sp->live, last, now);
+	if (sp->sent == NULL || !take_tags(sp, &p, tags, &sent_us))
 		return 0;
 	digest(sp, tags, p.first, last, want);
 	if (!secret_equal(want, p.digest, sizeof(want))) {
@@ -272,8 +307,6 @@ int spath_acked(struct spath *sp, const uint8_t *body, size_t len, const struct 
 		return -EBADMSG;
 	}
 	sp->proofs_ok++;
-	delay_us = (uint64_t)p.delay_16us * 16;
-	if (time_us(now) - sent_us >= delay_us && p.delay_16us < UINT16_MAX)
-		rtt_sample(sp, (time_us(now) - sent_us - delay_us) * NS_PER_US);
+	measure(sp, &p, (time_us(now) - sent_us) * NS_PER_US);
 	return 0;
 }

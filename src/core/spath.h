@@ -7,6 +7,7 @@
 #ifndef CORE_SPATH_H
 #define CORE_SPATH_H
 
+#include "core/liveness.h"
 #include "crypto/aead.h"
 #include "crypto/hash.h"
 #include "util/now.h"
@@ -50,6 +51,7 @@ struct spath {
 	uint64_t tags[2]; /* xor of their session tags */
 	uint64_t total;   /* cells ever */
 	uint64_t total_ce;
+	uint64_t first_seq, top_seq;        /* lowest and highest counter that arrived */
 	uint64_t last_ns;                   /* arrival of the last one */
 	uint64_t pack_due_ns;               /* NEVER: nothing to acknowledge */
 	struct pack ready[SPATH_READY_MAX]; /* made early because ranges ran out */
@@ -64,7 +66,10 @@ struct spath {
 	uint64_t acked_total;   /* as the other end counts */
 	uint64_t acked_last_ns; /* when an acknowledgement came */
 	uint64_t acked_ce;
-	uint64_t srtt_ns, rttvar_ns; /* RFC 6298; 0: no sample yet */
+	uint64_t sent_seq;           /* highest counter of a session cell */
+	uint64_t lost;               /* sent before one that was acknowledged, and never received */
+	uint64_t tx_bytes, rx_bytes; /* of inner packets */
+	struct liveness live;
 	uint64_t proofs_ok, proofs_failed;
 };
 
@@ -83,12 +88,16 @@ void spath_binder(const struct spath *sp, const uint8_t h[static HASH_LEN], uint
 void spath_attached_mac(const struct spath *sp, const uint32_t *path_id, size_t count,
 			uint8_t out[static MAC_LEN]);
 
-/*
- * spath_received(sp, seq, tag, elicits, ce, now): a verified cell.  elicits: it carried more than
- * acknowledgements, so it is acknowledged in time itself.
- */
-void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN], bool elicits,
-		    bool ce, const struct now *now);
+/* What a cell asks for by what it carries. */
+enum spath_asks {
+	SPATH_ASKS_NOTHING, /* acknowledgements only */
+	SPATH_ASKS_ACK,
+	SPATH_ASKS_ACK_NOW,
+};
+
+/* spath_received(sp, seq, tag, asks, ce, now): a verified cell. */
+void spath_received(struct spath *sp, uint64_t seq, const uint8_t tag[static TAG_LEN],
+		    enum spath_asks asks, bool ce, const struct now *now);
 
 /* spath_has_pack: an acknowledgement should go now.  spath_pack: write its frame body (<=
  * PACK_LEN(16)). */

@@ -4,45 +4,73 @@
 
 /* ---- packets out ---- */
 
-/* Seal the onion of a run of cells of one path: they lie in ascending order in its link's batches.
- */
-static void seal_run(struct engine *e, const struct outcell *run, size_t n)
+/* Seal the onion of cells of one path, in ascending order in its link's batches. */
+static void seal_run(struct engine *e, const struct outcell *const *run, size_t n)
 {
-	const struct path *p = run[0].owner;
 	uint8_t *cells[ONION_BATCH];
 	uint64_t seqs[ONION_BATCH];
+	const struct path *p;
 
+	if (n == 0)
+		return;
+	p = run[0]->owner;
 	for (size_t i = 0; i < n; i++) {
-		cells[i] = run[i].slot.cell;
-		seqs[i] = run[i].seq;
-		egress_commit(&e->egress, &run[i].slot,
+		cells[i] = run[i]->slot.cell;
+		seqs[i] = run[i]->seq;
+		egress_commit(&e->egress, &run[i]->slot,
 			      (struct cell_header){
 				  .circ_id = p->circ_id,
-				  .seq = run[i].seq,
+				  .seq = run[i]->seq,
 				  .kind = CELL_DATA_FWD,
 			      });
 	}
 	onion_seal(e->aead, p->keys, p->n, cells, seqs, n);
 }
 
-static void flush(struct engine *e, const struct now *now)
+static const struct link *link_of(const struct outcell *c)
+{
+	return ((const struct path *)c->owner)->entry->link;
+}
+
+/*
+ * All cells for the link of the first one.  Paths that share it must be sealed as their cells lie:
+ * what a layer writes behind its cell is the front of the next.
+ */
+static void seal_link(struct engine *e, struct packer *pk, unsigned first)
+{
+	const struct link *link = link_of(&pk->cell[first]);
+	const struct outcell *run[ONION_BATCH] = {&pk->cell[first]};
+	size_t n = 0;
+
+	for (unsigned i = first; i < pk->n; i++) {
+		struct outcell *c = &pk->cell[i];
+
+		if (c->is_done || link_of(c) != link)
+			continue;
+		if (n > 0 && run[0]->owner != c->owner) {
+			seal_run(e, run, n);
+			n = 0;
+		}
+		c->is_done = true;
+		run[n++] = c;
+	}
+	seal_run(e, run, n);
+}
+
+void tunnel_flush(struct engine *e, const struct now *now)
 {
 	struct packer *pk = &e->client_out;
-	unsigned start = 0;
 
 	packer_seal(pk, e->aead, now);
-	for (unsigned i = 0; i < pk->n; i++) {
+	for (unsigned i = 0; i < pk->n; i++)
 		((struct path *)pk->cell[i].owner)->open_cell = NULL;
-		if (i + 1 == pk->n || pk->cell[i + 1].owner != pk->cell[start].owner) {
-			seal_run(e, &pk->cell[start], i + 1 - start);
-			start = i + 1;
-		}
-	}
+	for (unsigned i = 0; i < pk->n; i++)
+		if (!pk->cell[i].is_done)
+			seal_link(e, pk, i);
 	pk->n = 0;
 }
 
-/* The path's open cell with room for len more bytes, a new one if need be; NULL: no buffer. */
-static struct outcell *cell_for(struct engine *e, struct path *p, size_t len, const struct now *now)
+struct outcell *tunnel_cell(struct engine *e, struct path *p, size_t len, const struct now *now)
 {
 	struct packer *pk = &e->client_out;
 	struct egress_slot slot;
@@ -51,7 +79,7 @@ static struct outcell *cell_for(struct engine *e, struct path *p, size_t len, co
 	if (c != NULL && packer_fits(c, len))
 		return c;
 	if (pk->n == ONION_BATCH)
-		flush(e, now);
+		tunnel_flush(e, now);
 	slot = egress_reserve(&e->egress, p->entry->link, p->n);
 	if (slot.cell == NULL)
 		return NULL;
@@ -74,7 +102,7 @@ static struct outcell *cell_for(struct engine *e, struct path *p, size_t len, co
 static void add_pack(struct engine *e, struct path *p, const struct now *now)
 {
 	while (p->owner != NULL && spath_has_pack(&p->session, now)) {
-		struct outcell *c = cell_for(e, p, spath_pack_len(&p->session), now);
+		struct outcell *c = tunnel_cell(e, p, spath_pack_len(&p->session), now);
 
 		if (c == NULL) {
 			spath_postpone(&p->session, now);
@@ -110,46 +138,61 @@ static enum drop session_of(const struct engine *e, const struct packet *pkt, st
 	return DROP_SOURCE;
 }
 
-/* The path that carries the session now: its first carrier, else its first backup. */
-static struct path *path_for(const struct session *s)
+static enum drop put_packet(struct engine *e, struct path *p, const struct packet *pkt, size_t len,
+			    const struct now *now)
 {
-	struct path *best = NULL;
+	struct outcell *c;
 
-	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++) {
-		struct path *p = s->path[i];
+	if (len > (size_t)INNER_MTU(p->n))
+		return DROP_TOO_BIG;
+	c = tunnel_cell(e, p, len, now);
+	if (c == NULL)
+		return DROP_NO_BUFFER;
+	packer_packet(c, pkt);
+	return DROP_NONE;
+}
 
-		if (p == NULL || !p->is_used)
+/* Over two paths; one of them is enough. */
+static enum drop put_twice(struct engine *e, struct session *s, struct steering way,
+			   const struct packet *pkt, size_t len, const struct now *now)
+{
+	const int lanes[] = {way.lane, way.second};
+	const uint64_t number = s->steer.number_next++;
+	enum drop d = DROP_NO_BUFFER;
+
+	for (unsigned i = 0; i < ARRAY_LEN(lanes); i++) {
+		struct outcell *c = tunnel_cell(e, s->path[lanes[i]], NUMBERED_HEAD_LEN + len, now);
+
+		if (c == NULL)
 			continue;
-		if (best == NULL || (p->weight > 0) > (best->weight > 0) ||
-		    ((p->weight > 0) == (best->weight > 0) && p->order < best->order))
-			best = p;
+		packer_numbered(c, pkt, number);
+		d = DROP_NONE;
 	}
-	return best;
+	return d;
 }
 
 static enum drop add_packet(struct engine *e, const struct packet *pkt, const struct now *now)
 {
 	const size_t len = (size_t)pkt->head_len + pkt->body_len;
 	struct session *s = NULL;
-	struct outcell *c;
-	struct path *p;
+	struct steering way;
 	enum drop d;
 
 	d = session_of(e, pkt, &s);
 	if (d != DROP_NONE)
 		return d;
-	p = path_for(s);
-	if (p == NULL)
+	way = steer_packet(&s->steer, pkt, len, FLOW_UP, now);
+	if (way.lane == STEER_NONE)
 		return DROP_NO_ROUTE;
-	if (len > (size_t)INNER_MTU(p->n))
-		return DROP_TOO_BIG;
-	c = cell_for(e, p, len, now);
-	if (c == NULL)
-		return DROP_NO_BUFFER;
-	packer_packet(c, pkt);
-	e->stats.client_tx_packets++;
-	e->stats.client_tx_bytes += len;
-	return DROP_NONE;
+	if (way.second != STEER_NONE)
+		d = put_twice(e, s, way, pkt, len, now);
+	else
+		d = put_packet(e, s->path[way.lane], pkt, len, now);
+	if (d == DROP_NONE) {
+		e->stats.client_tx_packets++;
+		e->stats.client_tx_bytes += len;
+	}
+	return d;
 }
 
 void engine_recv_client(struct engine *e, const struct packet *pkts, size_t n,
@@ -163,47 +206,15 @@ void engine_recv_client(struct engine *e, const struct packet *pkts, size_t n,
 	}
 	list_for_each (it, &e->paths)
 		add_pack(e, container_of(it, struct path, in_engine), now);
-	flush(e, now);
+	tunnel_flush(e, now);
 	engine_finish(e, now);
-}
-
-void engine_session_use(struct engine *e, uint32_t session, const struct path_use *use, size_t n,
-			const struct now *now)
-{
-	struct session *s = session_by_id(e, session);
-
-	(void)now;
-	if (s == NULL)
-		return;
-	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
-		if (s->path[i] != NULL)
-			s->path[i]->is_used = false;
-	for (size_t i = 0; i < n; i++) {
-		struct path *p = path_by_id(e, use[i].path);
-
-		if (p == NULL || p->owner != s)
-			continue;
-		p->is_used = true;
-		p->weight = use[i].weight;
-		p->order = (uint8_t)MIN(i, UINT8_MAX);
-	}
-}
-
-void engine_session_options(struct engine *e, uint32_t session, const struct session_options *o,
-			    const struct now *now)
-{
-	struct session *s = session_by_id(e, session);
-
-	(void)now;
-	if (s != NULL)
-		s->options = *o;
 }
 
 void tunnel_tick(struct engine *e, const struct now *now)
 {
 	list_for_each (it, &e->paths)
 		add_pack(e, container_of(it, struct path, in_engine), now);
-	flush(e, now);
+	tunnel_flush(e, now);
 }
 
 uint64_t tunnel_deadline(const struct engine *e)
@@ -221,26 +232,45 @@ uint64_t tunnel_deadline(const struct engine *e)
 
 /* ---- packets in ---- */
 
-static enum drop take_packet(struct engine *e, void *owner, const uint8_t *p, size_t len,
-			     uint8_t flags, const struct now *now)
+static enum drop take_packet(struct engine *e, void *owner, const struct inner *in,
+			     const struct now *now)
 {
 	const struct path *path = owner;
 	const struct session_grant *g = &path->owner->grant;
 	struct inner_addrs a;
 
 	(void)now;
-	if (!inner_parse(p, len, &a))
+	if (!inner_parse(in->p, in->len, &a))
 		return DROP_PACKET;
 	/* A malicious exit must not reach other addresses of this machine. */
 	if (a.version == 4 ? memcmp(a.dst, g->v4, 4) != 0 : memcmp(a.dst, g->v6, 16) != 0)
 		return DROP_SOURCE;
-	engine_packet_out(e, SINK_CLIENT, p, len, flags);
+	engine_packet_out(e, SINK_CLIENT, in->p, in->len, in->flags);
 	e->stats.client_rx_packets++;
-	e->stats.client_rx_bytes += len;
+	e->stats.client_rx_bytes += in->len;
 	return DROP_NONE;
+}
+
+static bool is_new(void *owner, uint64_t number)
+{
+	const struct path *path = owner;
+
+	return steer_is_new(&path->owner->steer, number);
+}
+
+static void on_paths(struct engine *e, void *owner, const struct paths *paths,
+		     const struct now *now)
+{
+	const struct path *path = owner;
+
+	(void)e;
+	(void)now;
+	failover_on_paths(path->owner, paths);
 }
 
 void tunnel_deliver(struct engine *e, const struct incell *cells, size_t n, const struct now *now)
 {
-	unpack(e, cells, n, take_packet, now);
+	static const struct unpack_ops ops = {take_packet, is_new, on_paths};
+
+	unpack(e, cells, n, &ops, now);
 }

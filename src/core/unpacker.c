@@ -46,14 +46,61 @@ bool inner_mark(uint8_t *p, const struct inner_addrs *a)
 }
 
 /* A packet out of a cell that met congestion. */
-static enum drop mark(const struct incell *c, const struct frame *f)
+static enum drop mark(const struct incell *c, const struct inner *in)
 {
-	uint8_t *p = c->text + (f->body - c->text);
+	uint8_t *p = c->text + (in->p - c->text);
 	struct inner_addrs a;
 
-	if (!inner_parse(p, f->len, &a))
+	if (!inner_parse(p, in->len, &a))
 		return DROP_PACKET;
 	return inner_mark(p, &a) ? DROP_NONE : DROP_CONGESTED;
+}
+
+static void on_packet(struct engine *e, const struct incell *c, const struct inner *in,
+		      const struct unpack_ops *ops, const struct now *now)
+{
+	enum drop d = c->ce ? mark(c, in) : DROP_NONE;
+
+	if (d == DROP_NONE)
+		d = ops->packet(e, c->owner, in, now);
+	if (d != DROP_NONE)
+		engine_drop(e, d);
+	else
+		c->sp->rx_bytes += in->len;
+}
+
+static void on_numbered(struct engine *e, const struct incell *c, const struct frame *f,
+			const struct unpack_ops *ops, const struct now *now)
+{
+	struct numbered n;
+
+	if (numbered_decode(&n, f->body, f->len) != 0) {
+		engine_drop(e, DROP_FRAME);
+		return;
+	}
+	if (!ops->is_new(c->owner, n.number)) {
+		engine_drop(e, DROP_DUPLICATE);
+		return;
+	}
+	on_packet(e, c,
+		  &(struct inner){
+		      .p = n.packet,
+		      .len = n.len,
+		      .flags = n.flags & NUMBERED_PARTIAL ? PACKET_CSUM_PARTIAL : 0,
+		      .is_duplicate = true,
+		  },
+		  ops, now);
+}
+
+static void on_paths(struct engine *e, const struct incell *c, const struct frame *f,
+		     const struct unpack_ops *ops, const struct now *now)
+{
+	struct paths p;
+
+	if (paths_decode(&p, f->body, f->len) != 0)
+		engine_drop(e, DROP_FRAME);
+	else
+		ops->paths(e, c->owner, &p, now);
 }
 
 static void on_pack(struct engine *e, const struct incell *c, const struct frame *f,
@@ -70,31 +117,42 @@ static void on_pack(struct engine *e, const struct incell *c, const struct frame
 	}
 }
 
-/* True when the cell carried more than acknowledgements. */
-static bool walk(struct engine *e, const struct incell *c, unpack_fn *fn, const struct now *now)
+/* What the cell asks for in return. */
+static enum spath_asks walk(struct engine *e, const struct incell *c, const struct unpack_ops *ops,
+			    const struct now *now)
 {
 	const uint8_t *p = c->text;
 	const uint8_t *const end = c->text + c->area;
-	bool elicits = false;
+	enum spath_asks asks = SPATH_ASKS_NOTHING;
 	struct frame f;
-	enum drop d;
 	int rc;
 
 	while ((rc = frame_next(&p, end, &f)) > 0) {
+		if (f.type != FRAME_PACK)
+			asks = MAX(asks, SPATH_ASKS_ACK);
 		switch (f.type) {
 		case FRAME_PACKET:
 		case FRAME_PACKET_PARTIAL:
-			elicits = true;
-			d = c->ce ? mark(c, &f) : DROP_NONE;
-			if (d == DROP_NONE)
-				d = fn(e, c->owner, f.body, f.len,
-				       f.type == FRAME_PACKET_PARTIAL ? PACKET_CSUM_PARTIAL : 0,
-				       now);
-			if (d != DROP_NONE)
-				engine_drop(e, d);
+			on_packet(
+			    e, c,
+			    &(struct inner){
+				.p = f.body,
+				.len = f.len,
+				.flags = f.type == FRAME_PACKET_PARTIAL ? PACKET_CSUM_PARTIAL : 0,
+			    },
+			    ops, now);
+			break;
+		case FRAME_NUMBERED:
+			on_numbered(e, c, &f, ops, now);
+			break;
+		case FRAME_PING:
+			asks = SPATH_ASKS_ACK_NOW;
 			break;
 		case FRAME_PACK:
 			on_pack(e, c, &f, now);
+			break;
+		case FRAME_PATHS:
+			on_paths(e, c, &f, ops, now);
 			break;
 		default:
 			engine_drop(e, DROP_FRAME); /* of a later version: skipped */
@@ -102,10 +160,10 @@ static bool walk(struct engine *e, const struct incell *c, unpack_fn *fn, const 
 	}
 	if (rc < 0)
 		engine_drop(e, DROP_FRAME);
-	return elicits;
+	return asks;
 }
 
-void unpack(struct engine *e, const struct incell *cells, size_t n, unpack_fn *fn,
+void unpack(struct engine *e, const struct incell *cells, size_t n, const struct unpack_ops *ops,
 	    const struct now *now)
 {
 	struct aead_job jobs[ONION_BATCH];
@@ -121,13 +179,13 @@ void unpack(struct engine *e, const struct incell *cells, size_t n, unpack_fn *f
 		};
 	aead_unseal(e->aead, jobs, n);
 	for (size_t i = 0; i < n; i++) {
-		bool elicits;
+		enum spath_asks asks;
 
 		if (!jobs[i].ok) {
 			engine_drop(e, DROP_SESSION_TAG);
 			continue;
 		}
-		elicits = walk(e, &cells[i], fn, now);
-		spath_received(cells[i].sp, cells[i].seq, jobs[i].tag, elicits, cells[i].ce, now);
+		asks = walk(e, &cells[i], ops, now);
+		spath_received(cells[i].sp, cells[i].seq, jobs[i].tag, asks, cells[i].ce, now);
 	}
 }

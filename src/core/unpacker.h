@@ -18,13 +18,27 @@ struct incell {
 	bool ce;
 };
 
-/* What an end does with an inner packet (flags: enum packet_flag); DROP_NONE: it was taken. */
-typedef enum drop unpack_fn(struct engine *e, void *owner, const uint8_t *p, size_t len,
-			    uint8_t flags, const struct now *now);
+/* An inner packet, in its cell's memory. */
+struct inner {
+	const uint8_t *p;
+	size_t len;
+	uint8_t flags;     /* enum packet_flag */
+	bool is_duplicate; /* travels over two paths; the other one was not here yet */
+};
 
-/* unpack(e, cells, n, fn, now): n <= ONION_BATCH.  Packets handed to fn stay in the cells' memory.
- */
-void unpack(struct engine *e, const struct incell *cells, size_t n, unpack_fn *fn,
+/* What an end does with what its cells carry. */
+struct unpack_ops {
+	/* DROP_NONE: it was taken */
+	enum drop (*packet)(struct engine *e, void *owner, const struct inner *in,
+			    const struct now *now);
+	/* a number that was not seen yet, and now was */
+	bool (*is_new)(void *owner, uint64_t number);
+	void (*paths)(struct engine *e, void *owner, const struct paths *paths,
+		      const struct now *now);
+};
+
+/* unpack(e, cells, n, ops, now): n <= ONION_BATCH. */
+void unpack(struct engine *e, const struct incell *cells, size_t n, const struct unpack_ops *ops,
 	    const struct now *now);
 
 /* The addresses of an IP packet, v4 as 4 bytes. */

@@ -29,6 +29,7 @@
 	X(DROP_SESSION_TAG, "session_tag")     /* session layer did not verify */                \
 	X(DROP_FRAME, "frame")                 /* malformed frame */                             \
 	X(DROP_SOURCE, "source")               /* inner source address not the session's */      \
+	X(DROP_DUPLICATE, "duplicate")         /* packet sent over two paths: the second */      \
 	X(DROP_POLICY, "policy")               /* refused by the exit's policy */                \
 	X(DROP_SESSION_RATE, "session_rate")   /* over the per-session packet limit */           \
 	X(DROP_NO_ROUTE, "no_route")           /* no ready path for a packet */                  \

@@ -46,3 +46,73 @@ int pack_decode(struct pack *p, const uint8_t *in, size_t len)
 	*p = out;
 	return 0;
 }
+
+void numbered_put_head(uint8_t *out, uint64_t number, uint8_t flags)
+{
+	put_le48(out, number);
+	out[6] = flags;
+}
+
+int numbered_decode(struct numbered *n, const uint8_t *in, size_t len)
+{
+	if (len <= NUMBERED_HEAD_LEN || (in[6] & ~NUMBERED_PARTIAL) != 0)
+		return -EINVAL;
+	*n = (struct numbered){
+	    .number = get_le48(in),
+	    .flags = in[6],
+	    .packet = in + NUMBERED_HEAD_LEN,
+	    .len = len - NUMBERED_HEAD_LEN,
+	};
+	return 0;
+}
+
+size_t paths_encode(const struct paths *p, uint8_t *out)
+{
+	struct writer w = wr_init(out, PATHS_LEN(ATTACH_PATHS_MAX));
+
+	wr_u32(&w, p->version);
+	wr_u8(&w, p->flags);
+	wr_u8(&w, p->count);
+	for (unsigned i = 0; i < p->count; i++) {
+		wr_u32(&w, p->path[i].path_id);
+		wr_u8(&w, p->path[i].weight);
+		wr_u8(&w, p->path[i].flags);
+	}
+	return w.done;
+}
+
+static bool names_path(const struct paths *p, uint32_t path_id)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->path[i].path_id == path_id)
+			return true;
+	return false;
+}
+
+int paths_decode(struct paths *p, const uint8_t *in, size_t len)
+{
+	struct reader r = rd_init(in, len);
+	struct paths out = {0};
+	unsigned count;
+
+	out.version = rd_u32(&r);
+	out.flags = rd_u8(&r);
+	count = rd_u8(&r);
+	if ((out.flags & ~PATHS_DUPLICATE) != 0 || count > ATTACH_PATHS_MAX)
+		return -EINVAL;
+	for (; out.count < count; out.count++) {
+		struct paths_entry e;
+
+		e.path_id = rd_u32(&r);
+		e.weight = rd_u8(&r);
+		e.flags = rd_u8(&r);
+		if (e.path_id == 0 || names_path(&out, e.path_id) ||
+		    (e.flags & ~PATHS_SUSPECT) != 0)
+			return -EINVAL;
+		out.path[out.count] = e;
+	}
+	if (!rd_done(&r))
+		return -EINVAL;
+	*p = out;
+	return 0;
+}

@@ -7,12 +7,15 @@
 #define WIRE_FRAME_H
 
 #include "util/bytes.h"
-#include "wire/limits.h"
+#include "wire/control.h"
 
 enum frame_type {
 	FRAME_END = 0,
 	FRAME_PACKET = 1,         /* an IP packet */
+	FRAME_PING = 2,           /* nothing: acknowledge at once */
+	FRAME_NUMBERED = 3,       /* an IP packet that is sent twice, struct numbered */
 	FRAME_PACK = 4,           /* acknowledgement, struct pack */
+	FRAME_PATHS = 5,          /* what the session's paths are for, struct paths */
 	FRAME_PACKET_PARTIAL = 8, /* an IP packet whose checksum is as PACKET_CSUM_PARTIAL says */
 };
 
@@ -73,5 +76,56 @@ struct pack {
 size_t pack_encode(const struct pack *p, uint8_t *out);
 /* pack_decode: 0 or -EINVAL (length, zero runs, overflow). */
 MUST_USE int pack_decode(struct pack *p, const uint8_t *in, size_t len);
+
+/* A packet that goes over two paths, under a number that neither direction uses twice. */
+struct numbered {
+	uint64_t number; /* 48 bits */
+	uint8_t flags;   /* enum numbered_flag */
+	const uint8_t *packet;
+	size_t len;
+};
+
+enum numbered_flag {
+	NUMBERED_PARTIAL = 1 << 0, /* as FRAME_PACKET_PARTIAL */
+};
+
+#define NUMBERED_HEAD_LEN 7
+
+/* numbered_put_head: NUMBERED_HEAD_LEN bytes, the packet follows. */
+void numbered_put_head(uint8_t *out, uint64_t number, uint8_t flags);
+/* numbered_decode: 0 or -EINVAL (length, flags). */
+MUST_USE int numbered_decode(struct numbered *n, const uint8_t *in, size_t len);
+
+/*
+ * What the client wants its session's paths to be used for; the exit answers with the same version
+ * and with what it thinks of them, which it also says unasked when one turns suspect.
+ */
+struct paths_entry {
+	uint32_t path_id;
+	uint8_t weight; /* 0: a backup; backups are tried in the order given */
+	uint8_t flags;  /* enum paths_entry_flag */
+};
+
+enum paths_entry_flag {
+	PATHS_SUSPECT = 1 << 0, /* nothing comes back on it */
+};
+
+enum paths_flag {
+	PATHS_DUPLICATE = 1 << 0, /* small packets of interactive flows go over two paths */
+};
+
+struct paths {
+	uint32_t version; /* rises with each change */
+	uint8_t flags;    /* enum paths_flag */
+	uint8_t count;
+	struct paths_entry path[ATTACH_PATHS_MAX]; /* others carry nothing */
+};
+
+#define PATHS_LEN(count) (6 + 6 * (count))
+
+/* paths_encode: PATHS_LEN(count) bytes to out; returns that length. */
+size_t paths_encode(const struct paths *p, uint8_t *out);
+/* paths_decode: 0 or -EINVAL (length, flags, an id of zero or named twice). */
+MUST_USE int paths_decode(struct paths *p, const uint8_t *in, size_t len);
 
 #endif

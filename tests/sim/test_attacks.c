@@ -116,12 +116,13 @@ static void test_cells_are_bound_to_their_link(void)
 
 	NEED(sim_connect(s, a, route, HOPS, &path_a));
 	NEED(sim_connect(s, b, route, HOPS, &path_b));
+	sim_run(s, NS_PER_S);
 	cap.keeps = true;
 	cap.from = CLIENT_A;
 	sim_tap(s, capture_tap, &cap);
 	send_many(s, a, 20, 1000);
 	sim_tap(s, NULL, NULL);
-	CHECK_INT(cap.n, 20);
+	CHECK(cap.n >= 20 && cap.n < 40); /* and probes of the silent path */
 	CHECK_INT(a->packets, 0);
 	for (unsigned to = 1; to <= CLIENT_B; to++) /* everywhere but where they belong */
 		for (size_t i = 0; i < cap.n; i++)
@@ -135,7 +136,7 @@ static void test_cells_are_bound_to_their_link(void)
 	sim_run(s, NS_PER_S);
 	CHECK_INT(a->packets + b->packets, 0);
 	CHECK_INT(sim_drops(s, SIM_ALL, DROP_NO_LINK) + sim_drops(s, SIM_ALL, DROP_LINK_TAG),
-		  20 * (CLIENT_B + 1));
+		  cap.n * (CLIENT_B + 1));
 	for (size_t i = 0; i < cap.n; i++) /* where they belong, from another address: roaming */
 		sim_inject(s, CLIENT_B, 0, cap.seen[i].data, cap.seen[i].len);
 	sim_run(s, NS_PER_S);
@@ -184,6 +185,7 @@ static void swap_on(unsigned from, unsigned to, size_t off, enum drop want)
 
 	NEED(sim_connect(s, a, route, HOPS, &path));
 	NEED(sim_connect(s, b, route, HOPS, &path));
+	sim_run(s, NS_PER_S); /* for what is said of the paths */
 	sim_tap(s, swap_tap, &w);
 	for (unsigned i = 0; i < SWAPS; i++) { /* fewer per circuit than end it */
 		sim_send(s, a, 1000, i);
@@ -192,6 +194,7 @@ static void swap_on(unsigned from, unsigned to, size_t off, enum drop want)
 	}
 	sim_run(s, NS_PER_S / 4);
 	sim_tap(s, NULL, NULL);
+	sim_run(s, NS_PER_S / 4);
 	CHECK(w.swapped >= SWAPS - 2);
 	CHECK_INT(sim_drops(s, SIM_ALL, want), 2 * w.swapped);
 	CHECK_INT(a->bad_packets + b->bad_packets, 0);

@@ -101,6 +101,7 @@ static void test_data_and_too_many_bad_tags_in_one_batch(void)
 	uint32_t path;
 
 	NEED(sim_connect(s, c, route, HOPS, &path));
+	sim_run(s, NS_PER_S);
 	sim_tap(s, spoil_all_but_first, &count);
 	for (unsigned i = 0; i < 20; i++)
 		send_unpumped(s, c);

@@ -270,8 +270,8 @@ static void check_pack(json_t *v, struct spath *client, struct spath *exit)
 		const uint64_t seq = vector_int(vector_at(acked, i), "seq");
 
 		vector_bytes(vector_at(acked, i), "tag", tag, TAG_LEN);
-		spath_sent_cell(client, seq, tag, true, &now);
-		spath_received(exit, seq, tag, true, i < 2, &now);
+		spath_sent_cell(client, seq, tag, SPATH_ASKS_ACK, &now);
+		spath_received(exit, seq, tag, SPATH_ASKS_ACK, i < 2, &now);
 	}
 	now.mono_ns += vector_int(v, "delay_16us") * 16 * NS_PER_US;
 	vector_bytes(v, "pack", want, sizeof(want));

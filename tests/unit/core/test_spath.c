@@ -38,7 +38,7 @@ static void send(struct ends *e, uint64_t seq)
 	uint8_t tag[TAG_LEN];
 
 	tag_of(seq, tag);
-	spath_sent_cell(&e->client, seq, tag, true, &e->now);
+	spath_sent_cell(&e->client, seq, tag, SPATH_ASKS_ACK, &e->now);
 }
 
 static void arrive(struct ends *e, uint64_t seq)
@@ -46,7 +46,7 @@ static void arrive(struct ends *e, uint64_t seq)
 	uint8_t tag[TAG_LEN];
 
 	tag_of(seq, tag);
-	spath_received(&e->exit, seq, tag, true, false, &e->now);
+	spath_received(&e->exit, seq, tag, SPATH_ASKS_ACK, false, &e->now);
 }
 
 static size_t pack(struct ends *e, struct pack *p, uint8_t *out)
@@ -124,7 +124,8 @@ static void test_acknowledged_in_time(void)
 	uint8_t tag[TAG_LEN] = {0};
 
 	CHECK(!spath_has_pack(&e->exit, &e->now));
-	spath_received(&e->exit, 5, tag, false, false, &e->now); /* acknowledgements alone */
+	spath_received(&e->exit, 5, tag, SPATH_ASKS_NOTHING, false,
+		       &e->now); /* acknowledgements alone */
 	CHECK(e->exit.pack_due_ns == NEVER);
 	arrive(e, 6);
 	CHECK_INT(e->exit.pack_due_ns, e->now.mono_ns + SPATH_PACK_DELAY_MS * NS_PER_MS);
@@ -240,7 +241,7 @@ static void test_early_acknowledgements(void)
 		packs++;
 	}
 	CHECK_INT(packs, 3);
-	CHECK_INT(e->client.srtt_ns, 0); /* they have waited: no measurement */
+	CHECK_INT(e->client.live.srtt_ns, 0); /* they have waited: no measurement */
 	CHECK_INT(e->exit.ranges, PACK_RANGES_MAX);
 	CHECK_INT(acknowledge(e), 0);
 	CHECK_INT(e->client.proofs_ok, 4);
@@ -323,7 +324,7 @@ static void test_digest_needs_the_very_cells(void)
 	struct pack p;
 
 	send(e, 1);
-	spath_received(&e->exit, 1, tag, true, false, &e->now);
+	spath_received(&e->exit, 1, tag, SPATH_ASKS_ACK, false, &e->now);
 	CHECK_INT(acknowledge(e), -EBADMSG);
 
 	e = begin();
@@ -385,7 +386,7 @@ static void test_made_up_ranges(void)
 	for (unsigned i = 1; i <= 100; i++)
 		send(e, i);
 	len = pack_encode(&p, bytes);
-	CHECK_INT(spath_acked(&e->client, bytes, len, &e->now), 0); /* cannot be judged */
+	CHECK_INT(spath_acked(&e->client, bytes, len, &e->now), -EINVAL); /* never sent */
 	for (unsigned i = 1; i <= 100; i++)
 		arrive(e, i);
 	CHECK_INT(acknowledge(e), 0);
@@ -413,14 +414,14 @@ static void test_round_trip_time(void)
 	CHECK_INT(p.delay_16us, 20000 / 16);
 	e->now.mono_ns += 30 * NS_PER_MS;
 	CHECK_INT(spath_acked(&e->client, bytes, sizeof(bytes), &e->now), 0);
-	CHECK_INT(e->client.srtt_ns, 60 * NS_PER_MS);
-	CHECK_INT(e->client.rttvar_ns, 30 * NS_PER_MS);
+	CHECK_INT(e->client.live.srtt_ns, 60 * NS_PER_MS);
+	CHECK_INT(e->client.live.rttvar_ns, 30 * NS_PER_MS);
 	send(e, 2);
 	e->now.mono_ns += 140 * NS_PER_MS;
 	arrive(e, 2);
 	CHECK_INT(acknowledge(e), 0);
-	CHECK_INT(e->client.srtt_ns, (7 * 60 + 140) * NS_PER_MS / 8);
-	CHECK_INT(e->client.rttvar_ns, (3 * 30 + 80) * NS_PER_MS / 4);
+	CHECK_INT(e->client.live.srtt_ns, (7 * 60 + 140) * NS_PER_MS / 8);
+	CHECK_INT(e->client.live.rttvar_ns, (3 * 30 + 80) * NS_PER_MS / 4);
 
 	e = begin(); /* a delay longer than the time passed: a lie, or a clock: no sample */
 	send(e, 1);
@@ -429,7 +430,7 @@ static void test_round_trip_time(void)
 	p.delay_16us = 100;
 	pack_encode(&p, bytes);
 	CHECK_INT(spath_acked(&e->client, bytes, sizeof(bytes), &e->now), 0);
-	CHECK_INT(e->client.srtt_ns, 0);
+	CHECK_INT(e->client.live.srtt_ns, 0);
 }
 
 /* More under way than is remembered: what is forgotten can be neither proved nor refuted. */
