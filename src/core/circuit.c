@@ -206,7 +206,7 @@ static struct neighbour *next_hop(struct engine *e, const struct circuit *c, con
 	    memcmp(peer.id, e->id, sizeof(peer.id)) == 0 ||
 	    (c->prev.nb->is_node && memcmp(peer.id, c->prev.nb->id, sizeof(peer.id)) == 0))
 		return NULL;
-	l = links_get(e->links, peer.link_key, &r->next);
+	l = links_get_shard(e->links, peer.link_key, r->next_shard, &r->next);
 	return l != NULL ? neighbour_of(e, l) : NULL;
 }
 

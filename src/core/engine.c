@@ -29,12 +29,14 @@ struct engine *engine_create(const struct engine_params *params)
 	    .rng = &e->rng,
 	    .aead = aead,
 	    .is_node = params->node_id != NULL,
-	    .index_bits_worker = params->worker,
+	    .worker = params->worker,
+	    .workers = params->workers,
 	    .max_links = params->max_links,
 	    .init_burst = 100,
 	});
 	egress_init(&e->egress, params->batches, params->queue_cells, params->rate_bps,
 		    rng_u64(&e->rng));
+	rng_fill(&e->rng, e->shard_key, sizeof(e->shard_key));
 	map_init(&e->circuits_by_end, 64, &e->rng);
 	map_init(&e->paths_by_end, 8, &e->rng);
 	map_init(&e->creates_seen[0], 64, &e->rng);

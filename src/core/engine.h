@@ -57,9 +57,9 @@ struct exit_params {
 
 struct engine_params {
 	const struct dh_keypair *link_key;
-	const uint8_t *node_id; /* NULL: a client only */
-	uint8_t roles;          /* enum node_role bits */
-	uint8_t worker;
+	const uint8_t *node_id;  /* NULL: a client only */
+	uint8_t roles;           /* enum node_role bits */
+	uint8_t worker, workers; /* of a node with several engines; 0, 0: the only one */
 	uint32_t max_circuits;
 	uint32_t max_links;
 	size_t batches;     /* egress batches, about 64 KiB each */
@@ -131,6 +131,7 @@ struct path_spec {
 	struct create_hop hop[HOPS_MAX];
 	uint8_t entry_link_key[DH_LEN];
 	uint8_t exit_session_key[DH_LEN];
+	uint8_t exit_workers; /* as its descriptor says; 0 is taken for 1 */
 	uint16_t lifetime_s;
 };
 

@@ -16,6 +16,8 @@
 #include "util/map.h"
 #include "util/timers.h"
 
+#include <sodium.h>
+
 struct exit_node;
 /* A circuit that a session is attached to, at the exit. */
 struct exit_path {
@@ -141,6 +143,7 @@ struct engine {
 	uint32_t last_session_id;
 	uint64_t (*flow_group)(void *ctx, const struct flow_key *key);
 	void *flow_group_ctx;
+	uint8_t shard_key[crypto_shorthash_KEYBYTES]; /* draws a worker for each exit */
 	struct exit_node *exit;
 
 	struct packer client_out, exit_out;

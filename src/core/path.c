@@ -95,6 +95,21 @@ static void send_create(struct engine *e, struct path *p, const struct now *now)
 		       sizeof(body));
 }
 
+/*
+ * A session lives in one worker of its exit, and all its circuits must end there.  Which worker is
+ * drawn here, once for each exit, so that the first circuit looks like the others.
+ */
+static void wish_exit_shard(const struct engine *e, struct path_spec *spec)
+{
+	struct create_hop *exit = &spec->hop[spec->n - 1];
+	uint8_t hash[crypto_shorthash_BYTES];
+
+	if (spec->exit_workers < 2 || spec->exit_workers > WORKERS_MAX)
+		return;
+	crypto_shorthash(hash, exit->id, sizeof(exit->id), e->shard_key);
+	exit->shard = (uint8_t)(SHARD_WISH | get_le64(hash) % spec->exit_workers);
+}
+
 uint32_t engine_path_build(struct engine *e, const struct path_spec *spec, const struct now *now)
 {
 	struct link *l;
@@ -103,13 +118,17 @@ uint32_t engine_path_build(struct engine *e, const struct path_spec *spec, const
 
 	if (spec->n < 1 || spec->n > HOPS_MAX || e->path_count >= PATHS_MAX)
 		return 0;
-	l = links_get(e->links, spec->entry_link_key, &spec->hop[0].addr);
-	if (l == NULL)
-		return 0;
 	p = xcalloc(1, sizeof(*p));
+	p->spec = *spec;
+	wish_exit_shard(e, &p->spec);
+	l = links_get_shard(e->links, spec->entry_link_key, p->spec.hop[0].shard,
+			    &spec->hop[0].addr);
+	if (l == NULL) {
+		free(p);
+		return 0;
+	}
 	id = p->id = ++e->last_path_id;
 	p->n = (uint8_t)spec->n;
-	p->spec = *spec;
 	p->entry = neighbour_of(e, l);
 	p->entry->paths++;
 	neighbour_wait(e, p->entry);

@@ -12,9 +12,11 @@ struct links *links_create(const struct links_params *params)
 	struct links *ls = xcalloc(1, sizeof(*ls));
 
 	assert(params->max_links > 0 && params->max_links <= LINKS_MAX);
-	assert(params->init_burst > 0 && params->index_bits_worker < 1 << INDEX_WORKER_BITS);
+	assert(params->init_burst > 0 && params->workers <= WORKERS_MAX);
+	assert(params->workers == 0 || params->worker < params->workers);
 	ls->params = *params;
-	map_init(&ls->by_key, 16, params->rng);
+	ls->last_id = params->worker;
+	map_init(&ls->by_name, 16, params->rng);
 	map_init(&ls->by_id, 16, params->rng);
 	map_init(&ls->by_index, 16, params->rng);
 	rng_fill(params->rng, ls->hash_key, sizeof(ls->hash_key));
@@ -38,7 +40,7 @@ void links_free(struct links *ls)
 	}
 	for (struct list *it; (it = list_pop(&ls->out)) != NULL;)
 		free(container_of(it, struct out_msg, node));
-	map_fini(&ls->by_key);
+	map_fini(&ls->by_name);
 	map_fini(&ls->by_id);
 	map_fini(&ls->by_index);
 	free(ls->timers);
@@ -46,15 +48,16 @@ void links_free(struct links *ls)
 	free(ls);
 }
 
-struct link *links_get(struct links *ls, const uint8_t peer[static DH_LEN],
-		       const struct endpoint *endpoint)
+struct link *links_get_shard(struct links *ls, const uint8_t peer[static DH_LEN], uint8_t wish,
+			     const struct endpoint *endpoint)
 {
-	struct peer *p = peer_find(ls, peer);
+	const struct peer_name name = peer_name_of(ls, peer, wish);
+	struct peer *p = peer_find(ls, &name);
 
 	if (p == NULL) {
 		if (memcmp(peer, ls->params.identity->public, DH_LEN) == 0)
 			return NULL;
-		p = peer_create(ls, peer);
+		p = peer_create(ls, &name);
 		if (p == NULL)
 			return NULL;
 	}

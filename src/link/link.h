@@ -12,6 +12,7 @@
 #include "util/list.h"
 #include "wire/cell.h"
 #include "wire/drop.h"
+#include "wire/shard.h"
 
 struct links;    /* all links of one worker */
 struct link_key; /* one pair of transport keys; private */
@@ -23,11 +24,15 @@ enum link_state {
 	LINK_UP,         /* cells can be sent */
 };
 
-/* A peer, named by its static key; transport keys come and go beneath it.  Made only by links. */
+/*
+ * A peer, named by its static key and the shards of both ends: workers of one peer have links of
+ * their own.  Transport keys come and go beneath it.  Made only by links.
+ */
 struct link {
-	uint8_t peer[DH_LEN];     /* the peer's static public key */
+	uint8_t peer[DH_LEN]; /* the peer's static public key */
+	uint8_t shard, peer_shard;
 	struct endpoint endpoint; /* where it was last heard (or first to be called) */
-	uint32_t id;              /* unique among this worker's links, never reused, not 0 */
+	uint32_t id; /* unique among all workers' links (low 3 bits: the worker), not 0 */
 	enum link_state state;
 	bool peer_is_node;   /* said in the handshake; the engine checks it against descriptors */
 	bool circ_id_high;   /* our circ_ids have the top bit set (the peer's then not) */
@@ -47,23 +52,29 @@ struct links_params {
 	const struct rng *rng;             /* borrowed */
 	struct aead *aead;                 /* borrowed; for bodies that the link seals */
 	bool is_node;                      /* told to peers */
-	uint8_t index_bits_worker; /* worker number, put in the low 3 bits of receiver indexes */
-	uint32_t max_links;        /* 1..LINKS_MAX: bound on state made by strangers */
-	uint32_t init_burst;       /* not 0: inits answered per second before cookies are asked,
-				    * and then again per source prefix that has shown a cookie */
+	uint8_t worker, workers; /* ours are the shards that are worker modulo workers; 0, 0: all */
+	uint32_t max_links;      /* 1..LINKS_MAX: bound on state made by strangers */
+	uint32_t init_burst;     /* not 0: inits answered per second before cookies are asked,
+				  * and then again per source prefix that has shown a cookie */
 };
 
 struct links *links_create(const struct links_params *params);
 void links_free(struct links *ls);
 
 /*
- * links_get(ls, peer, endpoint): the link to this static key, made (idle) when there was none;
- * NULL when max_links are in use or the key is our own.  endpoint (may be NULL) is used when the
- * link is idle.  A link got here stays until link_close; one made by a stranger may be evicted
- * while it is LINK_IDLE and its user is NULL.
+ * links_get_shard(ls, peer, wish, endpoint): the link to this static key, made (idle) when there
+ * was none; NULL when max_links are in use or the key is our own.  wish: SHARD_ANY, or SHARD_WISH
+ * and the shard wanted at the peer.  endpoint (may be NULL) is used when the link is idle.  A link
+ * got here stays until link_close; one made by a stranger may be evicted while it is LINK_IDLE and
+ * its user is NULL.
  */
-struct link *links_get(struct links *ls, const uint8_t peer[static DH_LEN],
-		       const struct endpoint *endpoint);
+struct link *links_get_shard(struct links *ls, const uint8_t peer[static DH_LEN], uint8_t wish,
+			     const struct endpoint *endpoint);
+static inline struct link *links_get(struct links *ls, const uint8_t peer[static DH_LEN],
+				     const struct endpoint *endpoint)
+{
+	return links_get_shard(ls, peer, SHARD_ANY, endpoint);
+}
 struct link *links_by_id(struct links *ls, uint32_t id);
 
 /* link_connect: begin a handshake unless one is under way or the link is up.  Ends in an event. */

@@ -10,7 +10,7 @@ static enum drop ask_for_cookie(struct links *ls, const uint8_t *init, const str
 	uint8_t cookie[COOKIE_LEN];
 
 	msg[0] = MSG_LINK_COOKIE;
-	memcpy(msg + COOKIE_INDEX_OFF, init + INIT_INDEX_OFF, 4);
+	put_le32(msg + COOKIE_INDEX_OFF, get_le32(init + INIT_INDEX_OFF) & INDEX_MASK);
 	rng_fill(ls->params.rng, msg + COOKIE_NONCE_OFF, COOKIE_NONCE_LEN);
 	cookie_for(&ls->jar, from, now, ls->params.rng, cookie);
 	cookie_seal(msg + COOKIE_SEALED_OFF, cookie, ls->jar.seal_key, msg + COOKIE_NONCE_OFF,
@@ -41,10 +41,10 @@ static enum drop admit_init(struct links *ls, const uint8_t *msg, const struct e
 	return load_take_prefix(&ls->load, rate, from, now) ? DROP_NONE : DROP_RATE;
 }
 
-static bool init_is_well_formed(const uint8_t *msg)
+static bool init_is_well_formed(const struct links *ls, const uint8_t *msg)
 {
 	return msg[1] == PROTOCOL_VERSION && (get_le16(msg + 2) & SUITES_OFFERED) != 0 &&
-	       get_le32(msg + INIT_INDEX_OFF) >> 24 == 0 &&
+	       msg[INIT_SHARD_OFF] < SHARDS && shard_is_ours(ls, msg[INIT_SHARD_OFF]) &&
 	       msg_is_zero(msg + INIT_ZERO_OFF, INIT_SEALED_OFF - INIT_ZERO_OFF) &&
 	       msg_is_zero(msg + INIT_ZERO2_OFF, MAC1_OFF - INIT_ZERO2_OFF);
 }
@@ -103,17 +103,34 @@ static int write_resp(struct links *ls, struct noise_hs *hs, uint8_t *msg)
 	return 0;
 }
 
+static struct peer_name caller(const struct init *in, const uint8_t *msg)
+{
+	struct peer_name name = {
+	    .shard = msg[INIT_SHARD_OFF],
+	    .peer_shard = msg[INIT_INDEX_OFF] & SHARD_MASK,
+	};
+
+	memcpy(name.key, in->noise.rs, DH_LEN);
+	return name;
+}
+
 /* The answer to a verified INIT: a key, which waits for the first cell, and a RESP. */
-static enum drop answer_init(struct links *ls, struct peer *p, struct init *in, uint32_t peer_index,
+static enum drop answer_init(struct links *ls, struct init *in, const uint8_t *init,
 			     const struct endpoint *from, const struct now *now)
 {
+	const struct peer_name name = caller(in, init);
+	const uint32_t peer_index = get_le32(init + INIT_INDEX_OFF) & INDEX_MASK;
+	struct peer *p = peer_find(ls, &name);
+	const enum drop stale = check_freshness(p, in, now);
 	uint8_t msg[CELL_LEN] = {0};
 	struct link_key *k;
 
+	if (stale != DROP_NONE)
+		return stale;
 	if (write_resp(ls, &in->noise, msg) < 0)
 		return DROP_HANDSHAKE;
 	if (p == NULL) {
-		p = peer_create(ls, in->noise.rs);
+		p = peer_create(ls, &name);
 		if (p == NULL)
 			return DROP_LIMIT;
 		p->is_stranger = true;
@@ -140,24 +157,18 @@ enum drop answer_recv_init(struct links *ls, const uint8_t *msg, const struct en
 			   const struct now *now)
 {
 	struct init in;
-	struct peer *p;
 	enum drop drop;
 
 	if (!msg_mac1_is_right(&ls->jar, msg))
 		return DROP_MAC1;
-	if (!init_is_well_formed(msg))
+	if (!init_is_well_formed(ls, msg))
 		return DROP_HANDSHAKE;
 	drop = admit_init(ls, msg, from, now);
 	if (drop != DROP_NONE)
 		return drop;
 	drop = DROP_HANDSHAKE;
-	if (!read_init(ls, msg, &in))
-		goto wipe_init;
-	p = peer_find(ls, in.noise.rs);
-	drop = check_freshness(p, &in, now);
-	if (drop == DROP_NONE)
-		drop = answer_init(ls, p, &in, get_le32(msg + INIT_INDEX_OFF), from, now);
-wipe_init:
+	if (read_init(ls, msg, &in))
+		drop = answer_init(ls, &in, msg, from, now);
 	secret_wipe(&in, sizeof(in));
 	return drop;
 }

@@ -56,13 +56,14 @@ static void send_init(struct links *ls, struct peer *p, const struct now *now)
 	uint8_t msg[CELL_LEN] = {0};
 
 	drop_last_init(ls, at);
+	at->key = key_create(ls, p);
 	msg_put_head(msg, MSG_LINK_INIT, SUITES_OFFERED);
+	put_le32(msg + INIT_INDEX_OFF, at->key->index);
+	msg[INIT_SHARD_OFF] = p->pub.peer_shard;
 	if (p->pub.endpoint.port == 0 || write_init(ls, p, msg, now) < 0) {
 		attempt_end(ls, p);
 		return;
 	}
-	at->key = key_create(ls, p);
-	put_le32(msg + INIT_INDEX_OFF, at->key->index);
 	msg_put_mac1(msg, p->pub.peer);
 	put_mac2(p, msg, now);
 	memcpy(at->mac1, msg + MAC1_OFF, MAC_LEN);
@@ -116,10 +117,13 @@ static struct peer *attempt_find(const struct links *ls, uint32_t index)
 	return k != NULL && k->peer->attempt.key == k ? k->peer : NULL;
 }
 
-static bool resp_is_well_formed(const uint8_t *msg)
+/* Of the shard that was asked for, or cells would not find the worker that answered. */
+static bool resp_is_well_formed(const uint8_t *msg, const struct peer *p)
 {
+	const uint32_t index = get_le32(msg + RESP_INDEX_OFF);
+
 	return msg[1] == PROTOCOL_VERSION && get_le16(msg + 2) == SUITE_CLASSICAL &&
-	       get_le32(msg + RESP_INDEX_OFF) >> 24 == 0 &&
+	       index >> 24 == 0 && (index & SHARD_MASK) == p->pub.peer_shard &&
 	       msg_is_zero(msg + RESP_ZERO_OFF, RESP_SEALED_OFF - RESP_ZERO_OFF) &&
 	       msg_is_zero(msg + RESP_ZERO2_OFF, MAC1_OFF - RESP_ZERO2_OFF) &&
 	       msg_is_zero(msg + MAC2_OFF, MAC_LEN);
@@ -167,7 +171,7 @@ enum drop attempt_recv_resp(struct links *ls, const uint8_t *msg, const struct n
 	p = attempt_find(ls, get_le32(msg + RESP_PEER_INDEX_OFF));
 	if (p == NULL)
 		return DROP_NO_LINK;
-	if (!resp_is_well_formed(msg))
+	if (!resp_is_well_formed(msg, p))
 		return DROP_HANDSHAKE;
 	if (!bucket_take(&ls->resps, RESPS_PER_S, RESPS_PER_S, now->mono_ns))
 		return DROP_RATE;

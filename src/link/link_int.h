@@ -30,7 +30,8 @@
 #define OUT_MAX           256 /* messages waiting; beyond, nobody is answered */
 
 enum {
-	INDEX_WORKER_BITS = 3,
+	INDEX_MASK = (1 << 24) - 1,
+	INDEX_SHARD_BITS = 3,
 	PREFIX_SETS = 1024,
 	PREFIX_WAYS = 4,
 };
@@ -102,7 +103,7 @@ struct out_msg {
 
 struct links {
 	struct links_params params;
-	struct map by_key;   /* keyed hash of the static key -> peer */
+	struct map by_name;  /* keyed hash of the name -> peer */
 	struct map by_id;    /* link id -> peer */
 	struct map by_index; /* receiver index -> link_key */
 	uint8_t hash_key[crypto_shorthash_KEYBYTES];
@@ -124,10 +125,19 @@ static inline struct peer *peer_of(struct link *l)
 	return container_of(l, struct peer, pub);
 }
 
+/* What tells peers apart. */
+struct peer_name {
+	uint8_t key[DH_LEN];
+	uint8_t shard, peer_shard;
+};
+
 /* link_table.c: which peers there are. */
-struct peer *peer_find(const struct links *ls, const uint8_t key[static DH_LEN]);
+bool shard_is_ours(const struct links *ls, unsigned shard);
+struct peer_name peer_name_of(const struct links *ls, const uint8_t key[static DH_LEN],
+			      uint8_t wish);
+struct peer *peer_find(const struct links *ls, const struct peer_name *name);
 /* NULL when the table is full of peers that may not be evicted. */
-struct peer *peer_create(struct links *ls, const uint8_t key[static DH_LEN]);
+struct peer *peer_create(struct links *ls, const struct peer_name *name);
 void peer_free(struct links *ls, struct peer *p);
 
 /* link_key.c: one peer's keys. */

@@ -9,14 +9,13 @@
 #include "link/link_int.h"
 #include "util/xalloc.h"
 
-static uint32_t free_index(const struct links *ls)
+static uint32_t free_index(const struct links *ls, uint8_t shard)
 {
-	const unsigned random_bits = 24 - INDEX_WORKER_BITS;
+	const unsigned random_bits = 24 - INDEX_SHARD_BITS;
 	uint32_t index;
 
 	do {
-		index = rng_u32(ls->params.rng) >> (32 - random_bits) << INDEX_WORKER_BITS |
-			ls->params.index_bits_worker;
+		index = rng_u32(ls->params.rng) >> (32 - random_bits) << INDEX_SHARD_BITS | shard;
 	} while (map_get(&ls->by_index, index) != NULL);
 	return index;
 }
@@ -26,7 +25,7 @@ struct link_key *key_create(struct links *ls, struct peer *p)
 	struct link_key *k = xcalloc(1, sizeof(*k));
 
 	k->peer = p;
-	k->index = free_index(ls);
+	k->index = free_index(ls, p->pub.shard);
 	list_init(&k->dead);
 	map_put(&ls->by_index, k->index, k);
 	return k;

@@ -9,7 +9,7 @@
 void msg_put_prologue(uint8_t out[static LINK_PROLOGUE_LEN], const uint8_t *init)
 {
 	memcpy(out, LINK_PROLOGUE_TEXT, sizeof(LINK_PROLOGUE_TEXT) - 1);
-	memcpy(out + sizeof(LINK_PROLOGUE_TEXT) - 1, init + 1, 3);
+	memcpy(out + sizeof(LINK_PROLOGUE_TEXT) - 1, init + 1, INIT_E_OFF - 1);
 }
 
 void msg_put_head(uint8_t *msg, enum msg_type type, uint16_t suites)

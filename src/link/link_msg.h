@@ -2,7 +2,8 @@
 /*
  * Layout of the three handshake messages, for link*.c and their tests.
  *
- * INIT    0 type | 1 version | 2 offered suites u16 | 4 sender index u32 | 8 e 32 | 40 zero 1200
+ * INIT    0 type | 1 version | 2 offered suites u16 | 4 sender index u24 | 7 receiver's shard
+ *         8 e 32 | 40 zero 1200
  *         1240 Enc(static) 48 | 1288 Enc(payload) 48 | 1336 zero 64 | 1400 mac1 | 1416 mac2
  * RESP    0 type | 1 version | 2 suite u16 | 4 sender index u32 | 8 receiver index u32 | 12 e 32
  *         44 zero 1104 | 1148 Enc(payload) 48 | 1196 zero 204 | 1400 mac1 | 1416 zero 16
@@ -27,6 +28,7 @@ enum {
 	TAI64N_LEN = 12,
 
 	INIT_INDEX_OFF = 4,
+	INIT_SHARD_OFF = 7,
 	INIT_E_OFF = 8,
 	INIT_ZERO_OFF = 40,
 	INIT_SEALED_OFF = 1240, /* static, payload */
@@ -48,7 +50,7 @@ enum {
 	COOKIE_NONCE_OFF = 8,
 	COOKIE_SEALED_OFF = 32,
 
-	LINK_PROLOGUE_LEN = sizeof(LINK_PROLOGUE_TEXT) - 1 + 3,
+	LINK_PROLOGUE_LEN = sizeof(LINK_PROLOGUE_TEXT) - 1 + INIT_E_OFF - 1,
 };
 
 _Static_assert(INIT_ZERO2_OFF == 1336 && RESP_ZERO2_OFF == 1196, "handshake layout");
@@ -61,8 +63,8 @@ struct hello {
 	bool is_node;
 };
 
-/* msg_put_prologue: what this INIT says in the clear about versions; whoever changes it on the way
- * breaks the handshake. */
+/* msg_put_prologue: what this INIT says in the clear; whoever changes it on the way breaks the
+ * handshake. */
 void msg_put_prologue(uint8_t out[static LINK_PROLOGUE_LEN], const uint8_t *init);
 
 /* Type, version and suites of INIT and RESP. */

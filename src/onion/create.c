@@ -66,6 +66,7 @@ static void route_put(uint8_t *p, const struct route *r)
 	wr_copy(&w, r->next_id, NODE_ID_LEN);
 	wr_copy(&w, r->next.ip, sizeof(r->next.ip));
 	wr_u16(&w, r->next.port);
+	wr_u8(&w, r->next_shard);
 	wr_zero(&w, w.left);
 }
 
@@ -73,7 +74,7 @@ static bool route_get(struct route *r, const uint8_t *p)
 {
 	struct reader in = rd_init(p, CREATE_ROUTE_LEN);
 	const uint8_t version = rd_u8(&in), suite = rd_u8(&in);
-	const uint8_t *next = p + 12, *reserved = p + 66;
+	const uint8_t *next = p + 12, *reserved = p + 67;
 
 	r->flags = rd_u8(&in);
 	if (version != PROTOCOL_VERSION || suite != SUITE_CLASSICAL || rd_u8(&in) != 0 ||
@@ -86,7 +87,8 @@ static bool route_get(struct route *r, const uint8_t *p)
 	rd_copy(&in, r->next_id, NODE_ID_LEN);
 	rd_copy(&in, r->next.ip, sizeof(r->next.ip));
 	r->next.port = rd_u16(&in);
-	return is_zero(reserved, in.left) &&
+	r->next_shard = rd_u8(&in);
+	return shard_wish_is_valid(r->next_shard) && is_zero(reserved, in.left) &&
 	       ((r->flags & ROUTE_LAST) == 0 || is_zero(next, (size_t)(reserved - next)));
 }
 
@@ -229,6 +231,7 @@ static void seal_create(struct create_client *cc, const struct create_hop *hops,
 	if (next != NULL) {
 		r.next_onion_key_id = next->onion_key_id;
 		r.next = next->addr;
+		r.next_shard = next->shard;
 		memcpy(r.next_id, next->id, NODE_ID_LEN);
 	}
 	route_put(text, &r);

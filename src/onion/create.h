@@ -13,6 +13,7 @@
 #include "crypto/noise.h"
 #include "onion/onion.h"
 #include "util/endpoint.h"
+#include "wire/shard.h"
 
 /* Room at the last hop of an n-hop CREATE, for later use: 1204 - 176 (n - 1), at least 500.  Filled
  * with noise. */
@@ -25,7 +26,7 @@ enum route_flag {
 
 /* What the client tells one hop (wire layout: 0 ver, 1 suite, 2 flags, 3 zero, 4 time_s u32,
  * 8 lifetime_s u16, 10 padding u16, 12 next_onion_key_id u32, 16 next_id 32, 48 next_ip 16,
- * 64 next_port u16, 66 zero 2, 68 zero 60).  Unknown version, suite, flag bits or non-zero
+ * 64 next_port u16, 66 next_shard u8, 67 zero 61).  Unknown version, suite, flag bits or non-zero
  * reserved bytes are refused, and so is a next hop after ROUTE_LAST. */
 struct route {
 	uint32_t time_s; /* wall clock */
@@ -35,6 +36,7 @@ struct route {
 	uint8_t flags;                /* enum route_flag */
 	uint8_t next_id[NODE_ID_LEN]; /* zero when ROUTE_LAST */
 	struct endpoint next;
+	uint8_t next_shard; /* SHARD_ANY or SHARD_WISH | shard */
 };
 
 enum hop_status {
@@ -66,6 +68,7 @@ struct create_hop {
 	uint32_t onion_key_id;
 	struct endpoint addr; /* where the previous hop reaches it */
 	bool is_interactive;  /* asked to let the circuit's cells go first (core/queue.h) */
+	uint8_t shard;        /* wanted there: SHARD_ANY or SHARD_WISH | shard */
 };
 
 /* The client's state between CREATE and CREATED: secrets, wiped by create_wipe. */

@@ -166,7 +166,7 @@ def route(hops, i, time_s, lifetime_s):
     if last:
         return head + bytes(ROUTE - len(head))
     nxt = hops[i + 1]
-    head += struct.pack('<I', nxt['key_id']) + nxt['id'] + nxt['ip'] + struct.pack('<H', nxt['port'])
+    head += struct.pack('<I', nxt['key_id']) + nxt['id'] + nxt['ip'] + struct.pack('<HB', nxt['port'], nxt['shard'])
     return head + bytes(ROUTE - len(head))
 
 
@@ -277,7 +277,8 @@ class Seeded:
 def create_case(r, n, failing=None):
     """The whole exchange; hop number `failing` (from 0) gives up.  Every step is checked."""
     hops = [{'id': r.bytes(32), 'onion_secret': r.bytes(32), 'key_id': r.below(1 << 32),
-             'ip': r.bytes(16), 'port': r.below(1 << 16)} for _ in range(n)]
+             'ip': r.bytes(16), 'port': r.below(1 << 16), 'shard': r.below(2) * (8 | r.below(8))}
+            for _ in range(n)]
     secrets = [r.bytes(32) for _ in hops]
     free, time_s, lifetime_s = r.bytes(BODY - FILL * n), r.below(1 << 32), r.below(1 << 16)
     answered = n if failing is None else failing + 1

@@ -72,14 +72,14 @@ def with_macs(message, receiver_static):
 def link_handshake(v):
     i_static, r_static = public(v['initiator_secret']), public(v['responder_secret'])
     i_e, r_e = v['initiator_ephemeral'], v['responder_ephemeral']
-    head = struct.pack('<BBH', 1, 1, 1)
+    head = struct.pack('<BBHI', 1, 1, 1, v['initiator_index'] | v['responder_index'] % 8 << 24)
     s = Noise('Noise_IK_25519_ChaChaPoly_SHA256', b'macromesh/1 link' + head[1:], r_static)
     s.mix_hash(public(i_e))
     s.mix_key(x25519(i_e, r_static))
     sealed = s.encrypt(i_static)
     s.mix_key(x25519(v['initiator_secret'], r_static))
     sealed += s.encrypt(tai64n(v['wall_ns']) + hello(1, v['initiator_is_node'], 20))
-    init = head + struct.pack('<I', v['initiator_index']) + public(i_e) + bytes(1200) + sealed
+    init = head + public(i_e) + bytes(1200) + sealed
     init = with_macs(init + bytes(64), r_static)
 
     s.mix_hash(public(r_e))
@@ -110,11 +110,13 @@ def link_cell(keys, index, counter, header, tag, body):
 def link_case(r):
     v = {name: r.bytes(32) for name in ('initiator_secret', 'responder_secret',
                                         'initiator_ephemeral', 'responder_ephemeral')}
-    v.update(initiator_is_node=0, responder_is_node=1,
-             initiator_index=r.below(1 << 21) << 3, responder_index=r.below(1 << 21) << 3,
-             wall_ns=1790000000 * 10**9 + r.below(10**9))
     v['initiator_public'] = public(v['initiator_secret'])
     v['responder_public'] = public(v['responder_secret'])
+    shard = (v['initiator_public'][0] ^ v['responder_public'][0]) % 8
+    v.update(initiator_is_node=0, responder_is_node=1,
+             initiator_index=r.below(1 << 21) << 3 | shard,
+             responder_index=r.below(1 << 21) << 3 | shard,
+             wall_ns=1790000000 * 10**9 + r.below(10**9))
     init, resp, (there, back) = link_handshake(v)
     v.update(init=init, resp=resp, to_responder=link_keys(there), to_initiator=link_keys(back))
     v['cells'] = []

@@ -54,6 +54,7 @@ static void make_path(void)
 	path.rng = rng_seeded(1);
 	rng_fill(&path.rng, path.hops, sizeof(path.hops));
 	for (unsigned i = 0; i < HOPS; i++) {
+		path.hops[i].shard = (uint8_t)(SHARD_WISH | i);
 		dh_keypair_generate(&path.keys[i], &path.rng);
 		memcpy(path.hops[i].onion_key, path.keys[i].public, DH_LEN);
 		path.hops[i].is_interactive = false; /* any byte is no bool */

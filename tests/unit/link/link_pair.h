@@ -42,7 +42,6 @@ static inline struct links *links_make(struct pair *t, const struct dh_keypair *
 	    .rng = &t->rng,
 	    .aead = t->aead,
 	    .is_node = is_node,
-	    .index_bits_worker = 5,
 	    .max_links = t->max_links,
 	    .init_burst = t->init_burst,
 	};

@@ -45,14 +45,15 @@ static void test_handshake(void)
 	pair_fini(&t);
 }
 
-static void test_handshake_indexes_carry_the_worker(void)
+static void test_handshake_indexes_carry_the_shard(void)
 {
 	struct pair t;
 
 	pair_init(&t, 2);
 	bring_up(&t);
-	CHECK_INT(t.a.link->send_key->index & 7, 5);
-	CHECK_INT(t.b.link->send_key->index & 7, 5);
+	CHECK_INT(t.a.link->send_key->index & 7, t.a.link->shard);
+	CHECK_INT(t.b.link->send_key->index & 7, t.b.link->shard);
+	CHECK(t.a.link->shard == t.b.link->peer_shard && t.b.link->shard == t.a.link->peer_shard);
 	CHECK(t.b.link->send_key->index < 1 << 24);
 	CHECK_INT(t.a.link->send_key->index, t.b.link->send_key->peer_index);
 	pair_fini(&t);
@@ -64,7 +65,7 @@ static void test_handshake_indexes_carry_the_worker(void)
  */
 static void test_wire_format(void)
 {
-	static const char prologue[] = "macromesh/1 link\1\1"; /* its final zero included */
+	char prologue[] = "macromesh/1 link\1\1\0iiis";
 	static const uint8_t init_payload[32] = {
 	    0x40, 0, 0, 0, 0x6b, 0x49, 0xd2, 0x0a, 0, 0, 0, 0, /* 1800000000 s after 1970 */
 	    1,    0, 0, 0, 0,    0,    0,    0,    1, 0, 0,
@@ -83,7 +84,8 @@ static void test_wire_format(void)
 	call(&t, &t.a);
 	NEED(take_out(&t.a, &init));
 	CHECK_MEM(init.data, "\1\1\1", 4);
-	CHECK(init.data[7] == 0);
+	CHECK_INT(init.data[7], init.data[4] & 7);
+	memcpy(prologue + 19, init.data + 4, 4);
 	memcpy(key, "mac1", 4);
 	memcpy(key + 4, t.b.identity.public, 32);
 	hash_sha256(key, key, 36);
@@ -91,13 +93,14 @@ static void test_wire_format(void)
 	CHECK_MEM(init.data + 1400, mac, 16);
 	memcpy(noise, init.data + 8, 32);
 	memcpy(noise + 32, init.data + 1240, 96);
-	noise_ik_start(&hs, NOISE_RESPONDER, &t.b.identity, NULL, prologue, 19);
+	noise_ik_start(&hs, NOISE_RESPONDER, &t.b.identity, NULL, prologue, 23);
 	NEED(noise_ik_read1(&hs, &t.b.identity, noise, 32, payload) == 0);
 	CHECK_MEM(payload, init_payload, 32);
 
 	NEED(noise_ik_write2(&hs, &t.rng, resp_payload, 32, noise) == 0);
-	memcpy(resp.data, "\2\1\1\0\xef\xcd\xab", 8);
-	memcpy(resp.data + 8, init.data + 4, 4);
+	memcpy(resp.data, "\2\1\1\0\xe8\xcd\xab", 8);
+	resp.data[4] |= init.data[7]; /* the shard that was asked for */
+	memcpy(resp.data + 8, init.data + 4, 3);
 	memcpy(resp.data + 12, noise, 32);
 	memcpy(resp.data + 1148, noise + 32, 48);
 	memcpy(key, "mac1", 4);
@@ -108,7 +111,8 @@ static void test_wire_format(void)
 	NEED(is_up(&t.a) && t.a.link->peer_is_node);
 
 	make_cell(&t, &t.a, CELL_COVER, 0x77, cell);
-	CHECK_MEM(cell, "\4\xef\xcd\xab\0\0\0", 8);
+	CHECK(cell[0] == 4 && memcmp(cell + 1, resp.data + 4, 3) == 0);
+	CHECK_MEM(cell + 4, "\0\0\0", 4);
 	noise_split(&hs.sym, k1, k2);
 	hkdf_expand(key, 32, k1, "macromesh/1 hdr", NULL, 0);
 	memcpy(header.aad, cell, 8);
@@ -425,9 +429,9 @@ static void test_max_links(void)
 	kept_id = links_get(t.b.ls, first, NULL)->id;
 	CHECK_INT(stranger_calls(&t, 100), DROP_NONE);
 	CHECK_INT(stranger_calls(&t, 101), DROP_NONE);
-	CHECK_INT(t.b.ls->by_key.count, 4);
+	CHECK_INT(t.b.ls->by_name.count, 4);
 	CHECK_INT(stranger_calls(&t, 102), DROP_NONE); /* the first stranger had to go */
-	CHECK_INT(t.b.ls->by_key.count, 4);
+	CHECK_INT(t.b.ls->by_name.count, 4);
 
 	NEED(idle_stranger(&t) != NULL);
 	wanted = links_get(t.b.ls, idle_stranger(&t)->peer, NULL);
@@ -444,7 +448,7 @@ static void test_max_links(void)
 	link_close(t.b.ls, wanted);
 	CHECK_INT(stranger_calls(&t, 106), DROP_NONE);
 	CHECK(links_by_id(t.b.ls, kept_id) != NULL);
-	CHECK_INT(t.b.ls->by_key.count, 4);
+	CHECK_INT(t.b.ls->by_name.count, 4);
 	check_works(&t);
 	pair_fini(&t);
 }
@@ -555,7 +559,7 @@ int main(void)
 	if (sodium_init() < 0)
 		return EXIT_FAILURE;
 	RUN(test_handshake);
-	RUN(test_handshake_indexes_carry_the_worker);
+	RUN(test_handshake_indexes_carry_the_shard);
 	RUN(test_wire_format);
 	RUN(test_lost_messages);
 	RUN(test_retries_then_gives_up);

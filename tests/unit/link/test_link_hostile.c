@@ -52,8 +52,8 @@ static void test_spoiled_init(void)
 	call(&t, &t.a);
 	NEED(take_out(&t.a, &init));
 	refuse_spoiled(&t, &t.b, &init);
-	refuse_spoiled_with_mac1(&t, &t.b, &init, INIT_INDEX_OFF, INIT_INDEX_OFF + 2);
-	CHECK_INT(t.b.ls->by_key.count + t.b.ls->by_index.count, 0);
+	refuse_spoiled_with_mac1(&t, &t.b, &init, CELL_LEN, CELL_LEN);
+	CHECK_INT(t.b.ls->by_name.count + t.b.ls->by_index.count, 0);
 	CHECK_INT(give(&t, &t.b, &init), DROP_NONE);
 	pump(&t);
 	check_works(&t);
@@ -100,7 +100,7 @@ static void test_spoiled_cookie(void)
 	CHECK_INT(give(&t, &t.b, &init), DROP_COOKIE);
 	NEED(take_out(&t.b, &cookie));
 	CHECK_INT(cookie.len, LINK_COOKIE_LEN);
-	CHECK_INT(t.b.ls->by_key.count, 0);
+	CHECK_INT(t.b.ls->by_name.count, 0);
 	refuse_spoiled(&t, &t.a, &cookie);
 	CHECK(!peer_of(t.a.link)->has_cookie);
 
@@ -253,7 +253,7 @@ static void test_wrong_static_key(void)
 	CHECK_INT(give(&t, &t.b, &init), DROP_MAC1);
 	msg_put_mac1(init.data, t.b.identity.public); /* anyone can do that */
 	CHECK_INT(give(&t, &t.b, &init), DROP_HANDSHAKE);
-	CHECK_INT(t.b.ls->by_key.count, 0);
+	CHECK_INT(t.b.ls->by_name.count, 0);
 	pair_fini(&t);
 }
 
@@ -261,6 +261,7 @@ static void test_wrong_static_key(void)
 static void test_call_to_oneself(void)
 {
 	struct pair t;
+	struct peer_name name;
 	struct links *twin;
 	struct peer *p;
 	struct link_out init;
@@ -270,7 +271,8 @@ static void test_call_to_oneself(void)
 	NEED(take_out(&t.a, &init));
 	CHECK_INT(give(&t, &t.a, &init), DROP_MAC1);
 	twin = links_make(&t, &t.a.identity, false);
-	p = peer_create(twin, t.a.identity.public);
+	name = peer_name_of(twin, t.a.identity.public, SHARD_ANY);
+	p = peer_create(twin, &name);
 	p->pub.endpoint = t.a.endpoint;
 	link_connect(twin, &p->pub, &t.now);
 	CHECK(links_next_out(twin, &init));
@@ -312,7 +314,8 @@ static void craft_resp(struct pair *t, const struct link_out *init, struct link_
 	CHECK(noise_ik_read1(&hs, &t->b.identity, noise, HELLO_LEN, said) == 0);
 	CHECK(noise_ik_write2(&hs, &t->rng, payload, HELLO_LEN, noise) == 0);
 	msg_put_head(out->data, MSG_LINK_RESP, SUITE_CLASSICAL);
-	memcpy(out->data + RESP_PEER_INDEX_OFF, init->data + INIT_INDEX_OFF, 4);
+	out->data[RESP_INDEX_OFF] = init->data[INIT_SHARD_OFF];
+	memcpy(out->data + RESP_PEER_INDEX_OFF, init->data + INIT_INDEX_OFF, 3);
 	memcpy(out->data + RESP_E_OFF, noise, DH_LEN);
 	memcpy(out->data + RESP_SEALED_OFF, noise + DH_LEN, RESP_SEALED_LEN);
 	msg_put_mac1(out->data, t->a.identity.public);

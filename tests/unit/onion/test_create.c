@@ -31,6 +31,7 @@ static void path_init(struct path *p, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		rng_fill(&rng, &p->hops[i], sizeof(p->hops[i]));
 		p->hops[i].is_interactive = false; /* any byte is no bool */
+		p->hops[i].shard = i % 2 == 0 ? SHARD_ANY : (uint8_t)(SHARD_WISH | i);
 		dh_keypair_generate(&p->onion[i], &rng);
 		memcpy(p->hops[i].onion_key, p->onion[i].public, DH_LEN);
 	}
@@ -155,6 +156,7 @@ static void load_hops(struct path *p, json_t *v)
 		vector_bytes(h, "ip", p->hops[i].addr.ip, 16);
 		p->hops[i].addr.port = (uint16_t)vector_int(h, "port");
 		p->hops[i].onion_key_id = (uint32_t)vector_int(h, "key_id");
+		p->hops[i].shard = (uint8_t)vector_int(h, "shard");
 		dh_keypair_from_secret(&p->onion[i], secret);
 	}
 }
@@ -268,6 +270,7 @@ static void test_round_trip(void)
 			if (i + 1 == n)
 				continue;
 			CHECK_INT(r->next_onion_key_id, next->onion_key_id);
+			CHECK_INT(r->next_shard, next->shard);
 			CHECK_MEM(r->next_id, next->id, NODE_ID_LEN);
 			CHECK(endpoint_equal(&r->next, &next->addr));
 		}
@@ -398,14 +401,15 @@ static bool routes_equal(const struct route *a, const struct route *b)
 	       a->padding_cells_per_s == b->padding_cells_per_s && a->flags == b->flags &&
 	       a->next_onion_key_id == b->next_onion_key_id &&
 	       memcmp(a->next_id, b->next_id, NODE_ID_LEN) == 0 &&
-	       endpoint_equal(&a->next, &b->next);
+	       endpoint_equal(&a->next, &b->next) && a->next_shard == b->next_shard;
 }
 
 static void test_malformed_routes(void)
 {
 	static const uint8_t bad[][2] = {
-	    {0, 0},    {0, 2}, {1, 0},  {1, 2},  {2, 1 << 1}, {2, 1 << 3}, {2, 1 << 7},
-	    {2, 0xff}, {3, 1}, {66, 1}, {67, 1}, {68, 1},     {127, 0x80}, {100, 1},
+	    {0, 0},      {0, 2},    {1, 0},  {1, 2},      {2, 1 << 1}, {2, 1 << 3},
+	    {2, 1 << 7}, {2, 0xff}, {3, 1},  {66, 1},     {66, 7},     {66, 16},
+	    {66, 0x88},  {67, 1},   {68, 1}, {127, 0x80}, {100, 1},
 	};
 	static struct path p;
 	uint8_t text[TEXT_LEN], body[CELL_BODY_LEN];
@@ -414,7 +418,8 @@ static void test_malformed_routes(void)
 			  .lifetime_s = 3,
 			  .padding_cells_per_s = 4,
 			  .flags = ROUTE_INTERACTIVE,
-			  .next.port = 5};
+			  .next.port = 5,
+			  .next_shard = SHARD_WISH | 6};
 
 	path_init(&p, 1);
 	rng_fill(&rng, text, sizeof(text));
@@ -433,13 +438,13 @@ static void test_malformed_routes(void)
 		text[bad[k][0]] = good;
 	}
 	text[2] = ROUTE_LAST; /* and yet there is a next hop */
-	for (unsigned k = 12; k < 66; k++) {
-		memset(text + 12, 0, 66 - 12);
+	for (unsigned k = 12; k < 67; k++) {
+		memset(text + 12, 0, 67 - 12);
 		text[k] = 1;
 		seal_text(&p.hops[0], text, body);
 		CHECK(is_refused(p.hops[0].id, &p.onion[0], p.hops[0].onion_key_id, body, -EPROTO));
 	}
-	text[65] = 0;
+	text[66] = 0;
 	seal_text(&p.hops[0], text, body);
 	CHECK_INT(open_at(&p, 0, body, p.create[1]), 0);
 }
