@@ -68,11 +68,11 @@ static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node
 }
 
 /* Every hop has the same onion key: the engines do not tell which of them asks. */
-static bool onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id)
+static bool onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id)
 {
 	const struct chain *ch = ctx;
 
-	*key = &ch->party[0].onion_key;
+	*key = ch->party[0].onion_key;
 	*key_id = 1;
 	return i == 0;
 }

@@ -77,11 +77,11 @@ static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node
 	return false;
 }
 
-static bool onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id)
+static bool onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id)
 {
 	const struct stage *s = ctx;
 
-	*key = &s->onion_key;
+	*key = s->onion_key;
 	*key_id = 1;
 	return i == 0;
 }

@@ -107,7 +107,7 @@ static int exit_net_open(struct node_app *a, char *error, size_t error_len)
 
 /* ---- the worker's owner ---- */
 
-static bool onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id)
+static bool onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id)
 {
 	const struct node_app *a = ctx;
 
@@ -227,7 +227,7 @@ static int worker_for(struct node_app *a, char *error, size_t error_len)
 			   .max_links = NODE_LINKS_MAX,
 			   .batches = NODE_BATCHES,
 			   .queue_cells = NODE_QUEUE_CELLS,
-			   .rate_bps = c->bandwidth_bps,
+			   .rate = &a->rate,
 			   .rng = &rng_system,
 			   .aead = config_aead_name(a->cfg),
 			   .world = {.ctx = a,
@@ -262,6 +262,7 @@ int node_app_open(struct node_app *a, const struct config *cfg, char *error, siz
 	if (rc != 0)
 		goto err_free_dir;
 	exit_fill(a);
+	rate_set(&a->rate, cfg->node.bandwidth_bps);
 	rc = worker_for(a, error, error_len);
 	if (rc != 0)
 		goto err_free_node;

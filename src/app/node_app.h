@@ -11,6 +11,7 @@
 #include "host/exit_net.h"
 #include "mesh/membership.h"
 #include "node/node.h"
+#include "util/rate.h"
 
 struct node_app {
 	const struct config *cfg; /* borrowed */
@@ -20,6 +21,7 @@ struct node_app {
 	struct directory *dir;
 	struct membership *membership;
 	struct node *node;
+	struct rate rate;
 	struct exit_params exit;
 	struct exit_net net;
 	bool has_net;

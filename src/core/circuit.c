@@ -11,13 +11,10 @@
 #include <errno.h>
 
 enum {
-	CREATES_SEEN_MAX = 2 << 20,
 	PENDING_MAX = 16384,
 	ROUTE_LIFETIME_MAX_S = 3600,
 	SWEEP_SLICES = 50, /* every circuit is looked at once in so many periods */
 };
-
-#define CREATES_TURN_NS (2 * CREATE_CLOCK_SKEW_S * NS_PER_S)
 
 static void end_set(struct engine *e, struct circuit *c, struct circuit_end *end,
 		    struct neighbour *nb, uint32_t circ_id)
@@ -133,44 +130,18 @@ static void answer(struct engine *e, struct circuit *c, enum hop_status status,
 	pending_free(e, c);
 }
 
-static void creates_seen_turn(struct engine *e, const struct now *now)
-{
-	if (now->mono_ns - e->creates_turn_ns < CREATES_TURN_NS)
-		return;
-	map_fini(&e->creates_seen[1]);
-	e->creates_seen[1] = e->creates_seen[0];
-	map_init(&e->creates_seen[0], 64, &e->rng);
-	e->creates_turn_ns = now->mono_ns;
-}
-
-static bool create_is_replay(struct engine *e, const uint8_t *body, const struct now *now)
-{
-	const uint64_t x = get_le64(body);
-
-	creates_seen_turn(e, now);
-	return map_get(&e->creates_seen[0], x) != NULL || map_get(&e->creates_seen[1], x) != NULL ||
-	       e->creates_seen[0].count >= CREATES_SEEN_MAX;
-}
-
-/* Only of those that verified: what costs a stranger nothing must not fill the set. */
-static void create_remember(struct engine *e, const uint8_t *body)
-{
-	static char seen;
-
-	map_put(&e->creates_seen[0], get_le64(body), &seen);
-}
-
 /* Which of our onion keys it was made for is not said: there are at most three to try. */
 static int open_with_any_key(struct engine *e, struct create_pending *p, const uint8_t *body,
 			     struct route *r, uint8_t *next_body)
 {
-	const struct dh_keypair *key;
+	struct dh_keypair key;
 	uint32_t key_id;
 	int rc = -EBADMSG;
 
 	for (unsigned i = 0; rc == -EBADMSG && e->world.onion_key(e->world.ctx, i, &key, &key_id);
 	     i++)
-		rc = create_open(p, e->id, key, key_id, body, r, next_body);
+		rc = create_open(p, e->id, &key, key_id, body, r, next_body);
+	secret_wipe(&key, sizeof(key));
 	return rc;
 }
 
@@ -292,17 +263,18 @@ void circuit_on_create(struct engine *e, struct neighbour *nb, uint32_t circ_id,
 	neighbour_identify(e, nb);
 	if (!create_is_welcome(e, nb, circ_id, now))
 		return;
-	if (create_is_replay(e, body, now)) {
+	if (seen_has(e->creates, get_le64(body), now->mono_ns)) {
 		engine_drop(e, DROP_CREATE);
 		return;
 	}
 	c = circuit_new(e, nb, circ_id, now);
-	if (open_with_any_key(e, &c->pending->create, body, &r, c->pending->body) != 0) {
+	/* Kept only of those that verify: what costs a stranger nothing must not fill the set. */
+	if (open_with_any_key(e, &c->pending->create, body, &r, c->pending->body) != 0 ||
+	    !seen_add(e->creates, get_le64(body), now->mono_ns)) {
 		engine_drop(e, DROP_CREATE);
 		circuit_free(e, c);
 		return;
 	}
-	create_remember(e, body);
 	c->is_last = r.flags & ROUTE_LAST;
 	c->is_interactive = r.flags & ROUTE_INTERACTIVE;
 	c->pending->lifetime_s = (uint16_t)MIN(r.lifetime_s, ROUTE_LIFETIME_MAX_S);

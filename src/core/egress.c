@@ -5,18 +5,13 @@
 
 enum {
 	WIRE_LEN = CELL_LEN + 28, /* what a cell takes of the bandwidth: IPv4 and UDP headers too */
-	BURST_MIN = 64 * WIRE_LEN,
+	BURST_MIN = 64 * WIRE_LEN, /* full batches need it */
+	TAKE = 16 * WIRE_LEN,      /* of the shared rate at once; little is left unused */
 };
 
 #define QUEUE_TURN_NS NS_PER_MS
 
-/* What may leave at once after a pause: 5 ms worth, but never less than full batches need. */
-static uint64_t burst_bytes(const struct egress *eg)
-{
-	return MAX((uint64_t)BURST_MIN, eg->rate_bps / 8 / 200);
-}
-
-void egress_init(struct egress *eg, size_t batches, size_t queue_cells, uint64_t rate_bps,
+void egress_init(struct egress *eg, size_t batches, size_t queue_cells, struct rate *rate,
 		 uint64_t salt)
 {
 	*eg = (struct egress){.pool = xcalloc(batches, sizeof(*eg->pool))};
@@ -25,8 +20,7 @@ void egress_init(struct egress *eg, size_t batches, size_t queue_cells, uint64_t
 	if (queue_cells == 0)
 		return;
 	eg->queue = queue_create(queue_cells, salt);
-	eg->rate_bps = rate_bps;
-	eg->tokens_bytes = burst_bytes(eg);
+	eg->rate = rate;
 }
 
 void egress_fini(struct egress *eg)
@@ -118,27 +112,19 @@ static struct egress_slot batch_reserve(struct egress *eg, struct link *l, unsig
 
 /* ---- the queue ---- */
 
-static bool may_leave(const struct egress *eg)
+static bool may_leave(struct egress *eg)
 {
-	return !eg->is_blocked && (eg->rate_bps == 0 || eg->tokens_bytes >= WIRE_LEN);
+	if (eg->is_blocked)
+		return false;
+	if (eg->rate != NULL && eg->tokens_bytes < WIRE_LEN)
+		eg->tokens_bytes += rate_take(eg->rate, WIRE_LEN, TAKE, BURST_MIN, eg->now_ns);
+	return eg->rate == NULL || eg->tokens_bytes >= WIRE_LEN;
 }
 
 static void spend(struct egress *eg)
 {
-	if (eg->rate_bps != 0)
+	if (eg->rate != NULL)
 		eg->tokens_bytes -= WIRE_LEN;
-}
-
-static void earn(struct egress *eg, const struct now *now)
-{
-	const uint64_t elapsed_ns = MIN(now->mono_ns - eg->filled_ns, NS_PER_S);
-	const uint64_t earned = eg->rate_bps / 8 * elapsed_ns / NS_PER_S;
-
-	if (earned == 0)
-		return;
-	eg->tokens_bytes = MIN(eg->tokens_bytes + earned, burst_bytes(eg));
-	/* The rest of a byte stays to be earned. */
-	eg->filled_ns = now->mono_ns - (elapsed_ns - earned * NS_PER_S / (eg->rate_bps / 8));
 }
 
 static void drain(struct egress *eg, const struct now *now)
@@ -166,10 +152,13 @@ void egress_block(struct egress *eg, bool blocked)
 
 uint64_t egress_deadline(const struct egress *eg)
 {
+	uint64_t cell_ns;
+
 	if (eg->queue == NULL || eg->queue->count == 0 || eg->is_blocked)
 		return NEVER;
 	/* Batches, not single cells: a wake-up costs more than a cell, and a millisecond nobody. */
-	return eg->filled_ns + MAX(QUEUE_TURN_NS, NS_PER_S * 8 * WIRE_LEN / MAX(eg->rate_bps, 1u));
+	cell_ns = eg->rate != NULL ? NS_PER_S * 8 * WIRE_LEN / MAX(rate_bps(eg->rate), 1u) : 0;
+	return eg->now_ns + MAX(QUEUE_TURN_NS, cell_ns);
 }
 
 /* ---- cells ---- */
@@ -244,10 +233,8 @@ void egress_flush(struct egress *eg, struct links *ls, const struct now *now)
 	struct tx_batch *next;
 
 	eg->now_ns = now->mono_ns;
-	if (eg->queue != NULL) {
-		earn(eg, now);
+	if (eg->queue != NULL)
 		drain(eg, now);
-	}
 	for (struct tx_batch *tx = eg->pending_head != NULL ? &eg->pending_head->tx : NULL;
 	     tx != NULL; tx = next) {
 		struct egress_batch *b = batch_of(tx);

@@ -10,6 +10,7 @@
 #include "core/queue.h"
 #include "link/link.h"
 #include "util/dgram.h"
+#include "util/rate.h"
 #include "wire/cell.h"
 
 enum {
@@ -45,16 +46,16 @@ struct egress {
 	struct tx_batch *ready_head, *ready_tail;
 	struct egress_batch *pool;
 
-	struct queue *queue;   /* NULL: cells always leave at once */
-	bool is_blocked;       /* the socket is full */
-	uint64_t rate_bps;     /* of bytes on the wire, IP and UDP headers included; 0: no limit */
-	uint64_t tokens_bytes; /* that may leave now */
-	uint64_t filled_ns;
-	uint64_t now_ns; /* of the last flush: when queued cells came, near enough */
+	struct queue *queue; /* NULL: cells always leave at once */
+	bool is_blocked;     /* the socket is full */
+	struct rate *rate;   /* of bytes on the wire, IP and UDP headers included; NULL: no limit */
+	uint64_t tokens_bytes; /* of it, that may leave now */
+	uint64_t now_ns;       /* of the last flush: when queued cells came, near enough */
 };
 
-/* egress_init(eg, batches, queue_cells, rate_bps, salt): queue_cells 0: no queue, and no limit. */
-void egress_init(struct egress *eg, size_t batches, size_t queue_cells, uint64_t rate_bps,
+/* egress_init(eg, batches, queue_cells, rate, salt): queue_cells 0: no queue, and no limit.  rate
+ * (may be NULL) is borrowed, and shared with other threads' egress. */
+void egress_init(struct egress *eg, size_t batches, size_t queue_cells, struct rate *rate,
 		 uint64_t salt);
 void egress_fini(struct egress *eg);
 

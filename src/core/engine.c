@@ -34,13 +34,15 @@ struct engine *engine_create(const struct engine_params *params)
 	    .max_links = params->max_links,
 	    .init_burst = 100,
 	});
-	egress_init(&e->egress, params->batches, params->queue_cells, params->rate_bps,
+	egress_init(&e->egress, params->batches, params->queue_cells, params->rate,
 		    rng_u64(&e->rng));
 	rng_fill(&e->rng, e->shard_key, sizeof(e->shard_key));
 	map_init(&e->circuits_by_end, 64, &e->rng);
 	map_init(&e->paths_by_end, 8, &e->rng);
-	map_init(&e->creates_seen[0], 64, &e->rng);
-	map_init(&e->creates_seen[1], 64, &e->rng);
+	e->creates = params->creates;
+	if (e->creates == NULL)
+		e->creates = e->own_creates =
+		    seen_create(CREATES_SEEN_MAX, CREATES_SEEN_NS, &e->rng);
 	list_init(&e->circuits);
 	list_init(&e->neighbours);
 	list_init(&e->link_events);
@@ -65,8 +67,7 @@ void engine_free(struct engine *e)
 	egress_fini(&e->egress);
 	map_fini(&e->circuits_by_end);
 	map_fini(&e->paths_by_end);
-	map_fini(&e->creates_seen[0]);
-	map_fini(&e->creates_seen[1]);
+	seen_free(e->own_creates);
 	aead_close(e->aead);
 	secret_wipe(e, sizeof(*e));
 	free(e);

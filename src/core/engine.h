@@ -24,8 +24,14 @@
 #include "wire/role.h"
 
 struct engine;
+struct rate;
+struct seen;
 
 #define NODE_ADDRS_MAX 4
+
+/* First bytes of CREATEs: how many are remembered at most, and for how long at least. */
+#define CREATES_SEEN_MAX (2 << 20)
+#define CREATES_SEEN_NS  (2 * CREATE_CLOCK_SKEW_S * NS_PER_S)
 
 /* A node as its descriptor tells it. */
 struct node_peer {
@@ -41,8 +47,9 @@ struct engine_world {
 	bool (*node_by_id)(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out);
 	bool (*node_by_link_key)(void *ctx, const uint8_t key[static DH_LEN],
 				 struct node_peer *out);
-	/* onion_key(ctx, i, ...): the node's i-th valid onion key; false when there are no more. */
-	bool (*onion_key)(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id);
+	/* onion_key(ctx, i, ...): a copy of the node's i-th valid onion key; false when there are
+	 * no more. */
+	bool (*onion_key)(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id);
 };
 
 struct exit_params {
@@ -64,7 +71,10 @@ struct engine_params {
 	uint32_t max_links;
 	size_t batches;     /* egress batches, about 64 KiB each */
 	size_t queue_cells; /* that may wait for the bandwidth or the socket; 0: none ever wait */
-	uint64_t rate_bps;  /* most that this engine sends, on the wire; 0: no limit */
+	struct rate
+	    *rate; /* of what it sends, on the wire; engines may share one.  NULL: no limit */
+	struct seen *creates; /* (CREATES_SEEN_MAX, _NS); engines of one node must share one.  NULL:
+				 its own */
 	const struct rng *rng;
 	const char *aead; /* back-end name or NULL */
 	struct engine_world world;

@@ -14,6 +14,7 @@
 #include "util/bucket.h"
 #include "util/list.h"
 #include "util/map.h"
+#include "util/seen.h"
 #include "util/timers.h"
 
 #include <sodium.h>
@@ -127,10 +128,8 @@ struct engine {
 	unsigned pending_count;
 	struct list neighbours;
 	struct list link_events; /* neighbours; apart from the ring, because none may be lost */
-	struct map
-	    creates_seen[2]; /* X of CREATEs of the current and the previous window of time */
-	uint64_t creates_turn_ns;
-	struct bucket stranger_creates; /* of all neighbours that are no nodes */
+	struct seen *creates, *own_creates; /* X of CREATEs */
+	struct bucket stranger_creates;     /* of all neighbours that are no nodes */
 	uint64_t sweep_ns;
 	uint64_t watch_ns; /* when neighbours are looked at next */
 

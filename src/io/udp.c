@@ -101,7 +101,7 @@ static const char *configure(struct udp *u, const struct udp_config *cfg)
 		return failed;
 	if (cfg->mark != 0 && set(u, SOL_SOCKET, SO_MARK, (int)cfg->mark) < 0)
 		return "set SO_MARK (needs CAP_NET_ADMIN)";
-	if (cfg->reuse_port && set(u, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
+	if (cfg->joins && set(u, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
 		return "set SO_REUSEPORT";
 	grow_buffers(u);
 	u->gro = cfg->gro && set(u, IPPROTO_UDP, UDP_GRO, 1) == 0;

@@ -16,7 +16,7 @@ struct udp_config {
 	struct endpoint bind; /* all zero: any address, any port */
 	uint32_t mark;        /* SO_MARK, for policy routing; 0: none */
 	bool gso, gro;        /* use them where the kernel has them */
-	bool reuse_port;      /* several sockets on one port, one per worker */
+	bool joins;           /* the port of a socket that is shared (udp_share) */
 };
 
 struct udp_stats {
@@ -42,6 +42,24 @@ void udp_close(struct udp *u);
 
 /* udp_local(u, e): the address and port it is bound to.  0 or -errno. */
 MUST_USE int udp_local(const struct udp *u, struct endpoint *e);
+
+/*
+ * Several sockets on one port.  The first is opened like any other, so that nobody else has the
+ * port, then shared; then come those that join, and last udp_steer says which socket gets a
+ * datagram: the one whose number in the order of opening is byte modulo sockets, where byte, under
+ * mask, stands at offset[first byte of the datagram].  Datagrams of other types, or too short, go
+ * to the first.
+ *
+ * The kernel may hand over several datagrams as one (GRO), and looks only at the first of them.
+ */
+struct udp_steering {
+	const uint8_t *offset; /* by type; 0: none of ours */
+	size_t types;
+	uint8_t mask;
+	unsigned sockets;
+};
+MUST_USE int udp_share(const struct udp *u);
+MUST_USE int udp_steer(const struct udp *u, const struct udp_steering *s);
 
 /*
  * udp_recv(u, dgrams): receives what is there in one system call, up to a batch (some 200, seldom

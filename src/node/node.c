@@ -38,8 +38,7 @@ void node_free(struct node *n)
 	free(n);
 }
 
-bool node_onion_key(const struct node *n, unsigned i, const struct dh_keypair **key,
-		    uint32_t *key_id)
+bool node_onion_key(const struct node *n, unsigned i, struct dh_keypair *key, uint32_t *key_id)
 {
 	/* Newest first: most callers use the current one. */
 	static const enum onion_key_place order[] = {ONION_KEY_CURRENT, ONION_KEY_NEXT,
@@ -50,7 +49,7 @@ bool node_onion_key(const struct node *n, unsigned i, const struct dh_keypair **
 
 		if (!ok->is_set || i-- > 0)
 			continue;
-		*key = &ok->pair;
+		*key = ok->pair;
 		*key_id = ok->id;
 		return true;
 	}

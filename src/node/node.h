@@ -25,8 +25,7 @@ struct node *node_create(const struct node_params *params, const struct now *now
 void node_free(struct node *n);
 
 /* For the engine: the i-th onion key that still opens CREATEs, and the session key of exits. */
-bool node_onion_key(const struct node *n, unsigned i, const struct dh_keypair **key,
-		    uint32_t *key_id);
+bool node_onion_key(const struct node *n, unsigned i, struct dh_keypair *key, uint32_t *key_id);
 const struct dh_keypair *node_session_key(const struct node *n);
 
 /*

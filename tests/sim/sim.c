@@ -113,11 +113,11 @@ static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node
 	return false;
 }
 
-static bool onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id)
+static bool onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id)
 {
 	const struct sim_node *me = ctx;
 
-	*key = &me->onion_key;
+	*key = me->onion_key;
 	*key_id = me->onion_key_id;
 	return i == 0;
 }

@@ -11,7 +11,7 @@ static void begin(size_t batches)
 {
 	pair_init(&t, 1);
 	bring_up(&t);
-	egress_init(&eg, batches, 0, 0, 0);
+	egress_init(&eg, batches, 0, NULL, 0);
 }
 
 static void end(void)

@@ -449,18 +449,98 @@ static void test_full_buffer_hands_the_rest_back(void)
 	check_full_buffer(false);
 }
 
+/* One socket's datagrams: how many, and that all are its own. */
+static unsigned take_own(struct udp *u, unsigned number, unsigned sockets)
+{
+	struct rx_dgram *d;
+	unsigned count = 0;
+	int n;
+
+	while ((n = udp_recv(u, &d)) > 0) {
+		for (int i = 0; i < n; i++) {
+			const uint8_t *p = d[i].data;
+			unsigned shard = 0;
+
+			if (p[0] == 1 && d[i].len > 7)
+				shard = p[7] & 7;
+			else if (p[0] == 4 && d[i].len > 1)
+				shard = p[1] & 7;
+			CHECK_INT(shard % sockets, number);
+		}
+		count += (unsigned)n;
+	}
+	CHECK_INT(n, 0);
+	return count;
+}
+
+/* Every byte value at both places, other types, and short ones. */
+static unsigned send_shards(struct udp *tx, const struct endpoint *to)
+{
+	static const uint8_t lens[] = {1, 2, 7, 8, 40};
+	unsigned sent = 0;
+
+	for (unsigned type = 0; type < 8; type++)
+		for (unsigned shard = 0; shard < 256; shard += 5)
+			for (size_t k = 0; k < ARRAY_LEN(lens); k++, sent++) {
+				struct tx_batch b = {
+				    .to = *to, .seg_len = lens[k], .count = 1, .data = memory[0]};
+
+				memset(memory[0], 0, 40);
+				memory[0][type == 1 ? 7 : 1] = (uint8_t)shard;
+				memory[0][0] = (uint8_t)type;
+				CHECK(udp_send(tx, &b) == NULL);
+			}
+	return sent;
+}
+
+static void steer(const char *ip, unsigned sockets)
+{
+	static const uint8_t offset[] = {[1] = 7, [4] = 1};
+	const struct udp_steering s = {offset, ARRAY_LEN(offset), 7, sockets};
+	struct udp_config cfg = {.joins = true};
+	struct udp tx, rx[8], other;
+	struct endpoint at;
+	unsigned sent, got = 0;
+
+	NEED(open_at(&tx, ip, false, false) && open_at(&rx[0], ip, false, false));
+	at = cfg.bind = local(&rx[0]);
+	CHECK_INT(udp_open(&other, &cfg, &what), -EADDRINUSE); /* not shared yet */
+	CHECK_INT(udp_share(&rx[0]), 0);
+	for (unsigned i = 1; i < sockets; i++)
+		NEED(udp_open(&rx[i], &cfg, &what) == 0);
+	CHECK_INT(udp_steer(&rx[0], &s), 0);
+	cfg.joins = false;
+	CHECK_INT(udp_open(&other, &cfg, &what), -EADDRINUSE); /* another daemon */
+	sent = send_shards(&tx, &at);
+	for (unsigned i = 0; i < sockets; i++) {
+		const unsigned n = take_own(&rx[i], i, sockets);
+
+		CHECK(n > 0);
+		got += n;
+	}
+	CHECK_INT(got, sent);
+	for (unsigned i = 0; i < sockets; i++)
+		udp_close(&rx[i]);
+	udp_close(&tx);
+}
+
+static void test_steering(void)
+{
+	for (unsigned sockets = 2; sockets <= 8; sockets++) {
+		steer("127.0.0.1", sockets);
+		steer("::1", sockets);
+	}
+}
+
 static void test_open_names_what_failed(void)
 {
-	struct udp_config cfg = {.reuse_port = true};
+	struct udp_config cfg = {0};
 	struct udp a, b;
 	int err;
 
 	CHECK_INT(endpoint_ip_parse(cfg.bind.ip, "127.0.0.1"), 0);
 	NEED(udp_open(&a, &cfg, &what) == 0);
 	cfg.bind = local(&a);
-	CHECK_INT(udp_open(&b, &cfg, &what), 0); /* two on one port */
-	udp_close(&b);
-	cfg.reuse_port = false;
 	b.fd = -7;
 	CHECK_INT(udp_open(&b, &cfg, &what), -EADDRINUSE);
 	CHECK(strcmp(what, "bind the UDP socket") == 0);
@@ -558,6 +638,7 @@ int main(void)
 	RUN(test_gso_survives_other_errors);
 	RUN(test_an_error_drops_one_batch);
 	RUN(test_full_buffer_hands_the_rest_back);
+	RUN(test_steering);
 	RUN(test_open_names_what_failed);
 	RUN(test_datagrams_are_not_fragmented);
 	RUN(test_small_mtu_and_no_route);

@@ -209,9 +209,9 @@ static void test_replay_elsewhere(void)
 				continue;
 			msg_put_mac1(again.data, t.b.identity.public);
 			at = worker_for(&t.b, again.data, again.len);
-			CHECK_INT(links_recv_handshake(at, again.data, again.len, &t.a.endpoint,
-						       &t.now),
-				  DROP_HANDSHAKE);
+			CHECK_INT(
+			    links_recv_handshake(at, again.data, again.len, &t.a.endpoint, &t.now),
+			    DROP_HANDSHAKE);
 			CHECK_INT(at->by_name.count, 0);
 		}
 	two_fini(&t);
