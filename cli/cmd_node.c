@@ -220,6 +220,7 @@ static void show_node(const json_t *node)
 	show_line("Since:", "%s", json_text(node, "since"));
 	show_line("Descriptor until:", "%s", until[0] != '\0' ? until : "none yet");
 	show_line("Known nodes:", "%" JSON_INTEGER_FORMAT, json_count(node, "known_nodes"));
+	show_line("Workers:", "%zu", json_array_size(json_object_get(node, "workers")));
 	show_line("Links:", "%" JSON_INTEGER_FORMAT, json_count(node, "links"));
 	show_line("Circuits:", "%" JSON_INTEGER_FORMAT, json_count(node, "circuits"));
 	show_line("Sessions:", "%" JSON_INTEGER_FORMAT, json_count(node, "sessions"));

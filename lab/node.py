@@ -42,7 +42,7 @@ class Node:
             lines += ["[node]", f"listen = [::]:{PORT}", f"address = {', '.join(self.addresses)}",
                       f"roles = {', '.join(host.node_roles)}", f"name = {host.name}",
                       f"operator = {host.operator}", f"country = {host.country}",
-                      f"bandwidth = {host.bandwidth}"]
+                      f"bandwidth = {host.bandwidth}", f"workers = {host.workers}"]
         if "exit" in host.roles and dns:
             lines += ["[exit]", f"dns = {', '.join(dns)}"]
         if "client" in host.roles:

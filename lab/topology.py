@@ -39,6 +39,7 @@ class Host:
     roles: tuple
     operator: str
     bandwidth: str
+    workers: str
 
     @property
     def _octets(self):
@@ -119,10 +120,10 @@ def _read_host(path, name, index, fields):
     where = f"{path}: host {name}"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,14}", name) or name in ("lo", "core", "wan0"):
         raise LabError(f"{where}: a name is up to 15 of a-z, 0-9 and '-', and not lo, core or wan0")
-    unknown = set(fields) - {"country", "roles", "operator", "bandwidth"}
+    unknown = set(fields) - {"country", "roles", "operator", "bandwidth", "workers"}
     if unknown:
         raise LabError(f"{where}: unknown key {sorted(unknown)[0]}: "
-                       "country, roles, operator or bandwidth")
+                       "country, roles, operator, bandwidth or workers")
     roles = tuple(fields.get("roles", ()))
     if not set(roles) <= ROLES:
         raise LabError(f"{where}: roles are {', '.join(sorted(ROLES))}")
@@ -131,7 +132,7 @@ def _read_host(path, name, index, fields):
         raise LabError(f"{where}: no place known for country {country!r}; "
                        f"one of {' '.join(sorted(PLACES))}, or add it to lab/topology.py")
     return Host(name, index, country, roles, fields.get("operator", f"op-{name}"),
-                fields.get("bandwidth", "200M"))
+                fields.get("bandwidth", "200M"), str(fields.get("workers", 1)))
 
 
 def _read_link(path, hosts, fields):

@@ -62,7 +62,7 @@ static void list_nodes(struct daemon *d, uint8_t roles, struct node_list_view *o
 
 	*out = (struct node_list_view){0};
 	if (d->is_client || d->is_node)
-		worker_call(d->is_client ? &d->client.worker : &d->node.worker, do_nodes, &q);
+		worker_call(d->is_client ? &d->client.worker : &d->node.workers[0], do_nodes, &q);
 }
 
 static void op_exits(void *ctx, struct node_list_view *out)
@@ -82,23 +82,6 @@ static void op_node(void *ctx, struct own_node_view *out)
 	*out = (struct own_node_view){0};
 	if (d->is_node)
 		node_app_view(&d->node, out);
-}
-
-static void stats_add(struct engine_stats *sum, const struct engine_stats *s)
-{
-	for (size_t i = 0; i < DROP_COUNT; i++)
-		sum->drops[i] += s->drops[i];
-	sum->rx_datagrams += s->rx_datagrams;
-	sum->tx_datagrams += s->tx_datagrams;
-	sum->fwd_cells += s->fwd_cells;
-	sum->bwd_cells += s->bwd_cells;
-	sum->creates_ok += s->creates_ok;
-	sum->creates_failed += s->creates_failed;
-	sum->events_lost += s->events_lost;
-	sum->circuits += s->circuits;
-	sum->links += s->links;
-	sum->sessions += s->sessions;
-	sum->paths += s->paths;
 }
 
 struct stats_query {
@@ -125,7 +108,7 @@ static void op_counters(void *ctx, struct counters_view *out)
 		worker_call(&d->client.worker, do_stats,
 			    &(struct stats_query){&d->client.worker, &s});
 	if (d->is_node)
-		worker_call(&d->node.worker, do_stats, &(struct stats_query){&d->node.worker, &s});
+		node_app_stats(&d->node, &s);
 	*out = (struct counters_view){0};
 	for (size_t i = 1; i < DROP_COUNT && out->drop_count < VIEW_DROPS_MAX; i++)
 		out->drops[out->drop_count++] =

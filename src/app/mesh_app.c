@@ -169,3 +169,26 @@ const char *config_aead_name(const struct config *cfg)
 	}
 	return NULL;
 }
+
+void stats_add(struct engine_stats *sum, const struct engine_stats *s)
+{
+	for (size_t i = 0; i < DROP_COUNT; i++)
+		sum->drops[i] += s->drops[i];
+	sum->rx_datagrams += s->rx_datagrams;
+	sum->tx_datagrams += s->tx_datagrams;
+	sum->fwd_cells += s->fwd_cells;
+	sum->bwd_cells += s->bwd_cells;
+	sum->creates_ok += s->creates_ok;
+	sum->creates_failed += s->creates_failed;
+	sum->events_lost += s->events_lost;
+	sum->circuits += s->circuits;
+	sum->links += s->links;
+	sum->sessions += s->sessions;
+	sum->exit_rx_packets += s->exit_rx_packets;
+	sum->exit_tx_packets += s->exit_tx_packets;
+	sum->exit_rx_bytes += s->exit_rx_bytes;
+	sum->exit_tx_bytes += s->exit_tx_bytes;
+	sum->queued_marked += s->queued_marked;
+	sum->queued_dropped += s->queued_dropped;
+	sum->paths += s->paths;
+}

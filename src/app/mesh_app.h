@@ -20,6 +20,9 @@ MUST_USE int mesh_seeds(const struct config *cfg, const struct registry *reg,
 /* mesh_nodes_view(dir, roles, out): nodes with any of the roles. */
 void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out);
 
+/* stats_add(sum, s): of several engines. */
+void stats_add(struct engine_stats *sum, const struct engine_stats *s);
+
 void node_ref_fill(struct node_ref *ref, const uint8_t id[static NODE_ID_LEN], const char *name,
 		   const char *country);
 const char *config_aead_name(const struct config *cfg);

@@ -2,147 +2,132 @@
 #include "app/node_app.h"
 
 #include "app/mesh_app.h"
-#include "host/resolv.h"
+#include "app/node_exit.h"
 #include "mesh/peers.h"
 #include "util/log.h"
 #include "util/xalloc.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum {
 	NODE_BATCHES = 512,
 	NODE_QUEUE_CELLS = 4096,
 	NODE_LINKS_MAX = 65536,
-	EXIT_MTU = 1360, /* fits every backward cell, whatever the circuit's length */
 };
 
-/* ---- the exit's side of the machine ---- */
+/* ---- what the engines ask ---- */
 
-static struct policy_rule rule_of(const struct config_policy_rule *r)
+static unsigned number_of(const struct node_worker *nw)
 {
-	struct policy_rule out = {
-	    .action = r->is_accept ? POLICY_ACCEPT : POLICY_REJECT,
-	    .port_min = r->port_min,
-	    .port_max = r->port_max,
-	};
-
-	switch (r->net) {
-	case CONFIG_NET_ANY:
-		out.net = POLICY_NET_ANY;
-		break;
-	case CONFIG_NET_PRIVATE:
-		out.net = POLICY_NET_PRIVATE;
-		break;
-	case CONFIG_NET_PREFIX:
-		out.net = POLICY_NET_PREFIX;
-		break;
-	}
-	memcpy(out.prefix.ip, r->prefix.ip, sizeof(out.prefix.ip));
-	out.prefix.len_bits = r->prefix.len_bits;
-	return out;
+	return (unsigned)(nw - nw->app->node_workers);
 }
 
-static void dns_add(struct exit_net_config *n, const uint8_t ip[static 16])
+/* The first worker is the only one that writes: nothing changes while it reads. */
+static struct node_app *begin_read(struct node_worker *nw)
 {
-	struct endpoint e = {0};
-	uint8_t *slot;
-
-	memcpy(e.ip, ip, sizeof(e.ip));
-	slot = endpoint_is_v4(&e) ? n->dns4 : n->dns6;
-	if (sodium_is_zero(slot, 16))
-		memcpy(slot, ip, 16);
+	if (number_of(nw) > 0)
+		pthread_rwlock_rdlock(&nw->app->lock);
+	return nw->app;
 }
 
-/* Who answers the clients: as configured, or whoever answers this machine. */
-static void dns_fill(const struct config_exit *x, struct exit_net_config *n)
+static void end_read(struct node_worker *nw)
 {
-	struct resolv_servers own = resolv_list(RESOLV_PATH_DEFAULT);
-
-	for (size_t i = 0; i < x->dns.count; i++)
-		dns_add(n, x->dns.items[i].ip);
-	if (x->dns.count > 0)
-		return;
-	if (own.count == 0)
-		own = resolv_list("/run/systemd/resolve/resolv.conf");
-	for (size_t i = 0; i < own.count; i++)
-		dns_add(n, own.ip[i]);
-	if (own.count == 0)
-		log_warn(
-		    "[exit] dns is not set and this machine has no name server that others can "
-		    "ask: clients will find no names through this exit");
+	if (number_of(nw) > 0)
+		pthread_rwlock_unlock(&nw->app->lock);
 }
-
-static int exit_net_open(struct node_app *a, char *error, size_t error_len)
-{
-	const struct config_exit *x = &a->cfg->exit;
-	struct policy_rule *policy = xcalloc(x->policy.count, sizeof(*policy));
-	struct exit_net_config n = {
-	    .state_dir = a->cfg->daemon.state_dir,
-	    .tun = a->worker.tun.name,
-	    .mtu_bytes = EXIT_MTU,
-	    .policy = policy,
-	    .policy_count = x->policy.count,
-	};
-	struct host_error err;
-	int rc;
-
-	for (size_t i = 0; i < x->policy.count; i++)
-		policy[i] = rule_of(&x->policy.items[i]);
-	memcpy(n.gateway4.ip, x->pool_v4.ip, 16);
-	n.gateway4.ip[15] |= 1;
-	n.gateway4.len_bits = x->pool_v4.len_bits;
-	memcpy(n.gateway6.ip, x->pool_v6.ip, 16);
-	n.gateway6.ip[15] |= 1;
-	n.gateway6.len_bits = x->pool_v6.len_bits;
-	dns_fill(x, &n);
-	rc = exit_net_up(&a->net, &n, &err);
-	if (rc != 0)
-		snprintf(error, error_len, "exit: %s", err.text);
-	a->has_net = rc == 0;
-	free(policy);
-	return rc;
-}
-
-/* ---- the worker's owner ---- */
 
 static bool onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id)
 {
-	const struct node_app *a = ctx;
+	const bool found = node_onion_key(begin_read(ctx)->node, i, key, key_id);
 
-	return node_onion_key(a->node, i, key, key_id);
+	end_read(ctx);
+	return found;
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
 {
-	struct node_app *a = ctx;
+	const bool found = peers_by_id(begin_read(ctx)->dir, id, out);
 
-	return peers_by_id(a->dir, id, out);
+	end_read(ctx);
+	return found;
 }
 
 static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node_peer *out)
 {
-	struct node_app *a = ctx;
+	const bool found = peers_by_link_key(begin_read(ctx)->dir, key, out);
 
-	return peers_by_link_key(a->dir, key, out);
+	end_read(ctx);
+	return found;
 }
+
+/* ---- messages between neighbours, on links of any worker ---- */
+
+struct message {
+	uint32_t link;
+	uint8_t body[CELL_BODY_LEN];
+};
+
+static void send_message(void *ctx, void *arg, const struct now *now)
+{
+	const struct worker *w = ctx;
+	const struct message *m = arg;
+
+	engine_link_send(w->engine, m->link, m->body, now);
+}
+
+/* What finds no room is lost as on the wire, and asked for again. */
+static void pass_message(void *ctx, uint32_t link, const uint8_t body[static CELL_BODY_LEN])
+{
+	const struct node_worker *nw = ctx;
+	const unsigned owner = link % WORKERS_MAX;
+	struct message m = {.link = link};
+
+	memcpy(m.body, body, sizeof(m.body));
+	if (owner < nw->app->worker_count)
+		worker_post(&nw->app->workers[owner], send_message, &nw->app->workers[owner], &m,
+			    sizeof(m));
+}
+
+static void tell_membership(struct node_app *a, const struct engine_event *ev,
+			    const struct now *now)
+{
+	pthread_rwlock_wrlock(&a->lock);
+	membership_on_event(a->membership, ev, now);
+	pthread_rwlock_unlock(&a->lock);
+}
+
+static void passed_event(void *ctx, void *arg, const struct now *now)
+{
+	tell_membership(ctx, arg, now);
+}
+
+/* ---- the workers' owner ---- */
 
 static void on_event(void *ctx, const struct engine_event *ev, const struct now *now)
 {
-	struct node_app *a = ctx;
+	struct node_worker *nw = ctx;
 
-	membership_on_event(a->membership, ev, now);
+	if (number_of(nw) == 0)
+		tell_membership(nw->app, ev, now);
+	else
+		worker_post(&nw->app->workers[0], passed_event, nw->app, ev, sizeof(*ev));
 }
 
 static void tick(void *ctx, const struct now *now)
 {
-	struct node_app *a = ctx;
+	struct node_worker *nw = ctx;
+	struct node_app *a = nw->app;
 	enum descriptor_error error;
 
+	if (number_of(nw) > 0)
+		return;
+	pthread_rwlock_wrlock(&a->lock);
 	registry_app_tick(&a->registry, now);
 	membership_tick(a->membership, now);
 	error = node_tick(a->node, a->membership, now);
+	pthread_rwlock_unlock(&a->lock);
 	if (error != DESCRIPTOR_OK)
 		log_error("[node]: the mesh would refuse this node's descriptor: %s",
 			  descriptor_error_name(error));
@@ -150,8 +135,11 @@ static void tick(void *ctx, const struct now *now)
 
 static uint64_t deadline(void *ctx, const struct now *now)
 {
-	const struct node_app *a = ctx;
+	const struct node_worker *nw = ctx;
+	const struct node_app *a = nw->app;
 
+	if (number_of(nw) > 0)
+		return NEVER;
 	return MIN(registry_app_deadline(&a->registry),
 		   MIN(membership_deadline(a->membership, now), node_deadline(a->node, now)));
 }
@@ -189,6 +177,7 @@ static int node_open(struct node_app *a, const struct now *now, char *error, siz
 		    "[node] needs address and roles: without them nobody can find or use this node");
 		return -EINVAL;
 	}
+	p.workers = a->worker_count;
 	memcpy(p.country, c->country, sizeof(p.country));
 	for (size_t i = 0; i < c->address.count && p.addr_count < DESCRIPTOR_ADDRS_MAX; i++)
 		p.addr[p.addr_count++] = c->address.items[i];
@@ -196,49 +185,109 @@ static int node_open(struct node_app *a, const struct now *now, char *error, siz
 	return 0;
 }
 
-static void exit_fill(struct node_app *a)
-{
-	const struct config_exit *x = &a->cfg->exit;
-
-	a->exit = (struct exit_params){
-	    .session_key = node_session_key(a->node),
-	    .pool_v4_bits = (uint8_t)(x->pool_v4.len_bits - 96),
-	    .has_v6 = true,
-	    .max_sessions = x->max_sessions,
-	    .packets_per_s = x->packet_limit,
-	};
-	memcpy(a->exit.pool_v4, x->pool_v4.ip + 12, 4);
-	memcpy(a->exit.pool_v6, x->pool_v6.ip, 16);
-}
-
-static int worker_for(struct node_app *a, char *error, size_t error_len)
+static int worker_for(struct node_app *a, unsigned i, char *error, size_t error_len)
 {
 	const struct config_node *c = &a->cfg->node;
 	const bool is_exit = c->roles & ROLE_EXIT;
+	const unsigned n = a->worker_count;
+	struct node_worker *nw = &a->node_workers[i];
+	struct worker_config cfg = {
+	    .udp = {.bind = c->listen, .gso = true, .gro = true, .joins = i > 0},
+	    .engine = {.link_key = &a->identity.link,
+		       .node_id = a->identity.id,
+		       .roles = (uint8_t)c->roles,
+		       .worker = (uint8_t)i,
+		       .workers = (uint8_t)n,
+		       .max_circuits = (c->max_circuits + n - 1) / n,
+		       .max_links = NODE_LINKS_MAX / n,
+		       .batches = NODE_BATCHES,
+		       .queue_cells = NODE_QUEUE_CELLS,
+		       .rate = &a->rate,
+		       .creates = a->creates,
+		       .rng = &rng_system,
+		       .aead = config_aead_name(a->cfg),
+		       .world = {.ctx = nw,
+				 .node_by_id = by_id,
+				 .node_by_link_key = by_link_key,
+				 .onion_key = onion_key,
+				 .pass_message = pass_message},
+		       .exit = is_exit ? &nw->exit : NULL},
+	    .sink = SINK_EXIT,
+	    .owner = {.ctx = nw, .on_event = on_event, .tick = tick, .deadline = deadline},
+	};
+	int rc = 0;
 
-	return worker_open(
-	    &a->worker,
-	    &(struct worker_config){
-		.udp = {.bind = c->listen, .gso = true, .gro = true},
-		.engine = {.link_key = &a->identity.link,
-			   .node_id = a->identity.id,
-			   .roles = (uint8_t)c->roles,
-			   .max_circuits = c->max_circuits,
-			   .max_links = NODE_LINKS_MAX,
-			   .batches = NODE_BATCHES,
-			   .queue_cells = NODE_QUEUE_CELLS,
-			   .rate = &a->rate,
-			   .rng = &rng_system,
-			   .aead = config_aead_name(a->cfg),
-			   .world = {.ctx = a,
-				     .node_by_id = by_id,
-				     .node_by_link_key = by_link_key,
-				     .onion_key = onion_key},
-			   .exit = is_exit ? &a->exit : NULL},
-		.sink = SINK_EXIT,
-		.owner = {.ctx = a, .on_event = on_event, .tick = tick, .deadline = deadline},
-	    },
-	    error, error_len);
+	nw->app = a;
+	nw->exit = node_exit_params(&a->cfg->exit, i, n);
+	nw->exit.session_key = node_session_key(a->node);
+	if (i == 1)
+		rc = udp_share(&a->workers[0].udp);
+	if (rc == 0 && i > 0)
+		rc = udp_local(&a->workers[0].udp, &cfg.udp.bind);
+	if (rc != 0)
+		snprintf(error, error_len, "UDP: sharing the port: %s", strerror(-rc));
+	return rc != 0 ? rc : worker_open(&a->workers[i], &cfg, error, error_len);
+}
+
+static int exit_open(struct node_app *a, char *error, size_t error_len)
+{
+	struct host_error err;
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < a->worker_count; i++) {
+		char name[IFNAMSIZ];
+
+		node_exit_tun_name(name, &a->cfg->exit, i);
+		rc = worker_tun_open(&a->workers[i], name, error, error_len);
+	}
+	if (rc != 0)
+		return rc;
+	rc = node_exit_up(&a->net, a->cfg, a->worker_count, &err);
+	if (rc != 0)
+		snprintf(error, error_len, "exit: %s", err.text);
+	a->has_net = rc == 0;
+	return rc;
+}
+
+static int workers_open(struct node_app *a, char *error, size_t error_len)
+{
+	int rc = 0;
+
+	if (a->cfg->node.roles & ROLE_EXIT)
+		rc = node_exit_check(&a->cfg->exit, a->worker_count, error, error_len);
+	for (unsigned i = 0; rc == 0 && i < a->worker_count; i++)
+		rc = worker_for(a, i, error, error_len);
+	if (rc == 0 && a->worker_count > 1)
+		rc = worker_join(a->workers, a->worker_count, error, error_len);
+	if (rc == 0 && a->cfg->node.roles & ROLE_EXIT)
+		rc = exit_open(a, error, error_len);
+	return rc;
+}
+
+static void workers_close(struct node_app *a)
+{
+	for (unsigned i = 0; i < a->worker_count; i++)
+		worker_stop(&a->workers[i]);
+	for (unsigned i = 0; i < a->worker_count; i++)
+		worker_close(&a->workers[i]);
+}
+
+static unsigned worker_count(const struct config_node *c)
+{
+	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return c->workers != 0 ? c->workers : (unsigned)MIN(MAX(cores, 1L), (long)WORKERS_MAX);
+}
+
+static void parts_free(struct node_app *a)
+{
+	node_free(a->node);
+	a->node = NULL;
+	seen_free(a->creates);
+	directory_free(a->dir);
+	registry_app_close(&a->registry);
+	identity_wipe(&a->identity);
+	pthread_rwlock_destroy(&a->lock);
 }
 
 int node_app_open(struct node_app *a, const struct config *cfg, char *error, size_t error_len)
@@ -247,7 +296,8 @@ int node_app_open(struct node_app *a, const struct config *cfg, char *error, siz
 	const struct now now = now_read();
 	int rc, seed_count;
 
-	*a = (struct node_app){.cfg = cfg, .since_wall_ns = now.wall_ns};
+	*a = (struct node_app){
+	    .cfg = cfg, .since_wall_ns = now.wall_ns, .worker_count = worker_count(&cfg->node)};
 	rc = identity_open(a, error, error_len);
 	if (rc != 0)
 		return rc;
@@ -257,24 +307,20 @@ int node_app_open(struct node_app *a, const struct config *cfg, char *error, siz
 	seed_count = rc = mesh_seeds(cfg, a->registry.reg, seeds, error, error_len);
 	if (rc < 0)
 		goto err_close_registry;
+	pthread_rwlock_init(&a->lock, NULL);
 	a->dir = directory_create(&(struct directory_params){.rng = &rng_system});
-	rc = node_open(a, &now, error, error_len);
-	if (rc != 0)
-		goto err_free_dir;
-	exit_fill(a);
+	a->creates = seen_create(CREATES_SEEN_MAX, CREATES_SEEN_NS, &rng_system);
 	rate_set(&a->rate, cfg->node.bandwidth_bps);
-	rc = worker_for(a, error, error_len);
-	if (rc != 0)
-		goto err_free_node;
-	if (cfg->node.roles & ROLE_EXIT) {
-		rc = worker_tun_open(&a->worker, cfg->exit.tun, error, error_len);
-		if (rc == 0)
-			rc = exit_net_open(a, error, error_len);
-		if (rc != 0)
-			goto err_close_worker;
+	rc = node_open(a, &now, error, error_len);
+	if (rc == 0)
+		rc = workers_open(a, error, error_len);
+	if (rc != 0) {
+		workers_close(a);
+		parts_free(a);
+		return rc;
 	}
 	a->membership = membership_create(&(struct membership_params){
-	    .engine = a->worker.engine,
+	    .engine = a->workers[0].engine,
 	    .dir = a->dir,
 	    .rng = &rng_system,
 	    .seeds = seeds,
@@ -284,13 +330,6 @@ int node_app_open(struct node_app *a, const struct config *cfg, char *error, siz
 	membership_want(a->membership, true, &now);
 	return 0;
 
-err_close_worker:
-	worker_close(&a->worker);
-err_free_node:
-	node_free(a->node);
-	a->node = NULL;
-err_free_dir:
-	directory_free(a->dir);
 err_close_registry:
 	registry_app_close(&a->registry);
 err_wipe_identity:
@@ -300,7 +339,11 @@ err_wipe_identity:
 
 int node_app_start(struct node_app *a, char *error, size_t error_len)
 {
-	return worker_start(&a->worker, error, error_len);
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < a->worker_count; i++)
+		rc = worker_start(&a->workers[i], error, error_len);
+	return rc;
 }
 
 static void shut(void *ctx, const struct now *now)
@@ -318,22 +361,51 @@ void node_app_close(struct node_app *a)
 {
 	if (a->node == NULL)
 		return;
-	if (a->worker.is_started)
-		worker_call(&a->worker, shut, a);
+	if (a->workers[0].is_started)
+		worker_call(&a->workers[0], shut, a);
 	else
 		shut(a, NULL);
-	worker_close(&a->worker);
+	workers_close(a);
 	membership_free(a->membership);
-	node_free(a->node);
-	directory_free(a->dir);
-	registry_app_close(&a->registry);
-	identity_wipe(&a->identity);
+	parts_free(a);
 }
 
 /* ---- view ---- */
 
+struct stats_query {
+	const struct worker *worker;
+	struct engine_stats stats;
+};
+
+static void do_stats(void *ctx, const struct now *now)
+{
+	struct stats_query *q = ctx;
+
+	(void)now;
+	engine_stats(q->worker->engine, &q->stats);
+	q->stats.drops[DROP_NO_BUFFER] += q->worker->handoff_lost;
+}
+
+static struct engine_stats stats_of(struct worker *w)
+{
+	struct stats_query q = {.worker = w};
+
+	worker_call(w, do_stats, &q);
+	return q.stats;
+}
+
+void node_app_stats(struct node_app *a, struct engine_stats *sum)
+{
+	for (unsigned i = 0; i < a->worker_count; i++) {
+		const struct engine_stats s = stats_of(&a->workers[i]);
+
+		stats_add(sum, &s);
+	}
+}
+
 struct view_query {
 	struct node_app *app;
+	const struct engine_stats *sum;
 	struct own_node_view *out;
 };
 
@@ -342,11 +414,10 @@ static void do_view(void *ctx, const struct now *now)
 	const struct view_query *q = ctx;
 	const struct node_app *a = q->app;
 	const struct config_node *c = &a->cfg->node;
+	const struct engine_stats st = *q->sum;
 	struct own_node_view *out = q->out;
-	struct engine_stats st;
 
 	(void)now;
-	engine_stats(a->worker.engine, &st);
 	*out = (struct own_node_view){
 	    .is_node = true,
 	    .roles = (uint8_t)c->roles,
@@ -373,7 +444,15 @@ static void do_view(void *ctx, const struct now *now)
 
 void node_app_view(struct node_app *a, struct own_node_view *out)
 {
-	struct view_query q = {a, out};
+	struct engine_stats sum = {0}, each[WORKERS_MAX];
+	struct view_query q = {a, &sum, out};
 
-	worker_call(&a->worker, do_view, &q);
+	for (unsigned i = 0; i < a->worker_count; i++) {
+		each[i] = stats_of(&a->workers[i]);
+		stats_add(&sum, &each[i]);
+	}
+	worker_call(&a->workers[0], do_view, &q);
+	out->worker_count = a->worker_count;
+	for (unsigned i = 0; i < a->worker_count; i++)
+		out->workers[i] = (struct worker_view){each[i].rx_datagrams, each[i].tx_datagrams};
 }

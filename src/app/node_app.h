@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A node in the daemon: its worker, keys and descriptor, and the machine's forwarding when it is an
- * exit. */
+/* A node in the daemon: its workers, keys and descriptor, and the machine's forwarding when it is
+ * an exit. */
 #ifndef APP_NODE_APP_H
 #define APP_NODE_APP_H
 
@@ -12,17 +12,31 @@
 #include "mesh/membership.h"
 #include "node/node.h"
 #include "util/rate.h"
+#include "util/seen.h"
 
+/* One of the threads that share the node's links. */
+struct node_worker {
+	struct node_app *app;
+	struct exit_params exit;
+};
+
+/*
+ * The first worker keeps directory and keys: it alone changes them, under the lock, so that it
+ * needs none to read them; the others read under it.  They send it what concerns the mesh.
+ */
 struct node_app {
 	const struct config *cfg; /* borrowed */
-	struct worker worker;
+	unsigned worker_count;
+	struct worker workers[WORKERS_MAX];
+	struct node_worker node_workers[WORKERS_MAX];
+	pthread_rwlock_t lock; /* of dir and node's keys */
 	struct identity identity;
 	struct registry_app registry;
 	struct directory *dir;
 	struct membership *membership;
 	struct node *node;
 	struct rate rate;
-	struct exit_params exit;
+	struct seen *creates;
 	struct exit_net net;
 	bool has_net;
 	uint64_t since_wall_ns;
@@ -34,7 +48,8 @@ MUST_USE int node_app_open(struct node_app *a, const struct config *cfg, char *e
 MUST_USE int node_app_start(struct node_app *a, char *error, size_t error_len);
 void node_app_close(struct node_app *a);
 
-/* For the API; from any thread but the worker's. */
+/* For the API; from any thread but the workers'. */
+void node_app_stats(struct node_app *a, struct engine_stats *sum);
 void node_app_view(struct node_app *a, struct own_node_view *out);
 
 #endif

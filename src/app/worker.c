@@ -2,8 +2,10 @@
 #include "app/worker.h"
 
 #include "util/log.h"
+#include "util/xalloc.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 enum {
 	RX_ROUNDS = 4,     /* reads of one descriptor before the others get their turn */
 	TUN_PACKETS = 256, /* packets taken from the TUN at once: several 64 KiB segments */
+	POSTS_MAX = 4096,
 };
 
 /* ---- out ---- */
@@ -83,6 +86,50 @@ void worker_pump(struct worker *w)
 
 /* ---- in ---- */
 
+static void receive(struct worker *w, const struct rx_dgram *d, size_t n)
+{
+	w->now = now_read();
+	engine_recv(w->engine, d, n, &w->now);
+	worker_pump(w);
+}
+
+/* Leaves in d what is for this worker, and hands the rest on. */
+static size_t sort_out(struct worker *w, struct rx_dgram *d, size_t n)
+{
+	const unsigned own = (unsigned)(w - w->group);
+	unsigned woken = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const unsigned owner = shard_of_datagram(d[i].data, d[i].len) % w->group_size;
+
+		if (owner == own) {
+			d[kept++] = d[i];
+		} else if (handoff_put(w->group[owner].from[own], &d[i])) {
+			w->handed_on++;
+			woken |= 1u << owner;
+		} else {
+			w->handoff_lost++;
+		}
+	}
+	for (unsigned i = 0; i < w->group_size; i++)
+		if (woken >> i & 1)
+			loop_wake(&w->group[i].loop);
+	return kept;
+}
+
+static void take_handed_on(struct worker *w)
+{
+	struct rx_dgram d[HANDOFF_BATCH];
+	size_t n;
+
+	for (unsigned i = 0; i < w->group_size; i++)
+		while (w->from[i] != NULL && (n = handoff_get(w->from[i], d)) > 0) {
+			receive(w, d, n);
+			handoff_done(w->from[i], n);
+		}
+}
+
 static void udp_ready(struct loop_fd *f, uint32_t events)
 {
 	struct worker *w = container_of(f, struct worker, udp_fd);
@@ -92,12 +139,12 @@ static void udp_ready(struct loop_fd *f, uint32_t events)
 		send_batches(w);
 	for (unsigned round = 0; round < RX_ROUNDS; round++) {
 		const int n = udp_recv(&w->udp, &d);
+		size_t own = n > 0 ? (size_t)n : 0;
 
-		if (n > 0) {
-			w->now = now_read();
-			engine_recv(w->engine, d, (size_t)n, &w->now);
-			worker_pump(w);
-		}
+		if (w->group_size > 1)
+			own = sort_out(w, d, own);
+		if (own > 0)
+			receive(w, d, own);
 		if (n < 0 || w->udp.is_drained)
 			return;
 	}
@@ -142,20 +189,87 @@ static bool tun_waits(const struct worker *w)
 
 /* ---- calls from other threads ---- */
 
+struct post {
+	struct list in_worker;
+	void (*fn)(void *ctx, void *arg, const struct now *now);
+	void *ctx;
+	max_align_t arg[];
+};
+
+bool worker_post(struct worker *w, void (*fn)(void *ctx, void *arg, const struct now *now),
+		 void *ctx, const void *arg, size_t len)
+{
+	struct post *p = xcalloc(1, sizeof(*p) + len);
+	bool has_room;
+
+	list_init(&p->in_worker);
+	p->fn = fn;
+	p->ctx = ctx;
+	memcpy(p->arg, arg, len);
+	pthread_mutex_lock(&w->lock);
+	has_room = w->post_count < POSTS_MAX;
+	if (has_room) {
+		list_add_tail(&w->posts, &p->in_worker);
+		w->post_count++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (has_room)
+		loop_wake(&w->loop);
+	else
+		free(p);
+	return has_room;
+}
+
+static struct post *next_post(struct worker *w)
+{
+	struct list *first;
+
+	pthread_mutex_lock(&w->lock);
+	first = list_pop(&w->posts);
+	w->post_count -= first != NULL;
+	pthread_mutex_unlock(&w->lock);
+	return first != NULL ? container_of(first, struct post, in_worker) : NULL;
+}
+
+/* Without the lock: what runs may post to other workers, and they to this one. */
+static void run_posts(struct worker *w)
+{
+	struct post *p;
+
+	while ((p = next_post(w)) != NULL) {
+		w->now = now_read();
+		p->fn(p->ctx, p->arg, &w->now);
+		worker_pump(w);
+		free(p);
+	}
+}
+
+static void run_call(struct worker *w)
+{
+	bool is_called;
+
+	pthread_mutex_lock(&w->lock);
+	is_called = w->call != NULL;
+	pthread_mutex_unlock(&w->lock);
+	if (!is_called)
+		return;
+	w->now = now_read();
+	w->call(w->call_ctx, &w->now); /* stays until calls_done tells the caller */
+	worker_pump(w);
+	pthread_mutex_lock(&w->lock);
+	w->call = NULL;
+	w->calls_done++;
+	pthread_cond_broadcast(&w->answered);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void woken(struct loop *l)
 {
 	struct worker *w = container_of(l, struct worker, loop);
 
-	pthread_mutex_lock(&w->lock);
-	if (w->call != NULL) {
-		w->now = now_read();
-		w->call(w->call_ctx, &w->now);
-		worker_pump(w);
-		w->call = NULL;
-		w->calls_done++;
-		pthread_cond_broadcast(&w->answered);
-	}
-	pthread_mutex_unlock(&w->lock);
+	take_handed_on(w);
+	run_posts(w);
+	run_call(w);
 }
 
 void worker_call(struct worker *w, void (*fn)(void *ctx, const struct now *now), void *ctx)
@@ -210,6 +324,7 @@ int worker_open(struct worker *w, const struct worker_config *cfg, char *error, 
 	int rc;
 
 	*w = (struct worker){.sink = cfg->sink, .owner = cfg->owner, .now = now_read()};
+	list_init(&w->posts);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->answered, NULL);
 	rc = udp_open(&w->udp, &cfg->udp, &what);
@@ -249,6 +364,30 @@ err_close_udp:
 	return rc;
 }
 
+int worker_join(struct worker *w, unsigned n, char *error, size_t error_len)
+{
+	static const uint8_t offsets[] = SHARD_OFFSETS;
+	const int rc = udp_steer(&w->udp, &(struct udp_steering){.offset = offsets,
+								 .types = ARRAY_LEN(offsets),
+								 .mask = SHARD_MASK,
+								 .sockets = n});
+
+	if (rc != 0) {
+		snprintf(error, error_len,
+			 "UDP: cannot divide a port among workers: %s; set [node] workers = 1",
+			 strerror(-rc));
+		return rc;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		w[i].group = w;
+		w[i].group_size = n;
+		for (unsigned k = 0; k < n; k++)
+			if (k != i)
+				w[i].from[k] = handoff_create();
+	}
+	return 0;
+}
+
 int worker_start(struct worker *w, char *error, size_t error_len)
 {
 	const int rc = pthread_create(&w->thread, NULL, run, w);
@@ -261,17 +400,23 @@ int worker_start(struct worker *w, char *error, size_t error_len)
 	return 0;
 }
 
+void worker_stop(struct worker *w)
+{
+	if (w->engine == NULL || !w->is_started)
+		return;
+	__atomic_store_n(&w->should_stop, true, __ATOMIC_RELEASE);
+	loop_wake(&w->loop);
+	pthread_join(w->thread, NULL);
+	w->is_started = false;
+}
+
 void worker_close(struct worker *w)
 {
 	struct tx_batch *next;
 
 	if (w->engine == NULL)
 		return;
-	if (w->is_started) {
-		__atomic_store_n(&w->should_stop, true, __ATOMIC_RELEASE);
-		loop_wake(&w->loop);
-		pthread_join(w->thread, NULL);
-	}
+	worker_stop(w);
 	worker_tun_close(w);
 	for (; w->blocked != NULL; w->blocked = next) {
 		next = w->blocked->next;
@@ -281,6 +426,10 @@ void worker_close(struct worker *w)
 	loop_close(&w->loop);
 	engine_free(w->engine);
 	udp_close(&w->udp);
+	for (struct list *it; (it = list_pop(&w->posts)) != NULL;)
+		free(container_of(it, struct post, in_worker));
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		handoff_free(w->from[i]);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->answered);
 	w->engine = NULL;

@@ -90,6 +90,7 @@ bool route_start(struct client *c, bool keep_exit, const struct now *now)
 	struct client_route *r = route_slot(c, now);
 	struct path_spec spec = {.lifetime_s = lifetime_s(c)};
 	char why[PATH_WHY_MAX];
+	const struct descriptor *exit;
 	struct path_route pr;
 
 	if (r == NULL)
@@ -103,6 +104,8 @@ bool route_start(struct client *c, bool keep_exit, const struct now *now)
 	memcpy(spec.hop, pr.hop, sizeof(spec.hop));
 	memcpy(spec.entry_link_key, pr.entry_link_key, DH_LEN);
 	memcpy(spec.exit_session_key, pr.exit_session_key, DH_LEN);
+	exit = directory_by_id(c->params.dir, pr.hop[pr.hops - 1].id);
+	spec.exit_workers = exit != NULL ? (uint8_t)descriptor_workers(exit) : 1;
 	*r = (struct client_route){.n = pr.hops};
 	describe_hops(c, &pr, r);
 	r->path = engine_path_build(c->params.engine, &spec, now);

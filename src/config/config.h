@@ -140,6 +140,7 @@ struct config_node {
 	char country[3]; /* upper case */
 	uint64_t bandwidth_bps;
 	uint32_t max_circuits;
+	uint32_t workers; /* 0: as many as there are cores */
 };
 
 struct config_exit {

@@ -141,6 +141,10 @@ static const struct config_key node_keys[] = {
 	     "proportion."},
     {"max_circuits", &value_u32, FIELD(config_node, max_circuits, uint32_t), .fallback = "100000",
      .min = 16, .max = 10000000, .help = "Circuits held at once; further ones are refused."},
+    {"workers", &value_u32, FIELD(config_node, workers, uint32_t), .fallback = "1",
+     .zero_word = "auto", .min = 1, .max = 8,
+     .help = "Threads that share the node's links. auto: as many as there are cores, at most 8. "
+	     "An exit has an interface and an equal part of its pools for each."},
 };
 
 static const struct config_key exit_keys[] = {

@@ -156,6 +156,8 @@ struct node_list_view {
 };
 
 /* This daemon as a node. */
+#define VIEW_WORKERS_MAX 8
+
 struct own_node_view {
 	bool is_node;
 	struct node_ref node;
@@ -169,7 +171,11 @@ struct own_node_view {
 	uint64_t descriptor_valid_until_ns; /* wall clock */
 	uint32_t links, circuits, sessions, known_nodes;
 	uint64_t forward_cells, backward_cells; /* carried for others */
-	struct traffic_view exit_traffic;       /* as seen by the exit's interface */
+	unsigned worker_count;
+	struct worker_view {
+		uint64_t rx_datagrams, tx_datagrams;
+	} workers[VIEW_WORKERS_MAX];
+	struct traffic_view exit_traffic; /* as seen by the exit's interface */
 };
 
 struct counter {

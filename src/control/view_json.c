@@ -309,18 +309,27 @@ json_t *node_list_json(const char *key, const struct node_list_view *v)
 	return json_pack("{s:i, s:o}", "schema", CONTROL_SCHEMA, key, list);
 }
 
+static json_t *worker_json(const struct worker_view *w)
+{
+	return json_pack("{s:o, s:o}", "rx_datagrams", count_json(w->rx_datagrams), "tx_datagrams",
+			 count_json(w->tx_datagrams));
+}
+
 json_t *own_node_json(const struct own_node_view *v)
 {
-	json_t *addresses;
+	json_t *addresses, *workers;
 
 	if (!v->is_node)
 		return json_pack("{s:i, s:n}", "schema", CONTROL_SCHEMA, "node");
 	addresses = json_array();
 	for (unsigned i = 0; i < MIN(v->address_count, ARRAY_LEN(v->address)); i++)
 		json_array_append_new(addresses, json_string(v->address[i]));
+	workers = json_array();
+	for (unsigned i = 0; i < MIN(v->worker_count, ARRAY_LEN(v->workers)); i++)
+		json_array_append_new(workers, worker_json(&v->workers[i]));
 	return json_pack(
 	    "{s:i, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, "
-	    "s:o, s:o}}",
+	    "s:o, s:o, s:o}}",
 	    "schema", CONTROL_SCHEMA, "node", "name", text_or_null(v->node.name), "id",
 	    text_or_null(v->node.id), "country", text_or_null(v->node.country), "roles",
 	    roles_json(v->roles), "operator", text_or_null(v->operator), "listen",
@@ -329,7 +338,7 @@ json_t *own_node_json(const struct own_node_view *v)
 	    "descriptor_valid_until", time_or_null(v->descriptor_valid_until_ns), "links",
 	    (int)v->links, "circuits", (int)v->circuits, "sessions", (int)v->sessions,
 	    "known_nodes", (int)v->known_nodes, "forward_cells", count_json(v->forward_cells),
-	    "backward_cells", count_json(v->backward_cells), "exit_traffic",
+	    "backward_cells", count_json(v->backward_cells), "workers", workers, "exit_traffic",
 	    traffic_json(&v->exit_traffic));
 }
 

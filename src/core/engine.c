@@ -21,6 +21,7 @@ struct engine *engine_create(const struct engine_params *params)
 	e->roles = params->roles;
 	e->flow_group = params->flow_group;
 	e->flow_group_ctx = params->flow_group_ctx;
+	e->worker = params->worker;
 	e->max_circuits = params->max_circuits;
 	if (params->node_id != NULL)
 		memcpy(e->id, params->node_id, sizeof(e->id));
@@ -441,6 +442,8 @@ void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static
 {
 	struct link *l = links_by_id(e->links, link);
 
+	if (link % WORKERS_MAX != e->worker && e->world.pass_message != NULL)
+		e->world.pass_message(e->world.ctx, link, body);
 	if (l == NULL)
 		return;
 	neighbour_send(e, neighbour_of(e, l), (struct cell_header){.kind = CELL_LINKCTL}, body,

@@ -50,13 +50,16 @@ struct engine_world {
 	/* onion_key(ctx, i, ...): a copy of the node's i-th valid onion key; false when there are
 	 * no more. */
 	bool (*onion_key)(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id);
+	/* pass_message(ctx, link, body): engine_link_send on a link of another engine of this node.
+	 * NULL: there are none. */
+	void (*pass_message)(void *ctx, uint32_t link, const uint8_t body[static CELL_BODY_LEN]);
 };
 
 struct exit_params {
 	const struct dh_keypair *session_key;
 	uint8_t pool_v4[4];   /* network; .0 and .1 are not given out */
 	uint8_t pool_v4_bits; /* prefix length, 8..28; 0: no IPv4 */
-	uint8_t pool_v6[16];  /* a /64; the host part equals the IPv4 host number */
+	uint8_t pool_v6[16];  /* network; its last 4 bytes are added to the IPv4 host number */
 	bool has_v6;
 	uint32_t max_sessions;
 	uint32_t packets_per_s; /* per session and direction */
@@ -129,8 +132,9 @@ uint32_t engine_link(struct engine *e, const uint8_t link_key[static DH_LEN],
 /* engine_hurry(e, now): the machine's network has changed: what waits for its next try has it now.
  */
 void engine_hurry(struct engine *e, const struct now *now);
-/* engine_link_send(e, link, body, now): a message between neighbours (kind LINKCTL), CELL_BODY_LEN
- * bytes, first byte 1..15 (mesh/dirsync).  Lost without notice when the link is not up. */
+/* engine_link_send(e, link, body, now), on any engine of the node: a message between neighbours
+ * (kind LINKCTL), CELL_BODY_LEN bytes, first byte 1..15 (mesh/dirsync).  Lost without notice when
+ * the link is not up. */
 void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static CELL_BODY_LEN],
 		      const struct now *now);
 

@@ -118,7 +118,7 @@ struct engine {
 	struct rng rng;
 	struct engine_world world;
 	uint8_t id[NODE_ID_LEN];
-	uint8_t roles;
+	uint8_t roles, worker;
 	uint32_t max_circuits;
 
 	struct egress egress;

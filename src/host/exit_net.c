@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
 #include "host/firewall.h"
 #include "host/plan.h"
@@ -31,8 +32,9 @@ uint64_t exit_net_refused(enum exit_refusal why)
 	return firewall_counter(FIREWALL_EXIT_TABLE, refusal_names[why]);
 }
 
-/* What the text below needs to know about one family. */
+/* What the text below needs to know about one family of one device. */
 struct family {
+	const char *tun;
 	const char *ip;      /* nftables' word for its header */
 	const char *nfproto; /* and for the family */
 	const char *echo;
@@ -42,29 +44,44 @@ struct family {
 	char gateway_text[ENDPOINT_TEXT_MAX];
 };
 
-static void families_init(struct family f[static 2], const struct exit_net_config *cfg)
-{
-	f[0] = (struct family){.ip = "ip",
-			       .nfproto = "ipv4",
-			       .echo = "icmp type echo-request",
-			       .gateway = &cfg->gateway4,
-			       .dns = cfg->dns4};
-	f[1] = (struct family){.ip = "ip6",
-			       .nfproto = "ipv6",
-			       .echo = "icmpv6 type echo-request",
-			       .gateway = &cfg->gateway6,
-			       .dns = cfg->dns6};
-	for (int i = 0; i < 2; i++) {
-		const struct ip_prefix pool = ip_prefix_network(f[i].gateway);
-
-		ip_prefix_format(&pool, f[i].pool);
-		endpoint_ip_format(f[i].gateway->ip, f[i].gateway_text);
-	}
-}
+/* All devices, as nftables names them: one, or a set. */
+struct families {
+	struct family f[2 * EXIT_DEVS_MAX];
+	size_t count;
+	char names[EXIT_DEVS_MAX * (IFNAMSIZ + 4)]; /* "a", "b" */
+};
 
 static bool is_used(const struct family *f)
 {
 	return ip_is_set(f->gateway->ip);
+}
+
+static void families_init(struct families *fs, const struct exit_net_config *cfg)
+{
+	size_t used = 0;
+
+	fs->count = 2 * cfg->dev_count;
+	for (size_t i = 0; i < fs->count; i++) {
+		const struct exit_dev *d = &cfg->dev[i / 2];
+		const bool is_v4 = i % 2 == 0;
+		struct family *f = &fs->f[i];
+		struct ip_prefix pool;
+
+		*f = (struct family){
+		    .tun = d->tun,
+		    .ip = is_v4 ? "ip" : "ip6",
+		    .nfproto = is_v4 ? "ipv4" : "ipv6",
+		    .echo = is_v4 ? "icmp type echo-request" : "icmpv6 type echo-request",
+		    .gateway = is_v4 ? &d->gateway4 : &d->gateway6,
+		    .dns = is_v4 ? cfg->dns4 : cfg->dns6,
+		};
+		pool = ip_prefix_network(f->gateway);
+		ip_prefix_format(&pool, f->pool);
+		endpoint_ip_format(f->gateway->ip, f->gateway_text);
+		if (is_v4)
+			used += (size_t)snprintf(fs->names + used, sizeof(fs->names) - used,
+						 "%s\"%s\"", used > 0 ? ", " : "", d->tun);
+	}
 }
 
 static void write_counters(FILE *out)
@@ -77,99 +94,118 @@ static void write_source_check(FILE *out, const struct family *f)
 {
 	if (is_used(f))
 		fprintf(out,
-			"\t\t%s saddr != %s counter name \"spoofed\" drop\n"
+			"\t\tiifname \"%s\" %s saddr != %s counter name \"spoofed\" drop\n"
 			"\t\t%s saddr %s counter name \"spoofed\" drop\n",
-			f->ip, f->pool, f->ip, f->gateway_text);
+			f->tun, f->ip, f->pool, f->ip, f->gateway_text);
 	else
 		fprintf(out, "\t\tmeta nfproto %s counter name \"spoofed\" drop\n", f->nfproto);
 }
 
-static void write_pool_check(FILE *out, const struct family *f)
+static void write_gateway_check(FILE *out, const struct family *f)
 {
 	if (!is_used(f))
 		return;
 	if (ip_is_set(f->dns))
-		fprintf(out, "\t\t%s daddr %s meta l4proto { tcp, udp } th dport 53 accept\n",
-			f->ip, f->gateway_text);
-	fprintf(out, "\t\t%s daddr %s %s accept\n", f->ip, f->gateway_text, f->echo);
-	fprintf(out, "\t\t%s daddr %s counter name \"peer\" " REJECT "\n", f->ip, f->pool);
+		fprintf(out,
+			"\t\tiifname \"%s\" %s daddr %s meta l4proto { tcp, udp } "
+			"th dport 53 accept\n",
+			f->tun, f->ip, f->gateway_text);
+	fprintf(out, "\t\tiifname \"%s\" %s daddr %s %s accept\n", f->tun, f->ip, f->gateway_text,
+		f->echo);
+}
+
+static void write_peer_check(FILE *out, const struct family *f)
+{
+	if (is_used(f))
+		fprintf(out, "\t\t%s daddr %s counter name \"peer\" " REJECT "\n", f->ip, f->pool);
+}
+
+static void write_each(FILE *out, const struct families *fs,
+		       void (*write)(FILE *out, const struct family *f))
+{
+	for (size_t i = 0; i < fs->count; i++)
+		write(out, &fs->f[i]);
 }
 
 /* After connection tracking, before any address translation (which is at -100). */
-static void write_check(FILE *out, const struct exit_net_config *cfg, const struct family f[2])
+static void write_check(FILE *out, const struct families *fs)
 {
 	fprintf(out,
 		"\tchain check {\n"
 		"\t\ttype filter hook prerouting priority -110; policy accept;\n"
-		"\t\tiifname != \"%s\" accept\n",
-		cfg->tun);
-	write_source_check(out, &f[0]);
-	write_source_check(out, &f[1]);
+		"\t\tiifname != { %s } accept\n",
+		fs->names);
+	write_each(out, fs, write_source_check);
 	fputs("\t\tct state established,related accept\n", out);
-	write_pool_check(out, &f[0]);
-	write_pool_check(out, &f[1]);
+	write_each(out, fs, write_gateway_check);
+	write_each(out, fs, write_peer_check);
 	fputs("\t\tfib daddr type { local, broadcast, anycast } counter name \"own\" " REJECT "\n"
 	      "\t\tjump destinations\n\t}\n",
 	      out);
 }
 
-static void write_dns(FILE *out, const struct exit_net_config *cfg, const struct family f[2])
+static void write_resolver(FILE *out, const struct family *f)
 {
 	char ip[ENDPOINT_TEXT_MAX];
 
+	if (is_used(f) && ip_is_set(f->dns))
+		fprintf(out,
+			"\t\tiifname \"%s\" %s daddr %s meta l4proto { tcp, udp } "
+			"th dport 53 dnat %s to %s\n",
+			f->tun, f->ip, f->gateway_text, f->ip, endpoint_ip_format(f->dns, ip));
+}
+
+static void write_dns(FILE *out, const struct families *fs)
+{
 	fputs("\tchain resolver {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n",
 	      out);
-	for (int i = 0; i < 2; i++)
-		if (is_used(&f[i]) && ip_is_set(f[i].dns))
-			fprintf(out,
-				"\t\tiifname \"%s\" %s daddr %s meta l4proto { tcp, udp } "
-				"th dport 53 dnat %s to %s\n",
-				cfg->tun, f[i].ip, f[i].gateway_text, f[i].ip,
-				endpoint_ip_format(f[i].dns, ip));
+	write_each(out, fs, write_resolver);
 	fputs("\t}\n", out);
 }
 
-static void write_masquerade(FILE *out, const struct exit_net_config *cfg, const struct family f[2])
+static void write_masquerade(FILE *out, const struct families *fs)
 {
 	fputs("\tchain outgoing {\n"
 	      "\t\ttype nat hook postrouting priority srcnat; policy accept;\n",
 	      out);
-	for (int i = 0; i < 2; i++)
-		if (is_used(&f[i]))
-			fprintf(out, "\t\t%s saddr %s oifname != { \"%s\", \"lo\" } masquerade\n",
-				f[i].ip, f[i].pool, cfg->tun);
+	for (size_t i = 0; i < fs->count; i++)
+		if (is_used(&fs->f[i]))
+			fprintf(out, "\t\t%s saddr %s oifname != { %s, \"lo\" } masquerade\n",
+				fs->f[i].ip, fs->f[i].pool, fs->names);
 	fputs("\t}\n", out);
 }
 
-static void write_forward(FILE *out, const struct exit_net_config *cfg)
+static void write_forward(FILE *out, const struct families *fs)
 {
+	const char *n = fs->names;
+
 	fprintf(out,
 		"\tchain passing {\n"
 		"\t\ttype filter hook forward priority filter; policy accept;\n"
-		"\t\tiifname \"%s\" oifname \"%s\" counter name \"peer\" " REJECT "\n"
-		"\t\toifname \"%s\" ct state != { established, related } "
+		"\t\tiifname { %s } oifname { %s } counter name \"peer\" " REJECT "\n"
+		"\t\toifname { %s } ct state != { established, related } "
 		"counter name \"unsolicited\" drop\n"
-		"\t\toifname \"%s\" tcp flags syn tcp option maxseg size set rt mtu\n"
-		"\t\tiifname \"%s\" tcp flags syn tcp option maxseg size set rt mtu\n\t}\n",
-		cfg->tun, cfg->tun, cfg->tun, cfg->tun, cfg->tun);
+		"\t\toifname { %s } tcp flags syn tcp option maxseg size set rt mtu\n"
+		"\t\tiifname { %s } tcp flags syn tcp option maxseg size set rt mtu\n\t}\n",
+		n, n, n, n, n);
 }
 
 static char *table_body(const struct exit_net_config *cfg)
 {
 	char *policy = exit_policy_text(cfg->policy, cfg->policy_count), *text = NULL;
-	struct family f[2];
+	struct families fs;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
 	if (out == NULL)
 		abort(); /* only for want of memory, as in util/xalloc.h */
-	families_init(f, cfg);
+	families_init(&fs, cfg);
 	write_counters(out);
 	fputs(policy, out);
-	write_check(out, cfg, f);
-	write_dns(out, cfg, f);
-	write_masquerade(out, cfg, f);
-	write_forward(out, cfg);
+	write_check(out, &fs);
+	write_dns(out, &fs);
+	write_masquerade(out, &fs);
+	write_forward(out, &fs);
 	fclose(out);
 	free(policy);
 	return text;
@@ -229,25 +265,36 @@ static int plan_forwarding(struct change_list *list, const char *family_dir, str
 	return 0;
 }
 
-/* One family: forwarding, the address with the pool's route, and the way past a client's tunnel. */
-static int plan_family(struct change_list *list, const struct exit_net_config *cfg,
-		       const struct ip_prefix *gateway, const char *family_dir,
-		       struct host_error *err)
+/* One family: the address with the pool's route, and the way past a client's tunnel. */
+static void plan_family(struct change_list *list, const char *tun, const struct ip_prefix *gateway)
 {
 	struct netlink_rule *r;
-	const int code = plan_forwarding(list, family_dir, err);
 
-	if (code != 0)
-		return code;
-	plan_address(list, cfg->tun, gateway);
+	plan_address(list, tun, gateway);
 	r = plan_rule(list, ip_prefix_family(gateway), RULE_EXIT_FORWARD, RT_TABLE_MAIN);
-	snprintf(r->iif, sizeof(r->iif), "%s", cfg->tun);
-	return 0;
+	snprintf(r->iif, sizeof(r->iif), "%s", tun);
+}
+
+static int plan_families(struct change_list *list, const struct exit_net_config *cfg,
+			 struct host_error *err)
+{
+	const bool v4 = ip_is_set(cfg->dev[0].gateway4.ip), v6 = ip_is_set(cfg->dev[0].gateway6.ip);
+	int code = 0;
+
+	if (v4)
+		code = plan_forwarding(list, "ipv4", err);
+	for (size_t i = 0; code == 0 && v4 && i < cfg->dev_count; i++)
+		plan_family(list, cfg->dev[i].tun, &cfg->dev[i].gateway4);
+	if (code == 0 && v6)
+		code = plan_forwarding(list, "ipv6", err);
+	for (size_t i = 0; code == 0 && v6 && i < cfg->dev_count; i++)
+		plan_family(list, cfg->dev[i].tun, &cfg->dev[i].gateway6);
+	return code;
 }
 
 static int check_ipv6(const struct exit_net_config *cfg, struct host_error *err)
 {
-	if (!ip_is_set(cfg->gateway6.ip) || plan_has_ipv6(cfg->tun))
+	if (!ip_is_set(cfg->dev[0].gateway6.ip) || plan_has_ipv6(cfg->dev[0].tun))
 		return 0;
 	return host_refuse(err, -EAFNOSUPPORT,
 			   "the exit has an IPv6 pool, but IPv6 is switched off on this machine; "
@@ -257,30 +304,38 @@ static int check_ipv6(const struct exit_net_config *cfg, struct host_error *err)
 /* The checks come first, forwarding last: nothing passes before it is checked. */
 static int plan(struct transaction *t, const struct exit_net_config *cfg, struct host_error *err)
 {
-	const struct plan_tun tun = {cfg->tun, cfg->mtu_bytes, cfg->is_tun_persistent};
 	struct change *c = change_list_add(&t->list, CHANGE_NFT);
-	int code;
+	int code = 0;
 
 	snprintf(c->nft.table, sizeof(c->nft.table), "%s", FIREWALL_EXIT_TABLE);
 	c->nft.body = table_body(cfg);
-	code = plan_tun(&t->list, t->nl, &tun, err);
+	for (size_t i = 0; code == 0 && i < cfg->dev_count; i++) {
+		const struct plan_tun tun = {cfg->dev[i].tun, cfg->mtu_bytes,
+					     cfg->is_tun_persistent};
+
+		code = plan_tun(&t->list, t->nl, &tun, err);
+	}
 	if (code == 0)
 		code = check_ipv6(cfg, err);
-	if (code == 0 && ip_is_set(cfg->gateway4.ip))
-		code = plan_family(&t->list, cfg, &cfg->gateway4, "ipv4", err);
-	if (code == 0 && ip_is_set(cfg->gateway6.ip))
-		code = plan_family(&t->list, cfg, &cfg->gateway6, "ipv6", err);
-	return code;
+	return code == 0 ? plan_families(&t->list, cfg, err) : code;
+}
+
+static bool dev_is_right(const struct exit_dev *d)
+{
+	const bool v4 = ip_is_set(d->gateway4.ip), v6 = ip_is_set(d->gateway6.ip);
+
+	return plan_name_is_plain(d->tun) && (v4 || v6) && (!v4 || ip_prefix_is_v4(&d->gateway4)) &&
+	       (!v6 || !ip_prefix_is_v4(&d->gateway6));
 }
 
 static int check_config(const struct exit_net_config *cfg, struct host_error *err)
 {
-	const bool v4 = ip_is_set(cfg->gateway4.ip), v6 = ip_is_set(cfg->gateway6.ip);
 	const struct ip_prefix dns4 = ip_prefix_host(cfg->dns4), dns6 = ip_prefix_host(cfg->dns6);
+	bool is_right = cfg->dev_count > 0 && cfg->dev_count <= EXIT_DEVS_MAX;
 
-	if (!plan_name_is_plain(cfg->tun) || (!v4 && !v6) ||
-	    (v4 && !ip_prefix_is_v4(&cfg->gateway4)) || (v6 && ip_prefix_is_v4(&cfg->gateway6)) ||
-	    (ip_is_set(dns4.ip) && !ip_prefix_is_v4(&dns4)) ||
+	for (size_t i = 0; is_right && i < cfg->dev_count; i++)
+		is_right = dev_is_right(&cfg->dev[i]);
+	if (!is_right || (ip_is_set(dns4.ip) && !ip_prefix_is_v4(&dns4)) ||
 	    (ip_is_set(dns6.ip) && ip_prefix_is_v4(&dns6)))
 		return host_refuse(err, -EINVAL,
 				   "the exit needs a device and a gateway address, each of its "

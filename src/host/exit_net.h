@@ -12,12 +12,20 @@
 #include "host/exit_policy.h"
 #include "host/transaction.h"
 
+#define EXIT_DEVS_MAX 8
+
+/* One TUN, and the clients behind it. */
+struct exit_dev {
+	const char *tun;                     /* exists; its addresses, MTU and state are set here */
+	struct ip_prefix gateway4, gateway6; /* own address in the pool; all zero: none */
+};
+
 struct exit_net_config {
 	const char *state_dir;
-	const char *tun;        /* exists; its addresses, MTU and state are set here */
+	struct exit_dev dev[EXIT_DEVS_MAX]; /* with the same families, and pools of their own */
+	size_t dev_count;
 	bool is_tun_persistent; /* and is to be deleted with the rest */
 	uint32_t mtu_bytes;
-	struct ip_prefix gateway4, gateway6; /* own address in the pool; all zero: none */
 	uint8_t dns4[16], dns6[16]; /* who answers for port 53 of the gateways; all zero: nobody */
 	const struct policy_rule *policy;
 	size_t policy_count;

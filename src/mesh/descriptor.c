@@ -245,6 +245,22 @@ enum descriptor_error descriptor_sign(const struct descriptor *d, const struct i
 	return DESCRIPTOR_OK;
 }
 
+unsigned descriptor_workers(const struct descriptor *d)
+{
+	struct reader r = rd_init(d->tail, d->tail_len);
+
+	while (r.left > 0 && rd_ok(&r)) {
+		const uint8_t type = rd_u8(&r);
+		const uint16_t len = rd_u16(&r);
+		const uint8_t *value = rd_bytes(&r, len);
+
+		if (type == DESCRIPTOR_EXT_WORKERS && len == 1 && value != NULL && *value > 0 &&
+		    *value <= WORKERS_MAX)
+			return *value;
+	}
+	return 1;
+}
+
 const struct onion_public *descriptor_onion_key(const struct descriptor *d, uint64_t wall_s)
 {
 	const struct onion_public *best = NULL;

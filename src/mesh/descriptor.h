@@ -125,6 +125,13 @@ MUST_USE enum descriptor_error descriptor_verify(const struct descriptor *d, con
 MUST_USE enum descriptor_error descriptor_open(struct descriptor *d, const uint8_t *bytes,
 					       size_t len, uint64_t wall_s);
 
+/*
+ * Extension 2, one byte: over how many workers the node's links are spread.  descriptor_workers:
+ * 1 where it says nothing of use.
+ */
+#define DESCRIPTOR_EXT_WORKERS 2
+unsigned descriptor_workers(const struct descriptor *d);
+
 /* descriptor_onion_key(d, wall_s): the newest onion key valid now, or NULL. */
 const struct onion_public *descriptor_onion_key(const struct descriptor *d, uint64_t wall_s);
 

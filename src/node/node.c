@@ -13,6 +13,7 @@ struct node {
 	struct node_params params;
 	struct onion_keys keys;
 	struct dh_keypair session;
+	uint8_t tail[4];     /* the extension that tells of workers */
 	uint64_t publish_ns; /* when the next descriptor is due */
 	uint64_t sequence;
 	uint64_t valid_until_s;
@@ -23,6 +24,8 @@ struct node *node_create(const struct node_params *params, const struct now *now
 	struct node *n = xcalloc(1, sizeof(*n));
 
 	n->params = *params;
+	memcpy(n->tail, (uint8_t[]){DESCRIPTOR_EXT_WORKERS, 1, 0, (uint8_t)params->workers},
+	       sizeof(n->tail));
 	onion_keys_init(&n->keys, params->rng, now, 0, 0);
 	dh_keypair_generate(&n->session, params->rng);
 	n->publish_ns = now->mono_ns;
@@ -84,6 +87,10 @@ static void describe(const struct node *n, struct descriptor *d, uint64_t wall_s
 	snprintf(d->name, sizeof(d->name), "%s", p->name);
 	operator_tag(d->operator_tag, p->operator);
 	memcpy(d->addrs, p->addr, sizeof(d->addrs));
+	if (p->workers > 1) {
+		d->tail = n->tail;
+		d->tail_len = sizeof(n->tail);
+	}
 	onion_keys_advertise(&n->keys, d);
 }
 

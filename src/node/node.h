@@ -19,6 +19,7 @@ struct node_params {
 	uint32_t capacity_kbit;
 	struct endpoint addr[DESCRIPTOR_ADDRS_MAX];
 	unsigned addr_count;
+	unsigned workers; /* 0 is taken for 1 */
 };
 
 struct node *node_create(const struct node_params *params, const struct now *now);

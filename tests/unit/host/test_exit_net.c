@@ -43,10 +43,10 @@ static int tun_make(void)
 static struct exit_net_config config_make(void)
 {
 	struct exit_net_config cfg = {
-	    .state_dir = state_dir, .tun = "macroexit0", .mtu_bytes = 1324};
+	    .state_dir = state_dir, .dev[0].tun = "macroexit0", .dev_count = 1, .mtu_bytes = 1324};
 
-	CHECK(ip_prefix_parse(&cfg.gateway4, "10.88.0.1/16") == 0);
-	CHECK(ip_prefix_parse(&cfg.gateway6, "fd6d:6d00::1/64") == 0);
+	CHECK(ip_prefix_parse(&cfg.dev[0].gateway4, "10.88.0.1/16") == 0);
+	CHECK(ip_prefix_parse(&cfg.dev[0].gateway6, "fd6d:6d00::1/64") == 0);
 	CHECK(endpoint_ip_parse(cfg.dns4, "45.9.1.53") == 0);
 	return cfg;
 }
@@ -92,13 +92,13 @@ static void test_one_family_only(void)
 	tun = tun_make();
 	NEED(tun >= 0);
 	before = snapshot();
-	memset(&cfg.gateway6, 0, sizeof(cfg.gateway6));
+	memset(&cfg.dev[0].gateway6, 0, sizeof(cfg.dev[0].gateway6));
 	CHECK_INT(exit_net_up(&net, &cfg, &err), 0);
 	CHECK(shows("cat /proc/sys/net/ipv6/conf/all/forwarding", "0"));
 	CHECK_INT(exit_net_down(&net, &err), 0);
 	CHECK(is_unchanged(before));
 	cfg = config_make();
-	memset(&cfg.gateway4, 0, sizeof(cfg.gateway4));
+	memset(&cfg.dev[0].gateway4, 0, sizeof(cfg.dev[0].gateway4));
 	CHECK_INT(exit_net_up(&net, &cfg, &err), 0);
 	CHECK(shows("cat /proc/sys/net/ipv4/ip_forward", "0"));
 	CHECK_INT(exit_net_down(&net, &err), 0);
@@ -266,11 +266,11 @@ static void test_bad_configuration_is_refused(void)
 	tun = tun_make();
 	NEED(tun >= 0);
 	before = snapshot();
-	cfg.gateway6 = cfg.gateway4;
+	cfg.dev[0].gateway6 = cfg.dev[0].gateway4;
 	refused(&cfg, -EINVAL, "gateway");
 	cfg = config_make();
-	memset(&cfg.gateway4, 0, sizeof(cfg.gateway4));
-	memset(&cfg.gateway6, 0, sizeof(cfg.gateway6));
+	memset(&cfg.dev[0].gateway4, 0, sizeof(cfg.dev[0].gateway4));
+	memset(&cfg.dev[0].gateway6, 0, sizeof(cfg.dev[0].gateway6));
 	refused(&cfg, -EINVAL, "gateway");
 	cfg = config_make();
 	CHECK(endpoint_ip_parse(cfg.dns4, "127.0.0.53") == 0);
@@ -278,11 +278,11 @@ static void test_bad_configuration_is_refused(void)
 	CHECK(endpoint_ip_parse(cfg.dns4, "2600::1") == 0);
 	refused(&cfg, -EINVAL, "family");
 	cfg = config_make();
-	cfg.tun = "a\"b";
+	cfg.dev[0].tun = "a\"b";
 	refused(&cfg, -EINVAL, "device");
-	cfg.tun = "macro*";
+	cfg.dev[0].tun = "macro*";
 	refused(&cfg, -EINVAL, "device");
-	cfg.tun = "macroexit0123456";
+	cfg.dev[0].tun = "macroexit0123456";
 	refused(&cfg, -EINVAL, "device");
 	cfg = config_make();
 	CHECK(run("echo 1 >/proc/sys/net/ipv6/conf/macroexit0/disable_ipv6"));

@@ -35,12 +35,13 @@ static struct policy_rule rule(enum policy_action action, const char *prefix, ui
 static bool start(const struct policy_rule *policy, size_t count)
 {
 	cfg = (struct exit_net_config){.state_dir = state_dir,
-				       .tun = "macroexit0",
+				       .dev[0].tun = "macroexit0",
+				       .dev_count = 1,
 				       .mtu_bytes = EXIT_MTU,
 				       .policy = policy,
 				       .policy_count = count};
-	if (!bench_open(&bench) || ip_prefix_parse(&cfg.gateway4, "10.88.0.1/16") != 0 ||
-	    ip_prefix_parse(&cfg.gateway6, "fd6d:6d00::1/64") != 0 ||
+	if (!bench_open(&bench) || ip_prefix_parse(&cfg.dev[0].gateway4, "10.88.0.1/16") != 0 ||
+	    ip_prefix_parse(&cfg.dev[0].gateway6, "fd6d:6d00::1/64") != 0 ||
 	    endpoint_ip_parse(cfg.dns4, "45.9.1.2") != 0 ||
 	    endpoint_ip_parse(cfg.dns6, "2600:9:1::2") != 0)
 		return false;
