@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
 	EXIT_MTU = 1360,    /* fits every backward cell, whatever the circuit's length */
@@ -66,17 +67,16 @@ struct exit_params node_exit_params(const struct config_exit *x, unsigned worker
 void node_exit_tun_name(char out[static IFNAMSIZ], const struct config_exit *x, unsigned worker)
 {
 	size_t len = strlen(x->tun);
-	unsigned number = 0;
+	char number[12];
 
 	snprintf(out, IFNAMSIZ, "%s", x->tun);
 	if (worker == 0)
 		return;
 	while (len > 0 && isdigit((unsigned char)x->tun[len - 1]))
 		len--;
-	for (const char *digit = x->tun + len; *digit != '\0'; digit++)
-		number = number * 10 % 1000000 + (unsigned)(*digit - '0');
-	len = MIN(len, (size_t)IFNAMSIZ - 8);
-	snprintf(out + len, IFNAMSIZ - len, "%u", number + worker);
+	snprintf(number, sizeof(number), "%lu", strtoul(x->tun + len, NULL, 10) % 1000000 + worker);
+	len = MIN(len, IFNAMSIZ - 1 - strlen(number));
+	snprintf(out + len, IFNAMSIZ - len, "%s", number);
 }
 
 /* ---- what lies behind ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/sim/sim.h"
 
+#include "util/seen.h"
 #include "util/xalloc.h"
 
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct sim {
 	uint64_t order;
 	void (*tap)(void *ctx, unsigned from, unsigned to, uint8_t *data, size_t *len);
 	void *tap_ctx;
+	unsigned node_count, workers;
 };
 
 /* ---- event heap ---- */
@@ -141,6 +143,9 @@ static void engine_start(struct sim *s, struct sim_node *n)
 	    .link_key = &n->link_key,
 	    .node_id = is_client ? NULL : n->id,
 	    .roles = n->roles,
+	    .worker = (uint8_t)n->worker,
+	    .workers = is_client ? 1 : (uint8_t)s->workers,
+	    .creates = n->creates,
 	    .max_circuits = 100000,
 	    .max_links = 4096,
 	    .batches = s->batches,
@@ -156,6 +161,19 @@ static void engine_start(struct sim *s, struct sim_node *n)
 	if (s->setup != NULL)
 		s->setup(n, &params, &exit, s->setup_ctx);
 	n->engine = engine_create(&params);
+}
+
+/* Another engine of the node that first began. */
+static void join(struct sim_node *n, const struct sim_node *first)
+{
+	n->worker = n->index - first->index;
+	n->creates = first->creates;
+	n->endpoint = first->endpoint;
+	n->link_key = first->link_key;
+	n->onion_key = first->onion_key;
+	n->session_key = first->session_key;
+	n->onion_key_id = first->onion_key_id;
+	memcpy(n->id, first->id, sizeof(n->id));
 }
 
 static void node_init(struct sim *s, unsigned i, bool is_client)
@@ -174,6 +192,10 @@ static void node_init(struct sim *s, unsigned i, bool is_client)
 	put_be32(n->endpoint.ip + 10, 0xffff0000u | 0);
 	n->endpoint.ip[10] = n->endpoint.ip[11] = 0xff;
 	put_be32(n->endpoint.ip + 12, 0x05000001u + (i << 16));
+	if (!is_client && i % s->workers > 0)
+		join(n, &s->nodes[i - i % s->workers]);
+	else
+		n->creates = seen_create(CREATES_SEEN_MAX, CREATES_SEEN_NS, &s->rng);
 	engine_start(s, n);
 }
 
@@ -186,6 +208,8 @@ struct sim *sim_create(const struct sim_params *params)
 	s->exit_packets_per_s =
 	    params->exit_packets_per_s != 0 ? params->exit_packets_per_s : 200000;
 	s->is_v6_only = params->is_v6_only;
+	s->node_count = params->nodes;
+	s->workers = MAX(params->workers, 1u);
 	s->setup = params->setup;
 	s->setup_ctx = params->setup_ctx;
 	s->batches = params->batches != 0 ? params->batches : 16;
@@ -201,8 +225,11 @@ struct sim *sim_create(const struct sim_params *params)
 
 void sim_free(struct sim *s)
 {
-	for (unsigned i = 0; i < s->count; i++)
+	for (unsigned i = 0; i < s->count; i++) {
 		engine_free(s->nodes[i].engine);
+		if (s->nodes[i].worker == 0)
+			seen_free(s->nodes[i].creates);
+	}
 	for (size_t i = 0; i < s->heap_len; i++)
 		free(s->heap[i].data);
 	free(s->heap);
@@ -287,6 +314,12 @@ static void transmit(struct sim *s, unsigned from, unsigned to, const uint8_t *d
 	}
 }
 
+/* What the kernel does for sockets that share a port. */
+static unsigned worker_for(const struct sim *s, unsigned to, const uint8_t *data, size_t len)
+{
+	return to < s->node_count ? shard_of_datagram(data, len) % s->workers : 0;
+}
+
 static void send_batch(struct sim *s, struct sim_node *n, const struct tx_batch *b)
 {
 	const unsigned to =
@@ -303,7 +336,7 @@ static void send_batch(struct sim *s, struct sim_node *n, const struct tx_batch 
 		if (s->tap != NULL)
 			s->tap(s->tap_ctx, n->index, to, copy, &len);
 		if (to < s->count && len > 0)
-			transmit(s, n->index, to, copy, len);
+			transmit(s, n->index, to + worker_for(s, to, copy, len), copy, len);
 	}
 }
 
@@ -551,6 +584,7 @@ struct path_spec sim_spec(struct sim *s, const unsigned *hops, unsigned n)
 		h->onion_key_id = node->onion_key_id;
 		h->addr = node->endpoint;
 	}
+	spec.exit_workers = (uint8_t)s->workers;
 	memcpy(spec.entry_link_key, s->nodes[hops[0]].link_key.public, DH_LEN);
 	memcpy(spec.exit_session_key, s->nodes[hops[n - 1]].session_key.public, DH_LEN);
 	return spec;

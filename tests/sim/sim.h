@@ -25,6 +25,8 @@ struct sim_node {
 	struct endpoint endpoint;
 	uint8_t id[NODE_ID_LEN];
 	struct dh_keypair link_key, onion_key, session_key;
+	unsigned worker;      /* 0 is the one whose index is the node's in hops and wires */
+	struct seen *creates; /* the node's; its first engine frees it */
 	uint32_t onion_key_id;
 	uint8_t roles;
 	bool is_dead;    /* takes nothing, says nothing */
@@ -52,6 +54,7 @@ struct sim_params {
 	unsigned nodes, clients; /* clients come after the nodes */
 	uint64_t seed;
 	struct sim_wire wire; /* between all, until changed with sim_wire */
+	unsigned workers;     /* so many nodes in a row are engines of one; 0: 1 */
 	uint32_t exit_packets_per_s;
 	size_t batches;  /* of each engine; 0: 16 */
 	bool is_v6_only; /* exits give no IPv4 addresses */

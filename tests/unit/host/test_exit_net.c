@@ -81,6 +81,45 @@ static void test_up_and_down(void)
 	close(tun);
 }
 
+/* Two devices, each with a half of the pools. */
+static void test_two_devices(void)
+{
+	struct exit_net_config cfg = config_make();
+	struct exit_net net;
+	char *before;
+	int tun, second;
+
+	cfg.dev_count = 2;
+	cfg.dev[1].tun = "macroexit1";
+	CHECK(ip_prefix_parse(&cfg.dev[0].gateway4, "10.88.0.1/17") == 0);
+	CHECK(ip_prefix_parse(&cfg.dev[1].gateway4, "10.88.128.1/17") == 0);
+	CHECK(ip_prefix_parse(&cfg.dev[0].gateway6, "fd6d:6d00::1/113") == 0);
+	CHECK(ip_prefix_parse(&cfg.dev[1].gateway6, "fd6d:6d00::8001/113") == 0);
+	NEED(machine_make());
+	tun = tun_make();
+	second = sandbox_open_tun("macroexit1");
+	NEED(tun >= 0 && second >= 0 &&
+	     run("ip link set macroexit1 up && ip link set macroexit1 down"));
+	before = snapshot();
+	CHECK_INT(exit_net_up(&net, &cfg, &err), 0);
+	CHECK(shows("ip route get 10.88.3.4", "dev macroexit0"));
+	CHECK(shows("ip route get 10.88.200.4", "dev macroexit1"));
+	CHECK(shows("ip -6 route get fd6d:6d00::304", "dev macroexit0"));
+	CHECK(shows("ip -6 route get fd6d:6d00::c804", "dev macroexit1"));
+	CHECK(shows("nft list table inet macromesh_exit",
+		    "iifname \"macroexit1\" ip saddr != 10.88.128.0/17"));
+	CHECK(shows("nft list table inet macromesh_exit",
+		    "iifname \"macroexit1\" ip6 daddr fd6d:6d00::8001"));
+	CHECK_INT(exit_net_reload(&net, &cfg, &err), 0);
+	CHECK_INT(exit_net_down(&net, &err), 0);
+	CHECK(is_unchanged(before));
+	cfg.dev[1].gateway4 = cfg.dev[1].gateway6;
+	CHECK_INT(exit_net_up(&net, &cfg, &err), -EINVAL);
+	free(before);
+	close(tun);
+	close(second);
+}
+
 static void test_one_family_only(void)
 {
 	struct exit_net_config cfg = config_make();
@@ -319,6 +358,7 @@ int main(void)
 	if (mkdir(state_dir, 0700) != 0)
 		return EXIT_FAILURE;
 	RUN(test_up_and_down);
+	RUN(test_two_devices);
 	RUN(test_one_family_only);
 	RUN(test_forwarding_that_was_on_stays_on);
 	RUN(test_failure_at_each_step_leaves_nothing);

@@ -176,6 +176,30 @@ static void test_extensions(void)
 	CHECK_INT(with_tail(overrun, sizeof(overrun)), DESCRIPTOR_MALFORMED);
 }
 
+static unsigned workers_in(const uint8_t *tail, size_t tail_len)
+{
+	return descriptor_workers(
+	    &(struct descriptor){.tail = tail, .tail_len = (uint16_t)tail_len});
+}
+
+static void test_workers(void)
+{
+	static const uint8_t eight[] = {2, 1, 0, 8}, later[] = {4, 1, 0, 3},
+			     both[] = {2, 1, 0, 3, 4, 0, 0};
+	static const uint8_t none[] = {2, 1, 0, 0}, many[] = {2, 1, 0, 9},
+			     longer[] = {2, 2, 0, 2, 2};
+	static const uint8_t overrun[] = {2, 1, 0};
+
+	CHECK_INT(workers_in(NULL, 0), 1);
+	CHECK_INT(workers_in(eight, sizeof(eight)), 8);
+	CHECK_INT(workers_in(both, sizeof(both)), 3);
+	CHECK_INT(workers_in(later, sizeof(later)), 1);
+	CHECK_INT(workers_in(none, sizeof(none)), 1);
+	CHECK_INT(workers_in(many, sizeof(many)), 1);
+	CHECK_INT(workers_in(longer, sizeof(longer)), 1);
+	CHECK_INT(workers_in(overrun, sizeof(overrun)), 1);
+}
+
 static void test_other_encodings_refused(void)
 {
 	struct descriptor d = fixture_descriptor(3);
@@ -410,6 +434,7 @@ int main(void)
 	RUN(test_every_length_refused);
 	RUN(test_lengths_signed_anew);
 	RUN(test_extensions);
+	RUN(test_workers);
 	RUN(test_other_encodings_refused);
 	RUN(test_wrong_signer);
 	RUN(test_too_big);
