@@ -12,7 +12,7 @@ endif
 export BUILD FILTER
 export MACRO_BUILD = $(abspath $(BUILD))
 
-.PHONY: all deps run-deps run test bench lint fmt fuzz install clean
+.PHONY: all deps run-deps run test threads bench lint fmt fuzz install clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -33,6 +33,12 @@ run: run-deps $(BUILD)/build.ninja
 
 test: deps all
 	@scripts/test
+
+# What several threads do at once, under ThreadSanitizer; builds only what that needs.
+threads: deps
+	@[ -d build-tsan ] || meson setup build-tsan --buildtype=debug -Doptimization=1 \
+		-Db_sanitize=thread -Db_lundef=false
+	@TSAN_OPTIONS=halt_on_error=1 meson test -C build-tsan --suite threads </dev/null
 
 bench: deps all
 	@bench/run

@@ -264,7 +264,7 @@ static int netmon_start(struct client_app *a, char *error, size_t error_len)
 	return rc;
 }
 
-int client_app_open(struct client_app *a, const struct config *cfg, char *error, size_t error_len)
+int client_app_open(struct client_app *a, struct config *cfg, char *error, size_t error_len)
 {
 	struct seed seeds[SEEDS_MAX];
 	const struct now now = now_read();
@@ -390,6 +390,41 @@ struct command {
 	char *why;
 	int rc;
 };
+
+struct reload {
+	struct client_app *app;
+	struct config *fresh;
+	int rc;
+};
+
+static void do_reload(void *ctx, const struct now *now)
+{
+	struct reload *r = ctx;
+	struct client_app *a = r->app;
+	struct client_view v;
+
+	(void)now;
+	client_view(a->client, &v);
+	if (v.state != CLIENT_OFF && config_profile_find(r->fresh, a->profile) == NULL) {
+		r->rc = -EBUSY;
+		return;
+	}
+	config_take(a->cfg, r->fresh, CONFIG_PROFILE);
+	config_take(a->cfg, r->fresh, CONFIG_CLIENT);
+}
+
+int client_app_reload(struct client_app *a, struct config *fresh, char *error, size_t error_len)
+{
+	struct reload r = {.app = a, .fresh = fresh};
+
+	worker_call(&a->worker, do_reload, &r);
+	if (r.rc != 0)
+		snprintf(error, error_len,
+			 "[profile %s] is in use and not in the file any more; put it back, or "
+			 "'macro disconnect' first",
+			 a->profile);
+	return r.rc;
+}
 
 static void do_connect(void *ctx, const struct now *now)
 {

@@ -13,8 +13,8 @@
 #include "host/netmon.h"
 
 struct client_app {
-	const struct config *cfg; /* borrowed */
-	struct control *control;  /* borrowed; NULL: nobody to tell; the worker's own */
+	struct config *cfg;      /* borrowed */
+	struct control *control; /* borrowed; NULL: nobody to tell; the worker's own */
 	struct worker worker;
 	struct dh_keypair link_key; /* of this run only: entries learn nothing lasting */
 	struct registry_app registry;
@@ -31,10 +31,15 @@ struct client_app {
 };
 
 /* 0 or -errno with error filled.  After client_app_close the machine is as before. */
-MUST_USE int client_app_open(struct client_app *a, const struct config *cfg, char *error,
+MUST_USE int client_app_open(struct client_app *a, struct config *cfg, char *error,
 			     size_t error_len);
 MUST_USE int client_app_start(struct client_app *a, char *error, size_t error_len);
 void client_app_close(struct client_app *a);
+
+/* client_app_reload: take profiles from fresh (config_take), for the next connect.  -EBUSY when the
+ * one in use is not there any more. */
+MUST_USE int client_app_reload(struct client_app *a, struct config *fresh, char *error,
+			       size_t error_len);
 
 /* Who is told of events from now on. */
 void client_app_set_control(struct client_app *a, struct control *control);

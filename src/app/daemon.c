@@ -4,6 +4,7 @@
 #include "app/client_app.h"
 #include "app/mesh_app.h"
 #include "app/node_app.h"
+#include "app/service.h"
 #include "host/recover.h"
 #include "util/log.h"
 #include "util/xalloc.h"
@@ -14,7 +15,9 @@
 #include <sys/stat.h>
 
 struct daemon {
-	const struct config *cfg;
+	struct config *cfg;
+	const char *path;
+	pthread_mutex_t config_lock; /* commands that look at cfg, and its reload */
 	bool is_client, is_node;
 	struct client_app client;
 	struct node_app node;
@@ -134,8 +137,12 @@ static void op_counters(void *ctx, struct counters_view *out)
 static int op_connect(void *ctx, const struct connect_request *rq, char why[static VIEW_TEXT_LEN])
 {
 	struct daemon *d = ctx;
+	int rc;
 
-	return d->is_client ? client_app_connect(&d->client, rq, why) : no_client(why);
+	pthread_mutex_lock(&d->config_lock);
+	rc = d->is_client ? client_app_connect(&d->client, rq, why) : no_client(why);
+	pthread_mutex_unlock(&d->config_lock);
+	return rc;
 }
 
 static int op_disconnect(void *ctx, char why[static VIEW_TEXT_LEN])
@@ -185,21 +192,57 @@ static int open_apps(struct daemon *d, char *error, size_t error_len)
 	return rc;
 }
 
-static void wait_for_signal(void)
-{
-	sigset_t set;
-	int sig;
+/* ---- reload ---- */
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	while (sigwait(&set, &sig) != 0)
-		;
-	log_info("stopping on signal %d", sig);
+/* All of it, or nothing. */
+static int take_fresh(struct daemon *d, struct config *fresh, char *error, size_t error_len)
+{
+	int rc = 0;
+
+	if (d->is_client)
+		rc = client_app_reload(&d->client, fresh, error, error_len);
+	if (rc != 0)
+		return rc;
+	if (d->is_node)
+		rc = node_app_reload(&d->node, fresh, error, error_len);
+	if (rc != 0) {
+		char ignored[CONTROL_ERROR_MAX];
+
+		if (d->is_client &&
+		    client_app_reload(&d->client, fresh, ignored, sizeof(ignored)) != 0)
+			log_error("%s", ignored);
+		return rc;
+	}
+	config_take(d->cfg, fresh, CONFIG_DAEMON);
+	log_set_level(d->cfg->daemon.log_level);
+	return 0;
 }
 
-/* Before any thread: all of them inherit it, so that only wait_for_signal hears these. */
-static void block_signals(void)
+static void reload(struct daemon *d)
+{
+	char text[CONTROL_ERROR_MAX];
+	struct config *fresh;
+
+	if (config_load(&fresh, d->path, stderr) != 0) {
+		log_error("%s: not taken; the configuration stays as it was", d->path);
+		return;
+	}
+	pthread_mutex_lock(&d->config_lock);
+	if (take_fresh(d, fresh, text, sizeof(text)) != 0) {
+		log_error("%s: not taken: %s; the configuration stays as it was", d->path, text);
+	} else {
+		log_info("%s: read again", d->path);
+		config_restart_keys(d->cfg, fresh, text, sizeof(text));
+		if (text[0] != '\0')
+			log_warn("%s: changed, but only a restart makes it so: %s", d->path, text);
+	}
+	pthread_mutex_unlock(&d->config_lock);
+	config_free(fresh);
+}
+
+/* ---- signals ---- */
+
+static sigset_t our_signals(void)
 {
 	sigset_t set;
 
@@ -207,8 +250,61 @@ static void block_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	return set;
+}
+
+/* Before any thread: all of them inherit it, so that only next_signal hears these. */
+static void block_signals(void)
+{
+	const sigset_t set = our_signals();
+
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* The next signal, or 0 after so long. */
+static int next_signal(uint64_t wait_ns)
+{
+	const struct timespec wait = {.tv_sec = (time_t)(wait_ns / NS_PER_S),
+				      .tv_nsec = (long)(wait_ns % NS_PER_S)};
+	const sigset_t set = our_signals();
+	const int sig =
+	    wait_ns == NEVER ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &wait);
+
+	return sig > 0 ? sig : 0;
+}
+
+static void answer_call(void *ctx, const struct now *now)
+{
+	(void)ctx, (void)now;
+}
+
+/* Hangs if one of the threads that move packets does: then the service manager acts. */
+static void check_workers(struct daemon *d)
+{
+	if (d->is_client)
+		worker_call(&d->client.worker, answer_call, NULL);
+	for (unsigned i = 0; d->is_node && i < d->node.worker_count; i++)
+		worker_call(&d->node.workers[i], answer_call, NULL);
+}
+
+static void serve(struct daemon *d)
+{
+	const uint64_t period_ns = service_alive_period_ns();
+	int sig;
+
+	service_ready();
+	for (sig = 0; sig != SIGTERM && sig != SIGINT; sig = next_signal(period_ns)) {
+		if (sig == SIGHUP) {
+			service_reloading();
+			reload(d);
+			service_ready();
+		}
+		check_workers(d);
+		service_alive();
+	}
+	log_info("stopping on signal %d", sig);
+	service_stopping();
 }
 
 static int prepare(const struct config *cfg, char *error, size_t error_len)
@@ -237,13 +333,15 @@ static void autoconnect(struct daemon *d)
 		log_error("autoconnect: %s", why);
 }
 
-int daemon_run(const struct config *cfg)
+int daemon_run(struct config *cfg, const char *path)
 {
 	struct daemon *d = xcalloc(1, sizeof(*d));
 	char error[CONTROL_ERROR_MAX];
 	int rc;
 
 	d->cfg = cfg;
+	d->path = path;
+	pthread_mutex_init(&d->config_lock, NULL);
 	block_signals();
 	rc = prepare(cfg, error, sizeof(error));
 	if (rc != 0)
@@ -260,7 +358,7 @@ int daemon_run(const struct config *cfg)
 	log_info("macrod " MACRO_VERSION " is ready%s%s", d->is_node ? ", node" : "",
 		 d->is_client ? ", client" : "");
 	autoconnect(d);
-	wait_for_signal();
+	serve(d);
 out:
 	if (rc != 0)
 		log_error("%s", error);
@@ -270,6 +368,7 @@ out:
 		control_stop(d->control);
 	client_app_close(&d->client);
 	node_app_close(&d->node);
+	pthread_mutex_destroy(&d->config_lock);
 	free(d);
 	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -5,7 +5,8 @@
 
 #include "config/config.h"
 
-/* daemon_run(cfg): until SIGTERM or SIGINT.  Exit status of the program. */
-int daemon_run(const struct config *cfg);
+/* daemon_run(cfg, path): until SIGTERM or SIGINT; on SIGHUP path is read again into cfg.  Exit
+ * status of the program. */
+int daemon_run(struct config *cfg, const char *path);
 
 #endif

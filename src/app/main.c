@@ -54,7 +54,7 @@ static int act(int action, const char *path)
 		printf("%s: fine\n", path);
 		rc = EXIT_SUCCESS;
 	} else {
-		rc = action == ACTION_CLEANUP ? cleanup(cfg) : daemon_run(cfg);
+		rc = action == ACTION_CLEANUP ? cleanup(cfg) : daemon_run(cfg, path);
 	}
 	config_free(cfg);
 	return rc;

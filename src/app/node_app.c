@@ -158,6 +158,11 @@ static int identity_open(struct node_app *a, char *error, size_t error_len)
 	return rc;
 }
 
+static uint32_t capacity_kbit(const struct config_node *c)
+{
+	return (uint32_t)MIN(c->bandwidth_bps / 1000, UINT32_MAX);
+}
+
 static int node_open(struct node_app *a, const struct now *now, char *error, size_t error_len)
 {
 	const struct config_node *c = &a->cfg->node;
@@ -168,8 +173,7 @@ static int node_open(struct node_app *a, const struct now *now, char *error, siz
 				? c->operator: "",
 				.roles = (uint8_t)c->roles,
 				.exit_flags = EXIT_V4 | EXIT_V6,
-				.capacity_kbit =
-				    (uint32_t)MIN(c->bandwidth_bps / 1000, UINT32_MAX), };
+				.capacity_kbit = capacity_kbit(c), };
 
 	if (c->address.count == 0 || c->roles == 0) {
 		snprintf(
@@ -290,7 +294,7 @@ static void parts_free(struct node_app *a)
 	pthread_rwlock_destroy(&a->lock);
 }
 
-int node_app_open(struct node_app *a, const struct config *cfg, char *error, size_t error_len)
+int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t error_len)
 {
 	struct seed seeds[SEEDS_MAX];
 	const struct now now = now_read();
@@ -344,6 +348,49 @@ int node_app_start(struct node_app *a, char *error, size_t error_len)
 	for (unsigned i = 0; rc == 0 && i < a->worker_count; i++)
 		rc = worker_start(&a->workers[i], error, error_len);
 	return rc;
+}
+
+/* ---- reload ---- */
+
+struct reload {
+	struct node_app *app;
+	struct config *fresh;
+	struct host_error err;
+	int rc;
+};
+
+static void take_config(struct reload *r)
+{
+	config_take(r->app->cfg, r->fresh, CONFIG_NODE);
+	config_take(r->app->cfg, r->fresh, CONFIG_EXIT);
+}
+
+static void do_reload(void *ctx, const struct now *now)
+{
+	struct reload *r = ctx;
+	struct node_app *a = r->app;
+
+	take_config(r);
+	if (a->has_net)
+		r->rc = node_exit_reload(&a->net, a->cfg, a->worker_count, &r->err);
+	if (r->rc != 0) {
+		take_config(r);
+		return;
+	}
+	rate_set(&a->rate, a->cfg->node.bandwidth_bps);
+	node_set_capacity(a->node, capacity_kbit(&a->cfg->node), now);
+}
+
+int node_app_reload(struct node_app *a, struct config *fresh, char *error, size_t error_len)
+{
+	struct reload r = {.app = a, .fresh = fresh};
+
+	if (!config_has(fresh, CONFIG_NODE))
+		return 0; /* and a restart ends the node */
+	worker_call(&a->workers[0], do_reload, &r);
+	if (r.rc != 0)
+		snprintf(error, error_len, "exit: %s", r.err.text);
+	return r.rc;
 }
 
 static void shut(void *ctx, const struct now *now)

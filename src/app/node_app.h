@@ -25,7 +25,7 @@ struct node_worker {
  * needs none to read them; the others read under it.  They send it what concerns the mesh.
  */
 struct node_app {
-	const struct config *cfg; /* borrowed */
+	struct config *cfg; /* borrowed */
 	unsigned worker_count;
 	struct worker workers[WORKERS_MAX];
 	struct node_worker node_workers[WORKERS_MAX];
@@ -43,10 +43,14 @@ struct node_app {
 };
 
 /* 0 or -errno with error filled.  After node_app_close the machine is as before. */
-MUST_USE int node_app_open(struct node_app *a, const struct config *cfg, char *error,
-			   size_t error_len);
+MUST_USE int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t error_len);
 MUST_USE int node_app_start(struct node_app *a, char *error, size_t error_len);
 void node_app_close(struct node_app *a);
+
+/* node_app_reload: take from fresh (config_take) what may change now; doing it again takes it back.
+ * On failure all is as before. */
+MUST_USE int node_app_reload(struct node_app *a, struct config *fresh, char *error,
+			     size_t error_len);
 
 /* For the API; from any thread but the workers'. */
 void node_app_stats(struct node_app *a, struct engine_stats *sum);

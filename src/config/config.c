@@ -69,13 +69,35 @@ static void report_value(struct parse *p, const struct config_key *key, int err,
 		       key_expect(key, expect));
 }
 
-static void set_fallback(const struct config_key *key, void *base)
+/* Where the key stands in config_sections. */
+static uint64_t *text_hash(struct config *cfg, const struct config_key *key)
+{
+	for (unsigned id = 0; id < CONFIG_SECTION_COUNT; id++) {
+		const struct config_section *s = &config_sections[id];
+
+		if (key >= s->keys && key < s->keys + s->key_count)
+			return &cfg->text_hash[id][key - s->keys];
+	}
+	abort(); /* not a key of the table */
+}
+
+/* FNV-1a; lists that stand on several lines add up. */
+static void note_text(struct config *cfg, const struct config_key *key, const char *text)
+{
+	uint64_t *hash = text_hash(cfg, key);
+
+	for (*hash ^= 0xcbf29ce484222325; *text != '\0'; text++)
+		*hash = (*hash ^ (uint8_t)*text) * 0x100000001b3;
+}
+
+static void set_fallback(struct config *cfg, const struct config_key *key, void *base)
 {
 	char text[64];
 	const char *bad;
 
 	if (key->fallback == NULL)
 		return;
+	note_text(cfg, key, key->fallback);
 	snprintf(text, sizeof(text), "%s", key->fallback);
 	if (key_set(key, base, text, &bad) != 0)
 		abort(); /* schema.c contradicts itself */
@@ -93,7 +115,7 @@ static void finish_section(struct parse *p)
 		if (s->keys[i].is_required)
 			report(p, p->section_line, "%s%s: is missing; give %s", p->title,
 			       s->keys[i].name, key_expect(&s->keys[i], expect));
-		set_fallback(&s->keys[i], p->base);
+		set_fallback(p->cfg, &s->keys[i], p->base);
 	}
 	p->section = NULL;
 }
@@ -200,6 +222,7 @@ static void parse_setting(struct parse *p, const char *name, char *value)
 		return;
 	}
 	p->key_line[i] = p->line;
+	note_text(p->cfg, key, value);
 	err = key_set(key, p->base, value, &bad);
 	if (err != 0)
 		report_value(p, key, err, bad);
@@ -296,13 +319,13 @@ static void fill_defaults(struct config *cfg)
 		if (id == CONFIG_PROFILE || config_has(cfg, id))
 			continue;
 		for (size_t i = 0; i < s->key_count; i++)
-			set_fallback(&s->keys[i], (char *)cfg + s->offset);
+			set_fallback(cfg, &s->keys[i], (char *)cfg + s->offset);
 	}
 	if (config_profile_find(cfg, "default") == NULL) {
 		struct config_profile *profile = add_profile(cfg, "default");
 
 		for (size_t i = 0; i < config_sections[CONFIG_PROFILE].key_count; i++)
-			set_fallback(&config_sections[CONFIG_PROFILE].keys[i], profile);
+			set_fallback(cfg, &config_sections[CONFIG_PROFILE].keys[i], profile);
 	}
 	append_builtin_policy(&cfg->exit.policy);
 }
@@ -409,4 +432,65 @@ const struct config_profile *config_profile_find(const struct config *cfg, const
 		if (strcmp(cfg->profiles[i].name, name) == 0)
 			return &cfg->profiles[i];
 	return NULL;
+}
+
+/* ---- reload ---- */
+
+static void swap_bytes(uint8_t *a, uint8_t *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		const uint8_t byte = a[i];
+
+		a[i] = b[i];
+		b[i] = byte;
+	}
+}
+
+static void take_profiles(struct config *running, struct config *fresh)
+{
+	swap_bytes((uint8_t *)&running->profiles, (uint8_t *)&fresh->profiles,
+		   sizeof(running->profiles));
+	swap_bytes((uint8_t *)&running->profile_count, (uint8_t *)&fresh->profile_count,
+		   sizeof(running->profile_count));
+}
+
+void config_take(struct config *running, struct config *fresh, enum config_section_id section)
+{
+	const struct config_section *s = &config_sections[section];
+
+	if (section == CONFIG_PROFILE) {
+		take_profiles(running, fresh);
+		return;
+	}
+	for (size_t i = 0; i < s->key_count; i++) {
+		const size_t at = s->offset + s->keys[i].offset;
+
+		if (s->keys[i].is_live)
+			swap_bytes((uint8_t *)running + at, (uint8_t *)fresh + at, s->keys[i].size);
+	}
+}
+
+void config_restart_keys(const struct config *running, const struct config *fresh, char *out,
+			 size_t len)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (unsigned id = CONFIG_DAEMON; id < CONFIG_SECTION_COUNT; id++) {
+		const struct config_section *s = &config_sections[id];
+		const uint64_t *was = running->text_hash[id], *is = fresh->text_hash[id];
+
+		if ((id == CONFIG_CLIENT || id == CONFIG_NODE) &&
+		    config_has(running, id) != config_has(fresh, id)) {
+			used += (size_t)snprintf(out + used, len - used, "%s[%s]",
+						 used > 0 ? ", " : "", s->name);
+			used = MIN(used, len);
+			continue;
+		}
+		for (size_t i = 0; id != CONFIG_PROFILE && i < s->key_count && used < len; i++)
+			if (!s->keys[i].is_live && was[i] != is[i])
+				used += (size_t)snprintf(out + used, len - used, "%s[%s] %s",
+							 used > 0 ? ", " : "", s->name,
+							 s->keys[i].name);
+	}
 }

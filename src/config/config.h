@@ -14,6 +14,8 @@
 #define CONFIG_PATH_DEFAULT  "/etc/macro/macro.conf"
 #define CONFIG_IDENTITY_FILE "identity"    /* in state_dir */
 #define CONFIG_REGISTRY_FILE "registry.db" /* there, too */
+#define CONFIG_IDENTITY_FILE "identity"    /* in state_dir */
+#define CONFIG_KEYS_MAX      16            /* in one section */
 
 enum config_section_id {
 	CONFIG_TOP, /* before the first section */
@@ -163,6 +165,8 @@ struct config {
 	size_t profile_count;
 	struct config_node node;
 	struct config_exit exit;
+	/* Of each key's text as it stands in the file, or of its default; profiles apart. */
+	uint64_t text_hash[CONFIG_SECTION_COUNT][CONFIG_KEYS_MAX];
 };
 
 /*
@@ -177,6 +181,19 @@ MUST_USE int config_parse(struct config **out, const char *text, size_t len, con
 			  FILE *errors);
 
 void config_free(struct config *cfg);
+
+/*
+ * config_take(running, fresh, section): exchange the settings of the section that may change while
+ * the daemon runs, so that running has the fresh ones.  Doing it again takes them back.
+ */
+void config_take(struct config *running, struct config *fresh, enum config_section_id section);
+
+/*
+ * config_restart_keys(running, fresh, out, len): "[node] listen, [exit] tun": what fresh has
+ * otherwise and only a restart changes; empty if there is none.
+ */
+void config_restart_keys(const struct config *running, const struct config *fresh, char *out,
+			 size_t len);
 
 static inline bool config_has(const struct config *cfg, enum config_section_id section)
 {

@@ -7,10 +7,11 @@
 
 #include <stddef.h>
 
-/* The offset of a field, refused by the compiler if the field is not of the type given. */
-#define FIELD(s, f, t) \
-	.offset =      \
-	    offsetof(struct s, f) + 0 * sizeof((__typeof__(t) *)NULL == &((struct s *)NULL)->f)
+/* Offset and size of a field, refused by the compiler if the field is not of the type given. */
+#define FIELD(s, f, t)                                                                           \
+	.offset =                                                                                \
+	    offsetof(struct s, f) + 0 * sizeof((__typeof__(t) *)NULL == &((struct s *)NULL)->f), \
+	.size = sizeof(t)
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const aeads[] = {"auto", "ipsec-mb", "openssl", "sodium", NULL};
@@ -33,7 +34,7 @@ static const struct config_key daemon_keys[] = {
      .help = "Directory of what must outlive the daemon: the node's identity, known descriptors, "
 	     "and what to undo on this machine after a crash."},
     {"log_level", &value_enum, FIELD(config_daemon, log_level, enum log_level), .fallback = "info",
-     .words = log_levels,
+     .words = log_levels, .is_live = true,
      .help = "Least important message that is logged to standard error. Keys, addresses of "
 	     "clients and contents are never logged."},
     {"aead", &value_enum, FIELD(config_daemon, aead, enum config_aead), .fallback = "auto",
@@ -73,7 +74,7 @@ static const struct config_key client_keys[] = {
     {"autoconnect", &value_bool, FIELD(config_client, autoconnect, bool), .fallback = "no",
      .help = "Connect when the daemon starts."},
     {"profile", &value_name, FIELD(config_client, profile, char *), .fallback = "default",
-     .max = CONFIG_NAME_MAX, .help = "Profile used where none is named."},
+     .max = CONFIG_NAME_MAX, .is_live = true, .help = "Profile used where none is named."},
     {"fwmark", &value_u32, FIELD(config_client, fwmark, uint32_t), .fallback = "0x6d6d", .min = 1,
      .max = UINT32_MAX,
      .help = "Mark of the daemon's own packets, the only ones that go outside the tunnel."},
@@ -86,34 +87,36 @@ static const struct config_key client_keys[] = {
 };
 
 static const struct config_key profile_keys[] = {
-    {"exit", &value_exit, FIELD(config_profile, exit, char *), .fallback = "auto",
+    {"exit", &value_exit, FIELD(config_profile, exit, char *), .fallback = "auto", .is_live = true,
      .help = "Where traffic leaves the mesh: any exit, any one in a country, or one node."},
     {"hops", &value_u32, FIELD(config_profile, hops, uint32_t), .fallback = "3", .min = 1, .max = 5,
+     .is_live = true,
      .help = "Nodes on the route. With 1 the exit knows who you are; with 2 entry and exit "
 	     "together do."},
     {"dns", &value_ips, FIELD(config_profile, dns, struct config_ips), .fallback = "exit",
-     .zero_word = "exit", .max = 3,
+     .zero_word = "exit", .max = 3, .is_live = true,
      .help = "Name servers asked through the tunnel: the ones the exit offers, or these."},
     {"rotate", &value_u32, FIELD(config_profile, rotate_s, uint32_t), .fallback = "auto",
-     .zero_word = "auto", .min = 30, .max = 2700,
+     .zero_word = "auto", .min = 30, .max = 2700, .is_live = true,
      .help = "Seconds after which the route is replaced, without a break. auto: 10 to 15 minutes, "
 	     "at random."},
-    {"ipv6", &value_bool, FIELD(config_profile, ipv6, bool), .fallback = "yes",
+    {"ipv6", &value_bool, FIELD(config_profile, ipv6, bool), .fallback = "yes", .is_live = true,
      .help = "Carry IPv6. With no, IPv6 destinations are refused at once instead of leaking."},
     {"paths", &value_u32, FIELD(config_profile, paths, uint32_t), .fallback = "2", .min = 1,
-     .max = 4,
+     .max = 4, .is_live = true,
      .help = "Routes in use at once, over different relays to the same exit. Each connection stays "
 	     "on one of them."},
     {"backups", &value_u32, FIELD(config_profile, backups, uint32_t), .fallback = "2", .min = 0,
-     .max = 3,
+     .max = 3, .is_live = true,
      .help = "Further routes kept ready, so that a dead or slow node is no more than a hiccup; as "
 	     "many as the mesh has nodes for. With 0 a failure interrupts the traffic that it "
 	     "meets until another route is made."},
     {"isolate", &value_enum, FIELD(config_profile, isolate, enum config_isolate),
-     .fallback = "destination", .words = isolations,
+     .fallback = "destination", .words = isolations, .is_live = true,
      .help = "Which connections share a route: any, those to one address, or those of one "
 	     "application (its user and its control group)."},
     {"duplicate", &value_bool, FIELD(config_profile, duplicate, bool), .fallback = "no",
+     .is_live = true,
      .help = "Send the small packets of calls and games over two routes at once, so that losing "
 	     "one route costs them nothing. Doubles that traffic."},
 };
@@ -136,7 +139,7 @@ static const struct config_key node_keys[] = {
     {"country", &value_country, FIELD(config_node, country, char[3]), .example = "DE",
      .is_required = true, .help = "Country the node stands in."},
     {"bandwidth", &value_bandwidth, FIELD(config_node, bandwidth_bps, uint64_t), .fallback = "200M",
-     .min = 1000000, .max = 1000000000000,
+     .min = 1000000, .max = 1000000000000, .is_live = true,
      .help = "What the node can carry for others in each direction; routes are chosen in "
 	     "proportion."},
     {"max_circuits", &value_u32, FIELD(config_node, max_circuits, uint32_t), .fallback = "100000",
@@ -157,11 +160,11 @@ static const struct config_key exit_keys[] = {
      .fallback = "fd6d:6d00::/64", .min = 64, .max = 64,
      .help = "IPv6 addresses given to sessions; translated to the node's own on the way out."},
     {"dns", &value_ips, FIELD(config_exit, dns, struct config_ips),
-     .example = "9.9.9.9, 2620:fe::fe", .max = 2,
+     .example = "9.9.9.9, 2620:fe::fe", .max = 2, .is_live = true,
      .help =
 	 "Name servers offered to clients, one IPv4 and one IPv6. Without it: those this machine uses itself."},
     {"policy", &value_policy, FIELD(config_exit, policy, struct config_policy),
-     .example = "accept 10.1.0.0/16:443, reject *:6881-6999",
+     .example = "accept 10.1.0.0/16:443, reject *:6881-6999", .is_live = true,
      .help = "Destinations that clients may reach. The first rule that matches decides. After "
 	     "the rules given here come reject private:* (what is not on the public Internet) and "
 	     "reject *:25, then everything is accepted."},

@@ -5,7 +5,6 @@
 
 #include "config/config.h"
 
-#define CONFIG_KEYS_MAX   12  /* in one section */
 #define CONFIG_LIST_MAX   256 /* items, where the key has no lower max */
 #define CONFIG_NAME_MAX   32
 #define CONFIG_EXPECT_MAX 160
@@ -23,7 +22,7 @@ struct value_type {
 struct config_key {
 	const char *name;
 	const struct value_type *type;
-	size_t offset;        /* of the field in the section's struct */
+	size_t offset, size;  /* of the field in the section's struct */
 	const char *fallback; /* the default as it would stand in the file; NULL: none */
 	const char *example;  /* for the sample, where there is no default */
 	const char *help;
@@ -32,6 +31,7 @@ struct config_key {
 	const char *const *words;
 	uint64_t min, max; /* of a number, of a text's length, of a prefix; max items of a list */
 	bool is_required;
+	bool is_live; /* a reload changes it; others need a restart */
 };
 
 struct config_section {

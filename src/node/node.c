@@ -41,6 +41,14 @@ void node_free(struct node *n)
 	free(n);
 }
 
+void node_set_capacity(struct node *n, uint32_t capacity_kbit, const struct now *now)
+{
+	if (n->params.capacity_kbit == capacity_kbit)
+		return;
+	n->params.capacity_kbit = capacity_kbit;
+	n->publish_ns = now->mono_ns;
+}
+
 bool node_onion_key(const struct node *n, unsigned i, struct dh_keypair *key, uint32_t *key_id)
 {
 	/* Newest first: most callers use the current one. */

@@ -25,6 +25,9 @@ struct node_params {
 struct node *node_create(const struct node_params *params, const struct now *now);
 void node_free(struct node *n);
 
+/* node_set_capacity: from now on, and in the next descriptor, which comes at once. */
+void node_set_capacity(struct node *n, uint32_t capacity_kbit, const struct now *now);
+
 /* For the engine: the i-th onion key that still opens CREATEs, and the session key of exits. */
 bool node_onion_key(const struct node *n, unsigned i, struct dh_keypair *key, uint32_t *key_id);
 const struct dh_keypair *node_session_key(const struct node *n);
