@@ -261,6 +261,7 @@ static const struct {
      {"entry", "relay", "exit", "entry,relay,exit", "entry exit"},
      {"client", "entry,guard"},
      {0}},
+    {"node", "workers", {"1", "8", "auto"}, {"many"}, {"0", "9"}},
     {"node", "max_circuits", {"16", "10000000"}, {"many"}, {"15", "10000001"}},
     {"node",
      "bandwidth",

@@ -266,6 +266,7 @@ static void test_node_status(void)
 	      "    Since:                  2026-01-02T03:04:05.678Z\n"
 	      "    Descriptor until:       2026-01-02T03:04:05.678Z\n"
 	      "    Known nodes:            11\n"
+	      "    Workers:                0\n"
 	      "    Links:                  2\n"
 	      "    Circuits:               7\n"
 	      "    Sessions:               0\n"
