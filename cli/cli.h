@@ -112,6 +112,7 @@ enum code run_registry_export(struct cli *cli);
 enum code run_registry_import(struct cli *cli);
 enum code run_invite_create(struct cli *cli);
 enum code run_join(struct cli *cli);
+enum code run_proxy(struct cli *cli);
 enum code run_config_check(struct cli *cli);
 enum code run_config_sample(struct cli *cli);
 enum code run_completion(struct cli *cli);

@@ -53,6 +53,17 @@ static const struct option_spec json_options[] = {JSON, {0}};
 static const struct option_spec exit_list_options[] = {
     {"country", 0, "CC", "only those in this country", WORD_COUNTRY}, JSON, {0}};
 
+static const struct option_spec proxy_options[] = {
+    {"socks", 0, "IP:PORT", "listen here for SOCKS 5, or off (127.0.0.1:1080)", WORD_TEXT},
+    {"http", 0, "IP:PORT", "listen here for HTTP CONNECT, or off (127.0.0.1:8080)", WORD_TEXT},
+    {"exit", 0, "WHERE", "auto, a country's two letters, or a node's name or id", WORD_EXIT},
+    {"hops", 0, "N", "number of nodes on each route, 1 to 5", WORD_HOPS},
+    {"profile", 0, "NAME", "profile of the configuration", WORD_PROFILE},
+    {"allow-lan", 0, NULL, "listen where others can connect, too", WORD_TEXT},
+    JSON,
+    {0},
+};
+
 #define STATE_DIR                                                                                  \
 	{                                                                                          \
 		"state-dir", 0, "DIR", "directory of the identity ([daemon] state_dir)", WORD_FILE \
@@ -136,6 +147,10 @@ const struct verb cli_verbs[] = {
      .run = run_exit_list,
      .options = exit_list_options,
      .is_default = true},
+    {.name = "proxy",
+     .help = "carry programs that ask for it, without root: SOCKS 5 and HTTP CONNECT",
+     .run = run_proxy,
+     .options = proxy_options},
     {.name = "node init",
      .help = "make a node's identity and configuration, print its seeds",
      .run = run_node_init,

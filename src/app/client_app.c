@@ -449,8 +449,7 @@ int client_app_connect(struct client_app *a, const struct connect_request *rq,
 			 name);
 		return -EINVAL;
 	}
-	if (a->cfg->mesh.seeds.count == 0 && a->cfg->mesh.seed_file == NULL &&
-	    !a->cfg->mesh.registrar.is_set) {
+	if (!mesh_has_source(a->cfg)) {
 		snprintf(why, VIEW_TEXT_LEN,
 			 "[mesh] seeds is empty: without a seed no node can be found; "
 			 "'macro node seed' on a node prints one");

@@ -116,6 +116,12 @@ int mesh_seeds(const struct config *cfg, const struct registry *reg,
 	return err != 0 ? err : n;
 }
 
+bool mesh_has_source(const struct config *cfg)
+{
+	return cfg->mesh.seeds.count > 0 || cfg->mesh.seed_file != NULL ||
+	       cfg->mesh.registrar.is_set;
+}
+
 void node_ref_fill(struct node_ref *ref, const uint8_t id[static NODE_ID_LEN], const char *name,
 		   const char *country)
 {

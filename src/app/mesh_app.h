@@ -17,6 +17,9 @@
 MUST_USE int mesh_seeds(const struct config *cfg, const struct registry *reg,
 			struct seed out[static SEEDS_MAX], char *error, size_t error_len);
 
+/* mesh_has_source(cfg): the configuration names somebody to learn of nodes from. */
+bool mesh_has_source(const struct config *cfg);
+
 /* mesh_nodes_view(dir, roles, out): nodes with any of the roles. */
 void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out);
 

@@ -65,7 +65,9 @@ static void write_packets(struct worker *w)
 	size_t n;
 
 	p = engine_take_packets(w->engine, w->sink, &n);
-	if (n > 0 && w->has_tun)
+	if (n > 0 && w->owner.on_packets != NULL)
+		w->owner.on_packets(w->owner.ctx, p, n);
+	else if (n > 0 && w->has_tun)
 		tun_write(&w->tun, p, (unsigned)n);
 }
 
@@ -307,6 +309,8 @@ static void *run(void *arg)
 			w->owner.tick(w->owner.ctx, &w->now);
 			worker_pump(w);
 		}
+		if (w->owner.turn != NULL)
+			w->owner.turn(w->owner.ctx, &w->now);
 		if (loop_turn(&w->loop, tun_waits(w) ? 0 : deadline(w)) < 0) {
 			log_error("event loop: %s", strerror(errno));
 			abort(); /* nobody would move cells, or answer worker_call */

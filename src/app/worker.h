@@ -22,6 +22,10 @@ struct worker_owner {
 	void (*on_event)(void *ctx, const struct engine_event *ev, const struct now *now);
 	void (*tick)(void *ctx, const struct now *now);
 	uint64_t (*deadline)(void *ctx, const struct now *now);
+	/* Takes packets instead of a TUN.  NULL: they are the TUN's. */
+	void (*on_packets)(void *ctx, const struct packet *p, size_t n);
+	/* Before each wait for what comes next; may be NULL. */
+	void (*turn)(void *ctx, const struct now *now);
 };
 
 struct worker {
