@@ -284,7 +284,7 @@ static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node
 	return peers_by_link_key(a->dir, key, out);
 }
 
-static bool no_onion_key(void *ctx, unsigned i, const struct dh_keypair **key, uint32_t *key_id)
+static bool no_onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id)
 {
 	(void)ctx;
 	(void)i;
