@@ -2,72 +2,35 @@
 /*
  * Path choice.  Places are filled in the order exit, entry, relays; each by weighted draws of which
  * unfit ones are thrown away, then, when fit ones are rare, by one exact draw over all.  A choice
- * that leaves a later place without candidates is taken back.
+ * that leaves a later place without candidates is taken back.  Of several routes found so, the cost
+ * decides, by lot.
  */
 #include "mesh/path_choice.h"
 
 #include <stdio.h>
 
-#include "mesh/path_table.h"
+#include "mesh/path_choice_int.h"
 #include "util/xalloc.h"
 
 enum {
 	DRAWS = 64,          /* thrown-away draws before all candidates are looked at */
+	SECOND_DRAWS = 4,    /* to find another to compare the load with */
 	TRIES = 16,          /* candidates per place that are taken back before giving up */
+	ROUTES = 12,         /* drawn, of which one is taken */
+	GOOD_MIN = 4,        /* of them always have a chance */
 	BUDGET_PER_NODE = 6, /* looks at candidates in one choice, so that it ends */
 	BUDGET_MIN = 20000,
+	BUDGET_FURTHER = 4000, /* for all routes but the first */
 };
 
-struct path_chooser {
-	const struct directory *dir;
-	uint64_t version; /* of the directory the tables show */
-	bool is_built;
-	struct path_tables tables;
-};
+#define GOOD_PERCENT 130 /* of the lowest cost */
+#define GOOD_NS      (10 * NS_PER_MS)
+#define LOAD_ASSUMED 50
 
-/* Why a candidate cannot take a place. */
-#define REFUSALS(X)                                            \
-	X(FITS, "")                                            \
-	X(EXCLUDED, "excluded or to be avoided")               \
-	X(EXPIRED, "expired")                                  \
-	X(NO_KEY, "without a valid onion key")                 \
-	X(VERSION, "of another protocol version")              \
-	X(NOT_ENTRY, "not also an entry")                      \
-	X(REACH, "not reaching the wanted address family")     \
-	X(FAMILY, "without a common address family")           \
-	X(TAKEN, "already on the path")                        \
-	X(SAME_OPERATOR, "of an operator already on the path") \
-	X(SAME_NETWORK, "in a network already on the path")    \
-	X(CLIENT_NETWORK, "in the client's own network")
-
-enum refusal {
-#define X(id, text) id,
-	REFUSALS(X)
-#undef X
-	REFUSAL_COUNT,
-};
-
-/* A look at all candidates of a place. */
-struct tally {
-	size_t candidates;
-	size_t refused[REFUSAL_COUNT];
-};
-
-struct pick {
-	const struct path_chooser *pc;
-	const struct path_wish *wish;
-	const struct rng *rng;
-	uint64_t wall_s;
-	size_t budget;
-	const struct descriptor *hop[HOPS_MAX]; /* NULL: still free */
-	/* A table of one, for a named exit. */
-	struct path_table named;
-	const struct descriptor *named_node;
-	uint64_t named_sum;
-	/* The place furthest on that nobody could take, and why. */
-	bool has_failed;
-	unsigned failed_level;
-	struct tally failed;
+/* A route that was drawn. */
+struct found {
+	const struct descriptor *hop[HOPS_MAX];
+	uint64_t cost_ns;
 };
 
 struct path_chooser *path_chooser_create(const struct directory *dir)
@@ -75,6 +38,7 @@ struct path_chooser *path_chooser_create(const struct directory *dir)
 	struct path_chooser *pc = xcalloc(1, sizeof(*pc));
 
 	pc->dir = dir;
+	path_tables_init(&pc->tables, &rng_system);
 	return pc;
 }
 
@@ -84,15 +48,6 @@ void path_chooser_free(struct path_chooser *pc)
 		return;
 	path_tables_wipe(&pc->tables);
 	free(pc);
-}
-
-static void follow(struct path_chooser *pc)
-{
-	if (pc->is_built && pc->version == directory_version(pc->dir))
-		return;
-	path_tables_build(&pc->tables, pc->dir);
-	pc->version = directory_version(pc->dir);
-	pc->is_built = true;
 }
 
 const char *path_error_name(enum path_error e)
@@ -114,117 +69,7 @@ static unsigned place_of(unsigned level, unsigned hops)
 	return level - 1;
 }
 
-static unsigned families(const struct descriptor *d)
-{
-	unsigned mask = 0;
-
-	for (unsigned i = 0; i < d->addr_count; i++)
-		mask |= endpoint_is_v4(&d->addrs[i]) ? PATH_V4 : PATH_V6;
-	return mask;
-}
-
-/* IPv4 /16 or IPv6 /32. */
-static bool is_same_network(const uint8_t a[static 16], const uint8_t b[static 16])
-{
-	static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
-	const bool is_v4 = memcmp(a, v4_prefix, sizeof(v4_prefix)) == 0;
-
-	return memcmp(a, b, is_v4 ? 14 : 4) == 0;
-}
-
-static bool has_addr_in(const struct descriptor *d, const uint8_t ip[static 16])
-{
-	for (unsigned i = 0; i < d->addr_count; i++)
-		if (is_same_network(d->addrs[i].ip, ip))
-			return true;
-	return false;
-}
-
-static bool share_network(const struct descriptor *a, const struct descriptor *b)
-{
-	for (unsigned i = 0; i < a->addr_count; i++)
-		if (has_addr_in(b, a->addrs[i].ip))
-			return true;
-	return false;
-}
-
-static bool is_listed(const uint8_t *ids, size_t n, const struct descriptor *d)
-{
-	for (size_t i = 0; i < n; i++)
-		if (memcmp(ids + i * NODE_ID_LEN, d->id, NODE_ID_LEN) == 0)
-			return true;
-	return false;
-}
-
-static bool speaks(const struct version_range *v)
-{
-	return v->min <= PROTOCOL_VERSION && PROTOCOL_VERSION <= v->max;
-}
-
-/* Against those already on the path. */
-static enum refusal judge_company(const struct pick *p, unsigned place, const struct descriptor *d)
-{
-	const unsigned mask = families(d);
-
-	for (unsigned i = 0; i < p->wish->hops; i++) {
-		const struct descriptor *other = p->hop[i];
-
-		if (other == NULL)
-			continue;
-		if (memcmp(other->id, d->id, NODE_ID_LEN) == 0)
-			return TAKEN;
-		if (memcmp(other->operator_tag, d->operator_tag, OPERATOR_LEN) == 0)
-			return SAME_OPERATOR;
-		if (share_network(other, d))
-			return SAME_NETWORK;
-		if ((i + 1 == place || place + 1 == i) && (families(other) & mask) == 0)
-			return FAMILY;
-	}
-	return FITS;
-}
-
-static enum refusal judge(const struct pick *p, unsigned place, const struct descriptor *d)
-{
-	const struct path_wish *wish = p->wish;
-	const bool is_exit = place == wish->hops - 1;
-
-	if (is_listed(wish->exclude, wish->exclude_count, d) ||
-	    is_listed(wish->avoid, wish->avoid_count, d))
-		return EXCLUDED;
-	if (d->valid_until_s <= p->wall_s)
-		return EXPIRED;
-	if (descriptor_onion_key(d, p->wall_s) == NULL)
-		return NO_KEY;
-	if (!speaks(&d->link_versions) || !speaks(&d->circuit_versions) ||
-	    (is_exit && !speaks(&d->session_versions)))
-		return VERSION;
-	if (place == 0 && (d->roles & ROLE_ENTRY) == 0)
-		return NOT_ENTRY; /* an exit that a one-hop path calls directly */
-	if (is_exit && (d->exit_flags & wish->exit_reach) != wish->exit_reach)
-		return REACH;
-	if (place == 0 && wish->reach != 0 && (families(d) & wish->reach) == 0)
-		return FAMILY;
-	if (wish->client_ip != NULL && has_addr_in(d, wish->client_ip))
-		return CLIENT_NETWORK;
-	return judge_company(p, place, d);
-}
-
-static struct path_span candidates(const struct pick *p, unsigned level)
-{
-	const struct path_tables *t = &p->pc->tables;
-
-	if (level > 0)
-		return path_span_all(level == 1 ? &t->entries : &t->relays);
-	switch (p->wish->exit) {
-	case PATH_EXIT_ANY:
-		break;
-	case PATH_EXIT_COUNTRY:
-		return path_span_country(t, p->wish->exit_country);
-	case PATH_EXIT_NODE:
-		return path_span_all(&p->named);
-	}
-	return path_span_all(&t->exits);
-}
+/* ---- drawing one node ---- */
 
 static bool is_tried(const struct descriptor *const *tried, unsigned n, const struct descriptor *d)
 {
@@ -234,59 +79,149 @@ static bool is_tried(const struct descriptor *const *tried, unsigned n, const st
 	return false;
 }
 
-/* One exact weighted draw among all that fit: each replaces the one kept with its share. */
-static const struct descriptor *draw_exact(struct pick *p, unsigned level,
-					   const struct path_span *span,
-					   const struct descriptor *const *tried, unsigned n)
+static unsigned load_of(const struct descriptor *d)
 {
-	const unsigned place = place_of(level, p->wish->hops);
-	struct tally tally = {.candidates = span->end - span->begin};
-	const struct descriptor *kept = NULL;
+	return d->load_percent == LOAD_UNKNOWN ? LOAD_ASSUMED : d->load_percent;
+}
+
+/* A place's row of candidates that were turned down, or one that was not. */
+struct look {
+	struct pick *p;
+	unsigned place;
+	const struct descriptor *const *tried;
+	unsigned tried_count;
+	struct tally tally;
+	bool is_whole; /* all candidates were looked at */
+};
+
+static bool fits(struct look *l, const struct descriptor *d)
+{
+	const enum path_refusal refusal = path_judge(l->p, l->place, d);
+
+	l->tally.candidates++;
+	l->tally.refused[refusal]++;
+	return refusal == FITS && !is_tried(l->tried, l->tried_count, d);
+}
+
+/* One exact weighted draw among all that fit: each replaces the one kept with its share. */
+static const struct descriptor *draw_exact(struct look *l, const struct path_span *span)
+{
+	const struct descriptor *kept = NULL, *d;
 	uint64_t sum = 0;
-	size_t i;
+	struct path_cursor at = {0};
 
-	for (i = span->begin; i < span->end && p->budget > 0; i++, p->budget--) {
-		const struct descriptor *d = span->table->nodes[i];
-		const enum refusal refusal = judge(p, place, d);
-
-		tally.refused[refusal]++;
-		if (refusal != FITS || is_tried(tried, n, d))
+	if (l->p->budget < span->len) /* a part of them would be no fair draw */
+		return NULL;
+	l->p->budget -= span->len;
+	l->tally = (struct tally){0};
+	l->is_whole = true;
+	while ((d = path_span_next(span, l->p->pc->dir, &at)) != NULL) {
+		if (!fits(l, d))
 			continue;
 		sum += path_weight(d);
-		if (rng_below(p->rng, sum) < path_weight(d))
+		if (rng_below(l->p->rng, sum) < path_weight(d))
 			kept = d;
 	}
-	if (i == span->end && tally.refused[FITS] == 0 &&
-	    (!p->has_failed || level > p->failed_level)) {
-		p->has_failed = true;
-		p->failed_level = level;
-		p->failed = tally;
+	return kept;
+}
+
+/* Of two by weight the less loaded: what nodes tell of their load is old when it is read, and
+ * whoever always took the least loaded would make a herd. */
+static const struct descriptor *draw_two(struct look *l, const struct path_span *span)
+{
+	const struct descriptor *first = NULL;
+	unsigned draws = DRAWS;
+
+	for (unsigned i = 0; i < draws && l->p->budget > 0; i++) {
+		const struct descriptor *d = path_span_draw(span, l->p->pc->dir, l->p->rng);
+
+		l->p->budget--;
+		if (d == NULL || !fits(l, d))
+			continue;
+		if (first != NULL) /* even the fullest wins against itself */
+			return load_of(d) < load_of(first) ? d : first;
+		first = d;
+		draws = MIN(DRAWS, i + 1 + SECOND_DRAWS);
+	}
+	return first;
+}
+
+static const struct descriptor *draw_named(struct look *l)
+{
+	const struct descriptor *d = l->p->named_exit;
+
+	l->is_whole = true;
+	return fits(l, d) ? d : NULL;
+}
+
+/* A guard, each alike; NULL: none fits, or the set wants another. */
+static const struct descriptor *draw_guard(struct look *l)
+{
+	const struct guard_set *set = l->p->wish->guards;
+	const struct descriptor *kept = NULL;
+	unsigned n = 0;
+
+	if (l->tried_count == 0 && guard_wants_more(set, false, l->p->now))
+		return NULL;
+	l->is_whole = true;
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct descriptor *d = directory_by_id(l->p->pc->dir, set->guard[i].id);
+
+		if (d != NULL && fits(l, d) && rng_below(l->p->rng, ++n) == 0)
+			kept = d;
 	}
 	return kept;
+}
+
+static const struct descriptor *draw_span(struct look *l)
+{
+	const struct path_span span = path_span_of(l->p, l->place);
+	const struct descriptor *d = draw_two(l, &span);
+
+	return d != NULL ? d : draw_exact(l, &span);
+}
+
+/* From the guards; or a new one if they are too few, or all unfit. */
+static const struct descriptor *draw_entry(struct look *l)
+{
+	struct guard_set *set = l->p->wish->guards;
+	const struct descriptor *d = draw_guard(l);
+
+	if (d != NULL || !guard_wants_more(set, l->tally.refused[FITS] == 0, l->p->now))
+		return d;
+	return draw_span(l);
 }
 
 static const struct descriptor *draw(struct pick *p, unsigned level,
 				     const struct descriptor *const *tried, unsigned n)
 {
-	const struct path_span span = candidates(p, level);
-	const unsigned place = place_of(level, p->wish->hops);
+	struct look l = {
+	    .p = p, .place = place_of(level, p->wish->hops), .tried = tried, .tried_count = n};
+	const struct descriptor *d;
 
-	for (unsigned i = 0; i < DRAWS && span.begin < span.end && p->budget > 0; i++) {
-		const struct descriptor *d = path_span_draw(&span, p->rng);
-
-		p->budget--;
-		if (judge(p, place, d) == FITS && !is_tried(tried, n, d))
-			return d;
+	if (level == 0 && p->named_exit != NULL)
+		d = draw_named(&l);
+	else if (level > 0 && l.place == 0 && p->wish->guards != NULL)
+		d = draw_entry(&l);
+	else
+		d = draw_span(&l);
+	if (d == NULL && l.tally.refused[FITS] == 0 &&
+	    (!p->has_failed || level > p->failed_level)) {
+		p->has_failed = true;
+		p->failed_level = level;
+		p->failed = l.tally;
 	}
-	return draw_exact(p, level, &span, tried, n);
+	return d;
 }
+
+/* ---- one route, and several ---- */
 
 /* Fill the places from level on; false: impossible with those filled before. */
 static bool fill(struct pick *p, unsigned level)
 {
 	const struct descriptor *tried[TRIES];
 
-	if (level == p->wish->hops)
+	if (level >= MIN(p->wish->hops, HOPS_MAX))
 		return true;
 	for (unsigned n = 0; n < TRIES; n++) {
 		const unsigned place = place_of(level, p->wish->hops);
@@ -302,45 +237,80 @@ static bool fill(struct pick *p, unsigned level)
 	return false;
 }
 
-/* The first address of d that a caller with these families can use. */
-static const struct endpoint *address_for(const struct descriptor *d, unsigned mask)
+/* In order of cost. */
+static void keep(struct found *found, unsigned n, const struct pick *p)
 {
-	for (unsigned i = 0; i < d->addr_count; i++)
-		if (((endpoint_is_v4(&d->addrs[i]) ? PATH_V4 : PATH_V6) & mask) != 0)
-			return &d->addrs[i];
-	return &d->addrs[0];
+	const uint64_t cost_ns = path_pick_cost(p, NULL);
+	unsigned at = n;
+
+	for (; at > 0 && found[at - 1].cost_ns > cost_ns; at--)
+		found[at] = found[at - 1];
+	memcpy(found[at].hop, p->hop, sizeof(p->hop));
+	found[at].cost_ns = cost_ns;
 }
 
-static void describe(const struct pick *p, struct path_route *route)
+/* By lot: chances fall with the square of the cost. */
+static const struct found *choose_good(const struct found *found, unsigned n, const struct rng *rng)
 {
-	const unsigned hops = p->wish->hops;
+	const uint64_t best_ns = MAX(found[0].cost_ns, 1),
+		       good_ns = best_ns * GOOD_PERCENT / 100 + GOOD_NS;
+	const struct found *chosen = &found[0];
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < n && (i < GOOD_MIN || found[i].cost_ns <= good_ns); i++) {
+		const uint64_t share =
+		    MAX(1, (best_ns << 10) / MAX(MIN(found[i].cost_ns, UINT64_MAX / 2), 1));
+
+		sum += share * share;
+		if (rng_below(rng, sum) < share * share)
+			chosen = &found[i];
+	}
+	return chosen;
+}
+
+/* The first address of d that a caller with these families can use. */
+static const struct endpoint *address_for(const struct descriptor *d, unsigned mask,
+					  unsigned *families)
+{
+	const struct endpoint *usable = NULL;
+
+	*families = 0;
+	for (unsigned i = 0; i < d->addr_count; i++) {
+		const unsigned family = endpoint_is_v4(&d->addrs[i]) ? PATH_V4 : PATH_V6;
+
+		*families |= family;
+		if (usable == NULL && (family & mask) != 0)
+			usable = &d->addrs[i];
+	}
+	return usable != NULL ? usable : &d->addrs[0];
+}
+
+static void describe(const struct pick *p, const struct found *found, struct path_route *route)
+{
+	const unsigned hops = MIN(p->wish->hops, HOPS_MAX);
 	unsigned mask = p->wish->reach != 0 ? p->wish->reach : PATH_V4 | PATH_V6;
 
-	*route = (struct path_route){.hops = hops};
+	*route = (struct path_route){.hops = hops, .cost_ns = found->cost_ns};
 	for (unsigned i = 0; i < hops; i++) {
-		const struct descriptor *d = p->hop[i];
+		const struct descriptor *d = found->hop[i];
 		const struct onion_public *key = descriptor_onion_key(d, p->wall_s);
 		struct create_hop *out = &route->hop[i];
 
 		memcpy(out->id, d->id, NODE_ID_LEN);
 		memcpy(out->onion_key, key->key, DH_LEN);
 		out->onion_key_id = key->id;
-		out->addr = *address_for(d, mask);
-		mask = families(d);
+		out->addr = *address_for(d, mask, &mask);
 	}
-	memcpy(route->entry_link_key, p->hop[0]->link_key, DH_LEN);
-	memcpy(route->exit_session_key, p->hop[hops - 1]->session_key, DH_LEN);
+	memcpy(route->entry_link_key, found->hop[0]->link_key, DH_LEN);
+	memcpy(route->exit_session_key, found->hop[hops - 1]->session_key, DH_LEN);
 }
+
+/* ---- why not ---- */
 
 /* "no relay left: of 4 relays 3 of an operator already on the path, 1 expired" */
 static void explain_tally(const struct tally *t, const char *one, const char *many,
 			  char why[static PATH_WHY_MAX])
 {
-	static const char *const texts[REFUSAL_COUNT] = {
-#define X(id, text) text,
-	    REFUSALS(X)
-#undef X
-	};
 	size_t done;
 	const char *separator = "";
 
@@ -354,13 +324,17 @@ static void explain_tally(const struct tally *t, const char *one, const char *ma
 		if (t->refused[i] == 0 || done >= PATH_WHY_MAX)
 			continue;
 		done += (size_t)snprintf(why + done, PATH_WHY_MAX - done, "%s %zu %s", separator,
-					 t->refused[i], texts[i]);
+					 t->refused[i], path_refusal_text(i));
 		separator = ",";
 	}
 }
 
-static enum path_error explain(const struct pick *p, char why[static PATH_WHY_MAX])
+static enum path_error explain_failure(const struct pick *p, char why[static PATH_WHY_MAX])
 {
+	if (!p->has_failed) { /* no place was hopeless, but together */
+		snprintf(why, PATH_WHY_MAX, "no route: too few combinations of nodes fit");
+		return PATH_NO_RELAY;
+	}
 	if (p->failed_level == 1) {
 		explain_tally(&p->failed, "entry", "entries", why);
 		return PATH_NO_ENTRY;
@@ -371,13 +345,14 @@ static enum path_error explain(const struct pick *p, char why[static PATH_WHY_MA
 	}
 	if (p->wish->exit == PATH_EXIT_COUNTRY && p->failed.candidates == 0)
 		snprintf(why, PATH_WHY_MAX, "no exit in country %.2s: 0 of %zu exits",
-			 p->wish->exit_country, p->pc->tables.exits.len);
+			 p->wish->exit_country, path_span_exits(&p->pc->tables).len);
 	else
 		explain_tally(&p->failed, "exit", "exits", why);
 	return PATH_NO_EXIT;
 }
 
-/* The exit asked for by name, as a table of one. */
+/* ---- the door ---- */
+
 static enum path_error name_exit(struct pick *p, char why[static PATH_WHY_MAX])
 {
 	const struct descriptor *d = directory_by_id(p->pc->dir, p->wish->exit_id);
@@ -391,9 +366,7 @@ static enum path_error name_exit(struct pick *p, char why[static PATH_WHY_MAX])
 		snprintf(why, PATH_WHY_MAX, "node %s is not an exit", short_id(d->id, id));
 		return PATH_NO_EXIT;
 	}
-	p->named_node = d;
-	p->named_sum = path_weight(d);
-	p->named = (struct path_table){.nodes = &p->named_node, .sums = &p->named_sum, .len = 1};
+	p->named_exit = d;
 	return PATH_OK;
 }
 
@@ -402,14 +375,18 @@ enum path_error path_choose(struct path_chooser *pc, const struct path_wish *wis
 			    char why[static PATH_WHY_MAX])
 {
 	const size_t nodes = directory_count(pc->dir);
+	struct found found[ROUTES];
+	const struct found *chosen;
+	enum path_error err;
+	unsigned n = 0;
 	struct pick p = {
 	    .pc = pc,
 	    .wish = wish,
 	    .rng = rng,
+	    .now = now,
 	    .wall_s = now->wall_ns / NS_PER_S,
 	    .budget = BUDGET_MIN + BUDGET_PER_NODE * nodes,
 	};
-	enum path_error err;
 
 	if (wish->hops < 1 || wish->hops > HOPS_MAX) {
 		snprintf(why, PATH_WHY_MAX, "a path has 1 to %d hops, not %u", HOPS_MAX,
@@ -420,14 +397,42 @@ enum path_error path_choose(struct path_chooser *pc, const struct path_wish *wis
 		snprintf(why, PATH_WHY_MAX, "no node is known yet");
 		return PATH_NO_NODES;
 	}
-	follow(pc);
+	path_tables_follow(&pc->tables, pc->dir);
 	if (wish->exit == PATH_EXIT_NODE) {
 		err = name_exit(&p, why);
 		if (err != PATH_OK)
 			return err;
 	}
-	if (!fill(&p, 0))
-		return explain(&p, why);
-	describe(&p, route);
+	for (; n < ROUTES && fill(&p, 0); n++) {
+		keep(found, n, &p);
+		if (n == 0)
+			p.budget = BUDGET_FURTHER;
+		memset(p.hop, 0, sizeof(p.hop));
+	}
+	if (n == 0)
+		return explain_failure(&p, why);
+	chosen = choose_good(found, n, rng);
+	describe(&p, chosen, route);
+	if (wish->guards != NULL && wish->hops > 1 &&
+	    guard_find(wish->guards, chosen->hop[0]->id) == NULL)
+		guard_add(wish->guards, chosen->hop[0]->id, now);
 	return PATH_OK;
+}
+
+uint64_t path_cost_of(struct path_chooser *pc, const struct path_wish *wish,
+		      const struct route_nodes *nodes, const struct now *now)
+{
+	const struct path_wish its = {
+	    .hops = MIN(nodes->hops, HOPS_MAX),
+	    .book = wish->book,
+	    .client_country = {wish->client_country[0], wish->client_country[1]},
+	};
+	struct pick p = {.pc = pc, .wish = &its, .now = now, .wall_s = now->wall_ns / NS_PER_S};
+
+	for (unsigned i = 0; i < its.hops; i++) {
+		p.hop[i] = directory_by_id(pc->dir, nodes->id[i]);
+		if (p.hop[i] == NULL)
+			return UINT64_MAX;
+	}
+	return path_pick_cost(&p, NULL);
 }

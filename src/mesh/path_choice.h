@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Choosing the nodes of a circuit from the directory: exit first, then entry, then relays; weighted
- * by capacity and free load; no node, operator or network (/16, IPv6 /32) twice.
+ * Choosing the nodes of a circuit from the directory.  A few whole routes are drawn: nodes by
+ * capacity, the less loaded of two, entries from the guards; no node, operator or network (/16,
+ * IPv6 /32) twice.  Of these routes one of the good is taken at random: those of low cost
+ * (mesh/path_cost.h) more often, never simply the best.
  */
 #ifndef MESH_PATH_CHOICE_H
 #define MESH_PATH_CHOICE_H
 
 #include "mesh/directory.h"
+#include "mesh/guard.h"
+#include "mesh/path_cost.h"
 
-struct path_chooser; /* the directory, sorted for drawing; follows its version by itself */
+struct path_chooser; /* the directory, ready for drawing; follows its changes by itself */
 
 struct path_chooser *path_chooser_create(const struct directory *dir); /* borrowed */
 void path_chooser_free(struct path_chooser *pc);
@@ -37,6 +41,13 @@ struct path_wish {
 	size_t exclude_count;
 	const uint8_t *avoid;
 	size_t avoid_count;
+	/* All these may be left out. */
+	const struct book *book;  /* what is known of nodes and links */
+	struct guard_set *guards; /* entries of routes of several hops; grows */
+	char client_country[3];   /* where the client seems to be */
+	/* Live routes of the same session: none of their relays, another entry if there is one. */
+	const struct route_nodes *apart;
+	size_t apart_count;
 };
 
 /* What the client needs to build the circuit. */
@@ -45,6 +56,7 @@ struct path_route {
 	struct create_hop hop[HOPS_MAX]; /* 0 is the entry */
 	uint8_t entry_link_key[DH_LEN];
 	uint8_t exit_session_key[DH_LEN];
+	uint64_t cost_ns; /* mesh/path_cost.h */
 };
 
 #define PATH_ERRORS(X)                                                    \
@@ -76,5 +88,10 @@ const char *path_error_name(enum path_error e);
 MUST_USE enum path_error path_choose(struct path_chooser *pc, const struct path_wish *wish,
 				     const struct now *now, const struct rng *rng,
 				     struct path_route *route, char why[static PATH_WHY_MAX]);
+
+/* path_cost_of(pc, wish, nodes, now): what a route costs now, to compare live ones with new ones;
+ * UINT64_MAX when one of its nodes is no longer known. */
+uint64_t path_cost_of(struct path_chooser *pc, const struct path_wish *wish,
+		      const struct route_nodes *nodes, const struct now *now);
 
 #endif

@@ -4,133 +4,279 @@
 #include "util/xalloc.h"
 
 /* What nodes say of themselves counts up to 10 Gbit/s: a boast must not draw all traffic. */
-#define CAPACITY_MAX_KBIT    10000000u
-#define LOAD_ASSUMED_PERCENT 50
+#define CAPACITY_MAX_KBIT 10000000u
+#define ROWS_SPARE        1024 /* rows of nodes long gone, before all are made anew */
 
 uint64_t path_weight(const struct descriptor *d)
 {
-	const unsigned load =
-	    d->load_percent == LOAD_UNKNOWN ? LOAD_ASSUMED_PERCENT : d->load_percent;
-	const uint64_t free_share = load < 100 ? 100 - load : 1;
-
-	return MIN(d->capacity_kbit, CAPACITY_MAX_KBIT) * free_share;
+	return MIN(d->capacity_kbit, CAPACITY_MAX_KBIT);
 }
 
-/* 0..COUNTRY_COUNT-1, or COUNTRY_COUNT for what is no country. */
+/* 0..PATH_COUNTRIES-1, or PATH_COUNTRIES for what is no country. */
 static size_t country_index(const char *c)
 {
 	if (c[0] < 'A' || c[0] > 'Z' || c[1] < 'A' || c[1] > 'Z')
-		return COUNTRY_COUNT;
+		return PATH_COUNTRIES;
 	return (size_t)(c[0] - 'A') * 26 + (size_t)(c[1] - 'A');
 }
 
-static void table_alloc(struct path_table *t, size_t len)
+/* ---- groups; place p is number p + 1 of the tree ---- */
+
+static size_t low_bit(size_t n)
 {
-	t->nodes = xcalloc(len + 1, sizeof(const struct descriptor *));
-	t->sums = xcalloc(len + 1, sizeof(*t->sums));
-	t->len = len;
+	return n & (~n + 1);
 }
 
-static void table_sum(struct path_table *t)
+static uint64_t group_below(const struct path_group *g, size_t place)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < t->len; i++) {
-		sum += path_weight(t->nodes[i]);
-		t->sums[i] = sum;
-	}
+	for (size_t n = place; n > 0; n -= low_bit(n))
+		sum += g->tree[n - 1];
+	return sum;
 }
 
-static void table_wipe(struct path_table *t)
+static void group_change(struct path_group *g, size_t place, uint64_t from, uint64_t to)
 {
-	free(t->nodes);
-	free(t->sums);
+	for (size_t n = place + 1; n <= g->len; n += low_bit(n))
+		g->tree[n - 1] += to - from;
+	g->sum += to - from;
+}
+
+static uint32_t group_append(struct path_group *g, uint32_t row, uint64_t weight)
+{
+	const size_t n = g->len + 1;
+
+	if (g->len == g->room) {
+		g->room = MAX(16, 2 * g->room);
+		g->rows = xrealloc(g->rows, g->room, sizeof(*g->rows));
+		g->tree = xrealloc(g->tree, g->room, sizeof(*g->tree));
+	}
+	g->rows[g->len] = row;
+	g->tree[g->len] = group_below(g, n - 1) - group_below(g, n - low_bit(n)) + weight;
+	g->len = n;
+	g->sum += weight;
+	return (uint32_t)(n - 1);
+}
+
+/* The first place with more than ticket below its end. */
+static size_t group_find(const struct path_group *g, uint64_t ticket)
+{
+	size_t place = 0, step = 1;
+
+	while (2 * step <= g->len)
+		step *= 2;
+	for (; step > 0; step /= 2)
+		if (place + step <= g->len && g->tree[place + step - 1] <= ticket) {
+			place += step;
+			ticket -= g->tree[place - 1];
+		}
+	return place;
+}
+
+static void group_wipe(struct path_group *g)
+{
+	free(g->rows);
+	free(g->tree);
+	*g = (struct path_group){0};
+}
+
+/* ---- rows ---- */
+
+void path_tables_init(struct path_tables *t, const struct rng *rng)
+{
+	*t = (struct path_tables){0};
+	map_init(&t->by_id, 64, rng);
+}
+
+static void forget_rows(struct path_tables *t)
+{
+	group_wipe(&t->entries);
+	group_wipe(&t->relays);
+	for (size_t i = 0; i < PATH_COUNTRIES; i++)
+		group_wipe(&t->exits[i]);
+	for (size_t i = 0; i < t->len; i++)
+		map_del(&t->by_id, get_le64(t->rows[i].id));
+	t->len = 0;
+	t->change = 0;
 }
 
 void path_tables_wipe(struct path_tables *t)
 {
-	table_wipe(&t->entries);
-	table_wipe(&t->relays);
-	table_wipe(&t->exits);
-	*t = (struct path_tables){0};
+	forget_rows(t);
+	free(t->rows);
+	map_fini(&t->by_id);
 }
 
-/* How many of each role; country_start becomes where each country's exits begin. */
-static void count(struct path_tables *t, const struct directory *dir)
+/* Rows are numbered from 1 in the map, where NULL is none. */
+static size_t row_of(struct path_tables *t, const uint8_t id[static NODE_ID_LEN])
 {
-	size_t entries = 0, relays = 0, exits = 0;
-	const struct descriptor *d;
-	uint64_t change = 0;
+	const size_t found = (size_t)(uintptr_t)map_get(&t->by_id, get_le64(id));
 
-	while ((d = directory_next(dir, &change)) != NULL) {
-		entries += (d->roles & ROLE_ENTRY) != 0;
-		relays += (d->roles & ROLE_RELAY) != 0;
-		if ((d->roles & ROLE_EXIT) == 0)
-			continue;
-		t->country_start[country_index(d->country) + 1]++;
-		exits++;
+	if (found != 0)
+		return found - 1;
+	if (t->len == t->room) {
+		t->room = MAX(64, 2 * t->room);
+		t->rows = xrealloc(t->rows, t->room, sizeof(*t->rows));
 	}
-	for (size_t i = 0; i < COUNTRY_COUNT; i++)
-		t->country_start[i + 1] += t->country_start[i];
-	table_alloc(&t->entries, entries);
-	table_alloc(&t->relays, relays);
-	table_alloc(&t->exits, exits);
+	t->rows[t->len] = (struct path_row){0};
+	memcpy(t->rows[t->len].id, id, NODE_ID_LEN);
+	map_put(&t->by_id, get_le64(id), (void *)(uintptr_t)(t->len + 1));
+	return t->len++;
 }
 
-void path_tables_build(struct path_tables *t, const struct directory *dir)
+static void set_weight(struct path_tables *t, size_t row, enum path_role role,
+		       struct path_group *group, uint64_t weight)
 {
-	size_t entries = 0, relays = 0, exits[COUNTRY_COUNT];
-	const struct descriptor *d;
-	uint64_t change = 0;
+	struct path_row *r = &t->rows[row];
 
-	path_tables_wipe(t);
-	count(t, dir);
-	memcpy(exits, t->country_start, sizeof(exits));
-	while ((d = directory_next(dir, &change)) != NULL) {
-		if ((d->roles & ROLE_ENTRY) != 0)
-			t->entries.nodes[entries++] = d;
-		if ((d->roles & ROLE_RELAY) != 0)
-			t->relays.nodes[relays++] = d;
-		if ((d->roles & ROLE_EXIT) != 0)
-			t->exits.nodes[exits[country_index(d->country)]++] = d;
+	if (r->group[role] != NULL && r->group[role] != group) { /* an exit that has moved abroad */
+		group_change(r->group[role], r->place[role], r->weight[role], 0);
+		r->group[role] = NULL;
+		r->weight[role] = 0;
 	}
-	table_sum(&t->entries);
-	table_sum(&t->relays);
-	table_sum(&t->exits);
+	if (r->group[role] != NULL) {
+		group_change(group, r->place[role], r->weight[role], weight);
+	} else if (weight > 0) {
+		r->place[role] = group_append(group, (uint32_t)row, weight);
+		r->group[role] = group;
+	}
+	r->weight[role] = weight;
 }
 
-struct path_span path_span_all(const struct path_table *table)
+static void take_in(struct path_tables *t, const struct descriptor *d)
 {
-	return (struct path_span){.table = table, .end = table->len};
+	const size_t row = row_of(t, d->id), country = country_index(d->country);
+	const uint64_t weight = path_weight(d);
+
+	/* Two ids with the same beginning: nobody can make one to match another's in our time. */
+	if (memcmp(t->rows[row].id, d->id, NODE_ID_LEN) != 0)
+		return;
+	set_weight(t, row, PATH_AS_ENTRY, &t->entries, (d->roles & ROLE_ENTRY) != 0 ? weight : 0);
+	set_weight(t, row, PATH_AS_RELAY, &t->relays, (d->roles & ROLE_RELAY) != 0 ? weight : 0);
+	if (country < PATH_COUNTRIES)
+		set_weight(t, row, PATH_AS_EXIT, &t->exits[country],
+			   (d->roles & ROLE_EXIT) != 0 ? weight : 0);
 }
 
-struct path_span path_span_country(const struct path_tables *t, const char *country)
+/* Gone from the directory; its next descriptor brings it back. */
+static void take_out(struct path_tables *t, size_t row)
+{
+	struct path_row *r = &t->rows[row];
+
+	for (unsigned role = 0; role < PATH_ROLE_COUNT; role++) {
+		if (r->group[role] != NULL)
+			group_change(r->group[role], r->place[role], r->weight[role], 0);
+		r->weight[role] = 0;
+	}
+}
+
+void path_tables_follow(struct path_tables *t, const struct directory *dir)
+{
+	const struct descriptor *d;
+
+	if (t->len > 2 * directory_count(dir) + ROWS_SPARE)
+		forget_rows(t);
+	while ((d = directory_next(dir, &t->change)) != NULL)
+		take_in(t, d);
+}
+
+/* ---- drawing ---- */
+
+struct path_span path_span_entries(struct path_tables *t)
+{
+	return (struct path_span){.tables = t, .group = &t->entries, .len = t->entries.len};
+}
+
+struct path_span path_span_relays(struct path_tables *t)
+{
+	return (struct path_span){.tables = t, .group = &t->relays, .len = t->relays.len};
+}
+
+struct path_span path_span_exits(struct path_tables *t)
+{
+	struct path_span s = {.tables = t};
+
+	for (size_t i = 0; i < PATH_COUNTRIES; i++)
+		s.len += t->exits[i].len;
+	return s;
+}
+
+struct path_span path_span_country(struct path_tables *t, const char *country)
 {
 	const size_t i = country_index(country);
 
-	if (i == COUNTRY_COUNT)
-		return (struct path_span){.table = &t->exits};
-	return (struct path_span){
-	    .table = &t->exits,
-	    .begin = t->country_start[i],
-	    .end = t->country_start[i + 1],
-	};
+	if (i == PATH_COUNTRIES)
+		return (struct path_span){.tables = t, .group = &t->exits[0]};
+	return (struct path_span){.tables = t, .group = &t->exits[i], .len = t->exits[i].len};
 }
 
-const struct descriptor *path_span_draw(const struct path_span *s, const struct rng *rng)
+static struct path_group *draw_country(struct path_tables *t, const struct rng *rng)
 {
-	const uint64_t *sums = s->table->sums;
-	const uint64_t base = s->begin == 0 ? 0 : sums[s->begin - 1];
-	const uint64_t ticket = base + rng_below(rng, sums[s->end - 1] - base);
-	size_t low = s->begin, high = s->end - 1;
+	uint64_t sum = 0, ticket;
 
-	while (low < high) { /* the first row whose sum is above the ticket */
-		const size_t middle = low + (high - low) / 2;
-
-		if (sums[middle] > ticket)
-			high = middle;
-		else
-			low = middle + 1;
+	for (size_t i = 0; i < PATH_COUNTRIES; i++)
+		sum += t->exits[i].sum;
+	if (sum == 0)
+		return NULL;
+	ticket = rng_below(rng, sum);
+	for (size_t i = 0; i < PATH_COUNTRIES; i++) {
+		if (ticket < t->exits[i].sum)
+			return &t->exits[i];
+		ticket -= t->exits[i].sum;
 	}
-	return s->table->nodes[low];
+	return NULL;
+}
+
+const struct descriptor *path_span_draw(const struct path_span *s, const struct directory *dir,
+					const struct rng *rng)
+{
+	struct path_tables *t = s->tables;
+	struct path_group *g = s->group != NULL ? s->group : draw_country(t, rng);
+	const struct descriptor *d;
+	size_t row;
+
+	if (g == NULL || g->sum == 0)
+		return NULL;
+	row = g->rows[group_find(g, rng_below(rng, g->sum))];
+	d = directory_by_id(dir, t->rows[row].id);
+	if (d == NULL)
+		take_out(t, row);
+	return d;
+}
+
+static const struct path_group *group_at(const struct path_span *s, struct path_cursor *at)
+{
+	if (s->group != NULL)
+		return at->place < s->group->len ? s->group : NULL;
+	for (; at->country < PATH_COUNTRIES; at->country++, at->place = 0)
+		if (at->place < s->tables->exits[at->country].len)
+			return &s->tables->exits[at->country];
+	return NULL;
+}
+
+/* A row may have left its place for another group. */
+static bool stands_at(const struct path_row *r, const struct path_group *g, size_t place)
+{
+	for (unsigned role = 0; role < PATH_ROLE_COUNT; role++)
+		if (r->group[role] == g && r->place[role] == place)
+			return r->weight[role] > 0;
+	return false;
+}
+
+const struct descriptor *path_span_next(const struct path_span *s, const struct directory *dir,
+					struct path_cursor *at)
+{
+	const struct path_group *g;
+
+	while ((g = group_at(s, at)) != NULL) {
+		const size_t place = at->place++;
+		const struct path_row *r = &s->tables->rows[g->rows[place]];
+		const struct descriptor *d =
+		    stands_at(r, g, place) ? directory_by_id(dir, r->id) : NULL;
+
+		if (d != NULL)
+			return d;
+	}
+	return NULL;
 }

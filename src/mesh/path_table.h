@@ -1,41 +1,78 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The directory sorted for weighted drawing: running sums of weight per role, exits by country. */
+/*
+ * The nodes of a directory, ready for weighted drawing: entries, relays, and the exits of each
+ * country.  Follows the directory change by change; ids are kept, never its pointers.
+ */
 #ifndef MESH_PATH_TABLE_H
 #define MESH_PATH_TABLE_H
 
 #include "mesh/directory.h"
+#include "util/map.h"
 
-#define COUNTRY_COUNT (26 * 26)
+#define PATH_COUNTRIES (26 * 26)
 
-/* nodes[i] is drawn with weight sums[i] - sums[i - 1]. */
-struct path_table {
-	const struct descriptor **nodes;
-	uint64_t *sums;
-	size_t len;
+/* Rows and the running sums of their weights, as a tree in which both drawing and changing a weight
+ * take steps in the logarithm of their number (Fenwick's). */
+struct path_group {
+	uint32_t *rows;
+	uint64_t *tree;
+	size_t len, room;
+	uint64_t sum;
+};
+
+enum path_role {
+	PATH_AS_ENTRY,
+	PATH_AS_RELAY,
+	PATH_AS_EXIT,
+	PATH_ROLE_COUNT,
+};
+
+struct path_row {
+	uint8_t id[NODE_ID_LEN];
+	uint64_t weight[PATH_ROLE_COUNT]; /* 0: has not that role */
+	struct path_group *group[PATH_ROLE_COUNT];
+	uint32_t place[PATH_ROLE_COUNT]; /* in that group */
 };
 
 struct path_tables {
-	struct path_table entries, relays, exits;
-	size_t country_start[COUNTRY_COUNT + 1]; /* in exits */
+	struct path_row *rows;
+	size_t len, room;
+	struct map by_id;
+	struct path_group entries, relays, exits[PATH_COUNTRIES];
+	uint64_t change; /* of the directory, up to which all is in */
 };
 
-/* Some adjacent rows of a table. */
-struct path_span {
-	const struct path_table *table;
-	size_t begin, end;
-};
-
-/* path_tables_build(t, dir): anew from the directory, whose pointers it keeps. */
-void path_tables_build(struct path_tables *t, const struct directory *dir);
+void path_tables_init(struct path_tables *t, const struct rng *rng);
 void path_tables_wipe(struct path_tables *t);
 
-struct path_span path_span_all(const struct path_table *table);
-struct path_span path_span_country(const struct path_tables *t, const char *country);
+/* path_tables_follow(t, dir): take in what is new. */
+void path_tables_follow(struct path_tables *t, const struct directory *dir);
 
-/* path_span_draw(s, rng): a row by weight; s is not empty. */
-const struct descriptor *path_span_draw(const struct path_span *s, const struct rng *rng);
+/* Where to draw from: one group, or the exits of all countries (group NULL). */
+struct path_span {
+	struct path_tables *tables;
+	struct path_group *group;
+	size_t len; /* rows, those without weight among them */
+};
 
-/* path_weight(d): how often a node is drawn, against others: capacity by free share. */
+struct path_span path_span_entries(struct path_tables *t);
+struct path_span path_span_relays(struct path_tables *t);
+struct path_span path_span_exits(struct path_tables *t);
+struct path_span path_span_country(struct path_tables *t, const char *country);
+
+/* path_span_draw(s, dir, rng): a node by weight; NULL when there is none, or when the one drawn has
+ * left the directory (it will not be drawn again). */
+const struct descriptor *path_span_draw(const struct path_span *s, const struct directory *dir,
+					const struct rng *rng);
+
+/* path_span_next(s, dir, at): all of them, from a zeroed cursor on; NULL at the end. */
+struct path_cursor {
+	size_t country, place;
+};
+const struct descriptor *path_span_next(const struct path_span *s, const struct directory *dir,
+					struct path_cursor *at);
+
+/* path_weight(d): how often a node is drawn, against others: its capacity. */
 uint64_t path_weight(const struct descriptor *d);
 
 #endif

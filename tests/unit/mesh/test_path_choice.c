@@ -316,7 +316,18 @@ static void test_backtracks(void)
 	mesh_free(&m);
 }
 
-/* Exits are drawn by capacity times free share: chi-square against the weights. */
+static void draw_exits(struct mesh *m, const struct path_wish *wish, unsigned picks,
+		       unsigned *count)
+{
+	for (unsigned i = 0; i < picks; i++) {
+		struct path_route route;
+
+		NEED(choose(m, wish, &route) == PATH_OK);
+		count[atoi(hop(m, &route, 2)->name + 5)]++;
+	}
+}
+
+/* Exits of equal load are drawn by capacity: chi-square against the weights. */
 static void test_distribution(void)
 {
 	enum {
@@ -334,21 +345,13 @@ static void test_distribution(void)
 
 		set_roles(&d, ROLE_EXIT);
 		d.capacity_kbit = 10000 * (n + 1);
-		d.load_percent = (uint8_t)(n % 3 == 0 ? LOAD_UNKNOWN : n * 5);
 		weight[n] = path_weight(&d);
 		sum += weight[n];
 		add(&m, &d, n);
 	}
 	for (unsigned n = EXITS; n < EXITS + 3; n++)
 		add_role(&m, n, ROLE_ENTRY | ROLE_RELAY, "DE");
-	CHECK_INT(weight[1], 20000 * 95);
-	CHECK_INT(weight[3], 40000 * 50);
-	for (unsigned i = 0; i < PICKS; i++) {
-		struct path_route route;
-
-		NEED(choose(&m, &wish, &route) == PATH_OK);
-		count[atoi(hop(&m, &route, 2)->name + 5)]++;
-	}
+	draw_exits(&m, &wish, PICKS, count);
 	for (unsigned n = 0; n < EXITS; n++) {
 		const double expected = (double)PICKS * (double)weight[n] / (double)sum;
 
@@ -356,6 +359,34 @@ static void test_distribution(void)
 	}
 	printf("# chi-square %.1f with %d degrees of freedom\n", chi2, EXITS - 1);
 	CHECK(chi2 < 43.8); /* 0.1 % point for 19; the seed is fixed */
+	mesh_free(&m);
+}
+
+/* Of equal exits the least loaded of all gets two shares at most, the most loaded still some. */
+static void test_load_spreads(void)
+{
+	enum {
+		EXITS = 10,
+		PICKS = 10000
+	};
+	const struct path_wish wish = {.hops = 3};
+	struct mesh m = mesh_create();
+	unsigned count[EXITS] = {0};
+
+	for (unsigned n = 0; n < EXITS; n++) {
+		struct descriptor d = fixture_descriptor(n);
+
+		set_roles(&d, ROLE_EXIT);
+		d.load_percent = (uint8_t)(n * 5);
+		add(&m, &d, n);
+	}
+	for (unsigned n = EXITS; n < EXITS + 3; n++)
+		add_role(&m, n, ROLE_ENTRY | ROLE_RELAY, "DE");
+	draw_exits(&m, &wish, PICKS, count);
+	for (unsigned n = 1; n < EXITS; n++)
+		CHECK(count[n] < count[n - 1]);
+	CHECK(count[0] < 2 * PICKS / EXITS * 105 / 100);
+	CHECK(count[EXITS - 1] > 0);
 	mesh_free(&m);
 }
 
@@ -536,20 +567,17 @@ static void test_follows_directory(void)
 	mesh_free(&m);
 }
 
-/* A boast does not draw more than 10 Gbit/s would, a full node is drawn only for want of others. */
+/* A boast does not draw more than 10 Gbit/s would. */
 static void test_weights(void)
 {
 	struct descriptor d = fixture_descriptor(1);
 
-	d.load_percent = 0;
 	d.capacity_kbit = 10000000;
 	const uint64_t ten_gbit = path_weight(&d);
 	d.capacity_kbit = UINT32_MAX;
 	CHECK_INT(path_weight(&d), ten_gbit);
-	d.load_percent = 100;
-	CHECK_INT(path_weight(&d), ten_gbit / 100);
-	d.load_percent = 99;
-	CHECK_INT(path_weight(&d), ten_gbit / 100);
+	d.capacity_kbit = 5000000;
+	CHECK_INT(path_weight(&d), ten_gbit / 2);
 }
 
 int main(void)
@@ -559,6 +587,7 @@ int main(void)
 	RUN(test_complete);
 	RUN(test_backtracks);
 	RUN(test_distribution);
+	RUN(test_load_spreads);
 	RUN(test_distribution_of_the_rare);
 	RUN(test_reasons);
 	RUN(test_reasons_of_constraints);
