@@ -8,8 +8,8 @@
 #ifndef MESH_PATH_CHOICE_H
 #define MESH_PATH_CHOICE_H
 
+#include "health/guard.h"
 #include "mesh/directory.h"
-#include "mesh/guard.h"
 #include "mesh/path_cost.h"
 
 struct path_chooser; /* the directory, ready for drawing; follows its changes by itself */

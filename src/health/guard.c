@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mesh/guard.h"
+#include "health/guard.h"
 
 static uint64_t wall_s(const struct now *now)
 {

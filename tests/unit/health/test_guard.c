@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mesh/guard.h"
+#include "health/guard.h"
 
 #include "tests/lib/test.h"
-#include "tests/unit/mesh/fixture.h"
+#include "tests/unit/health/clock.h"
 
 static const uint8_t *id_of(unsigned n)
 {
@@ -14,13 +14,16 @@ static const uint8_t *id_of(unsigned n)
 
 static struct now after(uint64_t s)
 {
-	return fixture_later(fixture_now(), s * NS_PER_S);
+	struct now now = clock_start();
+
+	clock_pass(&now, s * NS_PER_S);
+	return now;
 }
 
 static void test_grows_to_three(void)
 {
 	struct guard_set set = {0};
-	const struct now now = fixture_now();
+	const struct now now = clock_start();
 
 	for (unsigned n = 0; n < GUARDS_WANTED; n++) {
 		CHECK(guard_wants_more(&set, false, &now));
@@ -36,19 +39,19 @@ static void test_grows_to_three(void)
 static void test_failures_are_bounded(void)
 {
 	struct guard_set set = {0};
-	struct now now = fixture_now();
+	struct now now = clock_start();
 	unsigned n = 0;
 
 	while (guard_wants_more(&set, false, &now)) {
 		guard_add(&set, id_of(n), &now);
 		guard_note(&set, id_of(n), false, &now);
-		now = fixture_later(now, NS_PER_S);
+		clock_pass(&now, NS_PER_S);
 		n++;
 		NEED(n <= GUARDS_MAX);
 	}
 	CHECK_INT(set.count, GUARDS_MAX);
 	CHECK(!guard_wants_more(&set, true, &now));
-	now = fixture_later(now, GUARD_REPLACE_S * NS_PER_S);
+	clock_pass(&now, GUARD_REPLACE_S * NS_PER_S);
 	CHECK(guard_wants_more(&set, true, &now));
 	CHECK(!guard_wants_more(&set, false, &now));
 	guard_add(&set, id_of(100), &now);
@@ -62,7 +65,7 @@ static void test_failures_are_bounded(void)
 static void test_expiry(void)
 {
 	struct guard_set set = {0};
-	const struct now now = fixture_now(), soon = after(GUARD_FAILING_S),
+	const struct now now = clock_start(), soon = after(GUARD_FAILING_S),
 			 later = after(GUARD_FAILING_S + 1), old = after(GUARD_LIFETIME_S + 1);
 
 	guard_add(&set, id_of(0), &now);
@@ -81,18 +84,18 @@ static void test_expiry(void)
 static void test_stored_nonsense(void)
 {
 	struct guard_set set = {0};
-	const struct now now = fixture_now();
-	struct guard g = {.id = {1}, .added_s = FIXTURE_WALL_S};
+	const struct now now = clock_start();
+	struct guard g = {.id = {1}, .added_s = CLOCK_WALL_S};
 
 	CHECK(guard_put(&set, &g, &now));
 	CHECK(!guard_put(&set, &g, &now)); /* twice */
 	g.id[0] = 2;
-	g.added_s = FIXTURE_WALL_S + 1; /* from the future */
+	g.added_s = CLOCK_WALL_S + 1; /* from the future */
 	CHECK(!guard_put(&set, &g, &now));
 	g.added_s = 0;
 	CHECK(!guard_put(&set, &g, &now));
 	g.added_s = 1;
-	g.failing_s = FIXTURE_WALL_S + 1;
+	g.failing_s = CLOCK_WALL_S + 1;
 	CHECK(!guard_put(&set, &g, &now));
 	g.failing_s = 0;
 	for (unsigned n = 2; n < 2 * GUARDS_MAX; n++) {

@@ -4,8 +4,8 @@
  * them, and not, sooner or later, everyone.  A guard is given up after days of failure or months of
  * service, hardly ever earlier.  Times are wall clock; the set outlives the daemon.
  */
-#ifndef MESH_GUARD_H
-#define MESH_GUARD_H
+#ifndef HEALTH_GUARD_H
+#define HEALTH_GUARD_H
 
 #include "health/book.h"
 
