@@ -348,6 +348,15 @@ static void check_whole(struct parse *p)
 		report(p, p->seen_line[CONFIG_CLIENT],
 		       "[client] profile: \"%s\" is not defined; add [profile %s] or name another",
 		       cfg->client.profile, cfg->client.profile);
+	if (cfg->health.loss_yellow_percent > cfg->health.loss_red_percent)
+		report(p, p->seen_line[CONFIG_HEALTH],
+		       "[health] loss_yellow: is above loss_red; give less");
+	if (cfg->health.delay_yellow_ms > cfg->health.delay_red_ms)
+		report(p, p->seen_line[CONFIG_HEALTH],
+		       "[health] delay_yellow: is above delay_red; give less");
+	if (cfg->health.throughput_yellow_bps < cfg->health.throughput_red_bps)
+		report(p, p->seen_line[CONFIG_HEALTH],
+		       "[health] throughput_yellow: is below throughput_red; give more");
 	if (config_has(cfg, CONFIG_EXIT) && !config_has(cfg, CONFIG_NODE))
 		report(p, p->seen_line[CONFIG_EXIT],
 		       "[exit]: is only for nodes; add [node] with roles = exit, or remove it");

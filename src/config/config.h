@@ -23,6 +23,7 @@ enum config_section_id {
 	CONFIG_MESH,
 	CONFIG_CLIENT,
 	CONFIG_PROFILE,
+	CONFIG_HEALTH,
 	CONFIG_NODE,
 	CONFIG_EXIT,
 	CONFIG_SECTION_COUNT,
@@ -133,6 +134,14 @@ struct config_profile {
 	bool duplicate;
 };
 
+/* Limits of verdicts: beyond the first yellow, beyond the second red. */
+struct config_health {
+	uint32_t loss_yellow_percent, loss_red_percent;
+	uint32_t delay_yellow_ms, delay_red_ms;
+	uint64_t throughput_yellow_bps, throughput_red_bps;
+	uint32_t heal_s;
+};
+
 struct config_node {
 	struct endpoint listen;
 	struct config_endpoints address;
@@ -163,6 +172,7 @@ struct config {
 	struct config_client client;
 	struct config_profile *profiles; /* one named "default" is always there */
 	size_t profile_count;
+	struct config_health health;
 	struct config_node node;
 	struct config_exit exit;
 	/* Of each key's text as it stands in the file, or of its default; profiles apart. */

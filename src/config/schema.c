@@ -121,6 +121,30 @@ static const struct config_key profile_keys[] = {
 	     "one route costs them nothing. Doubles that traffic."},
 };
 
+static const struct config_key health_keys[] = {
+    {"loss_yellow", &value_u32, FIELD(config_health, loss_yellow_percent, uint32_t),
+     .fallback = "2", .min = 1, .max = 100,
+     .help = "Percent of cells lost beyond which a hop or a route is yellow: left when another "
+	     "is clearly better."},
+    {"loss_red", &value_u32, FIELD(config_health, loss_red_percent, uint32_t), .fallback = "5",
+     .min = 1, .max = 100,
+     .help = "Percent lost beyond which it is red: left as soon as possible."},
+    {"delay_yellow", &value_u32, FIELD(config_health, delay_yellow_ms, uint32_t), .fallback = "60",
+     .min = 1, .max = 30000,
+     .help = "Milliseconds that a round trip may be above its shortest of the last minutes."},
+    {"delay_red", &value_u32, FIELD(config_health, delay_red_ms, uint32_t), .fallback = "150",
+     .min = 1, .max = 30000, .help = "The same for red."},
+    {"throughput_yellow", &value_bandwidth, FIELD(config_health, throughput_yellow_bps, uint64_t),
+     .fallback = "5M", .min = 1000, .max = 1000000000000,
+     .help = "Bits per second below which a route that has more to carry is yellow."},
+    {"throughput_red", &value_bandwidth, FIELD(config_health, throughput_red_bps, uint64_t),
+     .fallback = "2M", .min = 1000, .max = 1000000000000, .help = "The same for red."},
+    {"heal", &value_u32, FIELD(config_health, heal_s, uint32_t), .fallback = "10", .min = 1,
+     .max = 3600,
+     .help = "Seconds for which all must be well again, by a quarter of the limits, before a "
+	     "verdict gets better; twice as long after each relapse."},
+};
+
 static const struct config_key node_keys[] = {
     {"listen", &value_endpoint, FIELD(config_node, listen, struct endpoint),
      .fallback = "[::]:4600", .help = "Local UDP address and port of the node."},
@@ -192,6 +216,9 @@ const struct config_section config_sections[CONFIG_SECTION_COUNT] = {
 			"A way of being connected, under a name. Any number of them; [profile "
 			"default] is there even if not written.",
 			0, KEYS(profile_keys)},
+    [CONFIG_HEALTH] = {"health",
+		       "When a hop or a route counts as degraded (yellow) or failed (red).",
+		       offsetof(struct config, health), KEYS(health_keys)},
     [CONFIG_NODE] = {"node", "Present where this machine carries the traffic of others.",
 		     offsetof(struct config, node), KEYS(node_keys)},
     [CONFIG_EXIT] = {"exit", "How a node with the role exit lets traffic out.",

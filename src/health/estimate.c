@@ -73,6 +73,13 @@ uint64_t rtt_floor_ns(const struct rtt_estimate *r)
 	return MIN(r->floor_ns[0], r->floor_ns[1]);
 }
 
+uint64_t rtt_patience_ns(const struct rtt_estimate *r)
+{
+	if (r->samples == 0)
+		return NS_PER_S;
+	return MAX(RTT_PATIENCE_MIN_NS, r->smooth_ns + 4 * r->var_ns);
+}
+
 /* ---- shares ---- */
 
 static void fade(struct share_estimate *s, const struct now *now)

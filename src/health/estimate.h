@@ -9,12 +9,13 @@
 #include "util/bytes.h"
 #include "util/now.h"
 
-#define PPM           1000000u
-#define RTT_WORST_NS  (30 * NS_PER_S)  /* as bad as none at all */
-#define RTT_HOLD_NS   (20 * NS_PER_MS) /* a hop's word in its own favour goes no further */
-#define RTT_FLOOR_NS  (300 * NS_PER_S) /* how long a shortest round trip stays the measure */
-#define SHARE_HALF_NS (2 * NS_PER_S)   /* in which evidence loses half its weight */
-#define RECENT_MAX    3
+#define PPM                 1000000u
+#define RTT_WORST_NS        (30 * NS_PER_S)  /* as bad as none at all */
+#define RTT_HOLD_NS         (20 * NS_PER_MS) /* a hop's word in its own favour goes no further */
+#define RTT_FLOOR_NS        (300 * NS_PER_S) /* how long a shortest round trip stays the measure */
+#define SHARE_HALF_NS       (2 * NS_PER_S)   /* in which evidence loses half its weight */
+#define RTT_PATIENCE_MIN_NS (60 * NS_PER_MS)
+#define RECENT_MAX          3
 
 /* Round trips: smoothed as RFC 6298 has it; recent, without the odd one; and the shortest. */
 struct rtt_estimate {
@@ -32,6 +33,8 @@ void rtt_add(struct rtt_estimate *r, uint64_t rtt_ns, const struct now *now);
 /* rtt_recent_ns(r): the middle one of the last three; 0: not measured. */
 uint64_t rtt_recent_ns(const struct rtt_estimate *r);
 uint64_t rtt_floor_ns(const struct rtt_estimate *r);
+/* rtt_patience_ns(r): how long to wait for what should have come, before it is suspect. */
+uint64_t rtt_patience_ns(const struct rtt_estimate *r);
 
 /* How many of some: lost of sent, marked of received.  Old ones fade. */
 struct share_estimate {

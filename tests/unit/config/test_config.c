@@ -134,6 +134,7 @@ static void test_everything_set(void)
 		       "[profile work]\nexit=de\nhops=5\ndns=9.9.9.9 2620:fe::fe\n"
 		       "rotate=60\nipv6=no\npaths=3\nbackups=0\nisolate=app\nduplicate=yes\n"
 		       "[profile default]\nexit=de-berlin-01\ndns=exit\nrotate=auto\n"
+		       "[health]\nloss_yellow=1\ndelay_red=200\nthroughput_red=1M\n"
 		       "[node]\nlisten=0.0.0.0:1\naddress=192.0.2.1:1,[2001:db8::1]:2\n"
 		       "roles=entry, exit\nname=n-1\noperator=Some One\ncountry=se\n"
 		       "bandwidth=10G\nmax_circuits=16\n"
@@ -175,6 +176,10 @@ static void test_everything_set(void)
 	CHECK_INT(other->dns.count, 0);
 	CHECK(config_profile_find(cfg, "third") != NULL);
 	CHECK(config_profile_find(cfg, "fourth") == NULL);
+	CHECK_INT(cfg->health.loss_yellow_percent, 1);
+	CHECK_INT(cfg->health.loss_red_percent, 5);
+	CHECK_INT(cfg->health.delay_red_ms, 200);
+	CHECK_INT(cfg->health.throughput_red_bps, 1000000);
 	CHECK_INT(cfg->node.address.count, 2);
 	CHECK_INT(cfg->node.roles, CONFIG_ROLE_ENTRY | CONFIG_ROLE_EXIT);
 	CHECK(strcmp(cfg->node.operator, "Some One") == 0);
@@ -255,6 +260,13 @@ static const struct {
     {"profile p", "isolate", {"off", "destination", "app", "APP"}, {"yes", "apps"}, {0}},
     {"profile p", "duplicate", {"yes", "no"}, {"twice"}, {0}},
     {"profile p", "ipv6", {"yes", "no"}, {"maybe"}, {0}},
+    {"health", "loss_yellow", {"1", "5"}, {"-1", "two", "1.5"}, {"0", "101"}},
+    {"health", "loss_red", {"2", "100"}, {"-1", "5%"}, {"0", "101"}},
+    {"health", "delay_yellow", {"1", "150"}, {"60ms", "-60"}, {"0", "30001"}},
+    {"health", "delay_red", {"60", "30000"}, {"nan", "inf"}, {"0", "30001"}},
+    {"health", "throughput_yellow", {"2M", "1G"}, {"much", "-5M"}, {"999"}},
+    {"health", "throughput_red", {"1000", "5M"}, {"much"}, {"999"}},
+    {"health", "heal", {"1", "3600"}, {"soon"}, {"0", "3601"}},
     {"node", "listen", {"[::]:4600", "0.0.0.0:1"}, {"4600", "*:4600"}, {0}},
     {"node",
      "roles",
@@ -418,6 +430,12 @@ static void test_structure_errors(void)
 	check_error("[client]\n", "f:1: [mesh] seeds: is missing; a client needs at least one ");
 	check_error("[mesh]\nseeds=" SEED "\n[client]\nprofile=x\n",
 		    "f:3: [client] profile: \"x\" is not defined; add [profile x] or name another");
+	check_error("[health]\nloss_yellow=6\n",
+		    "f:1: [health] loss_yellow: is above loss_red; give less");
+	check_error("[health]\ndelay_red=59\n",
+		    "f:1: [health] delay_yellow: is above delay_red; give less");
+	check_error("[health]\nthroughput_red=6M\n",
+		    "f:1: [health] throughput_yellow: is below throughput_red; give more");
 	check_error("[exit]\n",
 		    "f:1: [exit]: is only for nodes; add [node] with roles = exit, or ");
 	check_error(NODE "[exit]\ntun=macro0\n", "f:6: [exit] tun: \"macro0\" is the client's ");

@@ -10,9 +10,11 @@ static void test_rtt_follows(void)
 	struct now now = clock_start();
 
 	CHECK_INT(rtt_recent_ns(&r), 0);
+	CHECK_INT(rtt_patience_ns(&r), NS_PER_S);
 	rtt_add(&r, 40 * NS_PER_MS, &now);
 	CHECK_INT(r.smooth_ns, 40 * NS_PER_MS);
 	CHECK_INT(r.var_ns, 20 * NS_PER_MS);
+	CHECK_INT(rtt_patience_ns(&r), 120 * NS_PER_MS);
 	for (unsigned i = 0; i < 40; i++)
 		rtt_add(&r, 80 * NS_PER_MS, &now);
 	CHECK(r.smooth_ns > 79 * NS_PER_MS && r.smooth_ns <= 80 * NS_PER_MS);
