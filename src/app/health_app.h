@@ -5,7 +5,7 @@
 #define APP_HEALTH_APP_H
 
 #include "config/config.h"
-#include "health/history.h"
+#include "history/history.h"
 
 struct health_app {
 	struct book *book;

@@ -76,9 +76,9 @@ static const struct place places[] = {
 };
 /* clang-format on */
 
-static int compare(const void *key, const void *item)
+static int compare(const void *code, const void *item)
 {
-	return memcmp(key, ((const struct place *)item)->country, 2);
+	return memcmp(code, ((const struct place *)item)->country, 2);
 }
 
 static const struct place *find(const char *country)

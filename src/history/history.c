@@ -3,7 +3,7 @@
  * The loop's thread collects rows into a job; the history's own thread writes it in one
  * transaction.  Between load and close nobody else touches the database.
  */
-#include "health/history.h"
+#include "history/history.h"
 
 #include <errno.h>
 #include <fcntl.h>

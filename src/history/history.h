@@ -4,8 +4,8 @@
  * own thread writes.  It is a help and never a condition: what cannot be read is set aside, what
  * cannot be written is said once, and the client goes on.
  */
-#ifndef HEALTH_HISTORY_H
-#define HEALTH_HISTORY_H
+#ifndef HISTORY_HISTORY_H
+#define HISTORY_HISTORY_H
 
 #include "health/guard.h"
 

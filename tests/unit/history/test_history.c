@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "health/history.h"
+#include "history/history.h"
 
 #include <signal.h>
 #include <sqlite3.h>
