@@ -137,7 +137,7 @@ void rate_add(struct rate_estimate *r, uint64_t bytes, uint64_t span_ns, const s
 	r->at_ns = now->mono_ns;
 }
 
-uint64_t rate_bps(const struct rate_estimate *r, const struct now *now)
+uint64_t rate_estimate_bps(const struct rate_estimate *r, const struct now *now)
 {
 	const uint64_t span_us = r->span_ns / NS_PER_US;
 

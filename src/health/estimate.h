@@ -55,8 +55,8 @@ struct rate_estimate {
 
 /* rate_add: bytes in a span of time; spans of nothing, or of more than a minute, say nothing. */
 void rate_add(struct rate_estimate *r, uint64_t bytes, uint64_t span_ns, const struct now *now);
-/* rate_bps: 0 also when the last report is old. */
-uint64_t rate_bps(const struct rate_estimate *r, const struct now *now);
+/* rate_estimate_bps: 0 also when the last report is old. */
+uint64_t rate_estimate_bps(const struct rate_estimate *r, const struct now *now);
 
 /* Time in which something answered, and in which it did not. */
 struct uptime_estimate {

@@ -70,9 +70,9 @@ struct health_figures health_figures(const struct health *h, const struct health
 	    .lost_out_ppm = share_ppm(&h->lost_out, now, &of_out),
 	    .lost_in_ppm = share_ppm(&h->lost_in, now, &of_in),
 	    .marked_ppm = share_ppm(&h->marked, now, NULL),
-	    .out_bps = rate_bps(&h->rate_out, now),
-	    .in_bps = rate_bps(&h->rate_in, now),
-	    .limit_bps = rate_bps(&h->limit, now),
+	    .out_bps = rate_estimate_bps(&h->rate_out, now),
+	    .in_bps = rate_estimate_bps(&h->rate_in, now),
+	    .limit_bps = rate_estimate_bps(&h->limit, now),
 	    .unanswered = h->unanswered,
 	};
 

@@ -111,22 +111,22 @@ static void test_rate(void)
 	struct rate_estimate r = {0};
 	struct now now = clock_start();
 
-	CHECK_INT(rate_bps(&r, &now), 0);
+	CHECK_INT(rate_estimate_bps(&r, &now), 0);
 	rate_add(&r, 125000, NS_PER_S, &now);
-	CHECK_INT(rate_bps(&r, &now), 1000000);
+	CHECK_INT(rate_estimate_bps(&r, &now), 1000000);
 	for (unsigned i = 0; i < 60; i++) {
 		clock_pass(&now, NS_PER_S);
 		rate_add(&r, 1250000, NS_PER_S, &now);
 	}
-	CHECK(rate_bps(&r, &now) > 9900000 && rate_bps(&r, &now) <= 10000000);
+	CHECK(rate_estimate_bps(&r, &now) > 9900000 && rate_estimate_bps(&r, &now) <= 10000000);
 	rate_add(&r, 1000, 0, &now);          /* in no time */
 	rate_add(&r, 1000, UINT64_MAX, &now); /* in ages */
-	CHECK(rate_bps(&r, &now) > 9900000 && rate_bps(&r, &now) <= 10000000);
+	CHECK(rate_estimate_bps(&r, &now) > 9900000 && rate_estimate_bps(&r, &now) <= 10000000);
 	for (unsigned i = 0; i < 1000; i++)
 		rate_add(&r, UINT64_MAX, 1, &now);
-	CHECK(rate_bps(&r, &now) > 0);
+	CHECK(rate_estimate_bps(&r, &now) > 0);
 	clock_pass(&now, 60 * NS_PER_S);
-	CHECK_INT(rate_bps(&r, &now), 0);
+	CHECK_INT(rate_estimate_bps(&r, &now), 0);
 }
 
 static void test_uptime(void)
