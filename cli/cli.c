@@ -262,7 +262,7 @@ static enum code help_all(void)
 	printf("\nOptions:\n");
 	print_options(cli_global_options);
 	printf("\nWithout a verb: status.  Exit status: 0 done, 1 failed, 2 usage, 3 not "
-	       "connected, 4 no daemon.\n");
+	       "connected, 4 no daemon, 5 blocked.\n");
 	return CODE_OK;
 }
 

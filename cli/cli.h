@@ -14,6 +14,7 @@ enum code { /* exit status */
 	CODE_USAGE,
 	CODE_NOT_CONNECTED,
 	CODE_UNREACHABLE, /* no daemon to talk to */
+	CODE_BLOCKED,     /* not connected, and the kill switch lets nothing out */
 };
 
 /* What a word stands for, so that shells can complete it. */
@@ -25,6 +26,7 @@ enum word_kind {
 	WORD_PROFILE,
 	WORD_HOPS,
 	WORD_SHELL,
+	WORD_KILL_SWITCH,
 	WORD_VERB,
 };
 
@@ -96,6 +98,9 @@ enum code run_disconnect(struct cli *cli);
 enum code run_reconnect(struct cli *cli);
 enum code run_status(struct cli *cli);
 enum code run_route_show(struct cli *cli);
+enum code run_kill_switch(struct cli *cli);
+enum code run_unlock(struct cli *cli);
+enum code run_portal(struct cli *cli);
 enum code run_exit_list(struct cli *cli);
 enum code run_node_init(struct cli *cli);
 enum code run_node_seed(struct cli *cli);

@@ -137,6 +137,13 @@ static void offer_argument(const struct cli *cli, enum word_kind kind, const cha
 		for (const char *n = "12345"; *n != '\0'; n++)
 			offer(word, (char[]){*n, '\0'}, "hops");
 		break;
+	case WORD_KILL_SWITCH:
+		offer(word, "get", "show it");
+		offer(word, "off", "block nothing");
+		offer(word, "on", "block from connecting until disconnecting");
+		offer(word, "always", "block also while disconnected, and from boot on");
+		offer(word, "profile", "as the profile says");
+		break;
 	case WORD_SHELL:
 		for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
 			offer(word, shells[i].name, "shell");

@@ -20,6 +20,13 @@ static const char *route_time(const json_t *object)
 	return json_text(json_object_get(object, "route"), "created");
 }
 
+/* Disconnected with a kill switch that always blocks is disconnected too. */
+static bool is_wanted(const char *state, const char *wanted)
+{
+	return strcmp(state, wanted) == 0 ||
+	       (strcmp(wanted, "disconnected") == 0 && strcmp(state, "blocked") == 0);
+}
+
 /* The first line is the state after our request, so nothing can have been missed. */
 static bool on_event(void *ctx, json_t *event)
 {
@@ -30,8 +37,8 @@ static bool on_event(void *ctx, json_t *event)
 		return true;
 	snprintf(w->state, sizeof(w->state), "%s", json_text(event, "state"));
 	snprintf(w->text, sizeof(w->text), "%s", json_text(event, "text"));
-	return (strcmp(w->state, w->wanted) != 0 || is_old) && strcmp(w->state, "error") != 0 &&
-	       strcmp(w->state, "disconnected") != 0;
+	return (!is_wanted(w->state, w->wanted) || is_old) && strcmp(w->state, "error") != 0 &&
+	       strcmp(w->state, "blocked") != 0 && strcmp(w->state, "disconnected") != 0;
 }
 
 static enum code wait_for(const struct cli *cli, const char *wanted, const char *old_route,
@@ -43,7 +50,7 @@ static enum code wait_for(const struct cli *cli, const char *wanted, const char 
 	if (code == CODE_NOT_CONNECTED)
 		return cli_error(code, "still %s after %ld s%s%s; it goes on, see: macro status",
 				 w.state, timeout_s, w.text[0] != '\0' ? ": " : "", w.text);
-	if (code == CODE_OK && strcmp(w.state, wanted) != 0)
+	if (code == CODE_OK && !is_wanted(w.state, wanted))
 		return cli_error(CODE_FAILED, "%s%s%s", w.state, w.text[0] != '\0' ? ": " : "",
 				 w.text);
 	return code;
@@ -63,7 +70,7 @@ static enum code finish(const struct cli *cli, const char *wanted, const char *o
 	if (code != CODE_OK)
 		return code;
 	show_status(cli, status, false);
-	if (cli_has(cli, "wait") && strcmp(json_text(status, "state"), wanted) != 0)
+	if (cli_has(cli, "wait") && !is_wanted(json_text(status, "state"), wanted))
 		code = CODE_FAILED;
 	json_decref(status);
 	return code;

@@ -55,7 +55,7 @@ static bool print_event_json(void *ctx, json_t *event)
 enum code run_status(struct cli *cli)
 {
 	const bool is_json = cli_has(cli, "json");
-	bool is_connected;
+	enum code answer = CODE_OK;
 	json_t *status;
 	enum code code = client_get(cli, "/v1/status", &status);
 
@@ -65,11 +65,13 @@ enum code run_status(struct cli *cli)
 		show_json(status);
 	else if (!is_json)
 		show_status(cli, status, cli_has(cli, "verbose"));
-	is_connected = strcmp(json_text(status, "state"), "connected") == 0;
+	if (strcmp(json_text(status, "state"), "connected") != 0)
+		answer = json_is_true(json_object_get(status, "blocking")) ? CODE_BLOCKED
+									   : CODE_NOT_CONNECTED;
 	json_decref(status);
 	if (cli_has(cli, "follow"))
 		return client_follow(cli, 0, is_json ? print_event_json : print_event, NULL);
-	return cli_has(cli, "check") && !is_connected ? CODE_NOT_CONNECTED : CODE_OK;
+	return cli_has(cli, "check") ? answer : CODE_OK;
 }
 
 enum code run_route_show(struct cli *cli)

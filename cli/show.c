@@ -95,22 +95,26 @@ static void print_coloured(const struct cli *cli, const char *colour, const char
 static void print_state(const struct cli *cli, const json_t *status)
 {
 	static const struct {
-		const char *name, *line, *colour;
+		const char *name, *line, *blocked, *colour;
 	} states[] = {
-	    {"connected", "Connected", GREEN},
-	    {"connecting", "Connecting (traffic NOT protected)", YELLOW},
-	    {"reconnecting", "Reconnecting", YELLOW},
-	    {"disconnecting", "Disconnecting", YELLOW},
-	    {"disconnected", "Disconnected (traffic NOT protected)", RED},
-	    {"error", "Error (traffic NOT protected)", RED},
+	    {"connected", "Connected", "Connected", GREEN},
+	    {"connecting", "Connecting (traffic NOT protected)", "Connecting (traffic blocked)",
+	     YELLOW},
+	    {"reconnecting", "Reconnecting", "Reconnecting (traffic blocked)", YELLOW},
+	    {"disconnecting", "Disconnecting", "Disconnecting", YELLOW},
+	    {"disconnected", "Disconnected (traffic NOT protected)", "Disconnected", RED},
+	    {"blocked", "Blocked", "Blocked", YELLOW},
+	    {"error", "Error (traffic NOT protected)", "Error (traffic blocked)", RED},
 	};
 	const char *state = json_text(status, "state"), *reason = json_text(status, "reason");
+	const bool is_blocking = json_is_true(json_object_get(status, "blocking"));
 	size_t i = 0;
 
 	while (i < ARRAY_LEN(states) && strcmp(states[i].name, state) != 0)
 		i++;
 	if (i < ARRAY_LEN(states))
-		print_coloured(cli, states[i].colour, states[i].line);
+		print_coloured(cli, states[i].colour,
+			       is_blocking ? states[i].blocked : states[i].line);
 	else
 		printf("%s", state); /* from a newer daemon */
 	printf("%s%s\n", reason[0] != '\0' ? ": " : "", reason);
@@ -231,6 +235,8 @@ void show_status(const struct cli *cli, const json_t *status, bool is_verbose)
 		show_line("Features:", "Kill switch %s", json_text(status, "kill_switch"));
 		show_proof(json_object_get(status, "proof"));
 	}
+	if (json_text(status, "undo")[0] != '\0')
+		show_line("Kill switch ends by:", "%s, or macro unlock", json_text(status, "undo"));
 	if (is_verbose)
 		show_details(status);
 }

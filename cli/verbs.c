@@ -44,7 +44,7 @@ static const struct option_spec status_options[] = {
     {"verbose", 'v', NULL, "with addresses, traffic and more", WORD_TEXT},
     JSON,
     {"follow", 'f', NULL, "then one line for each change", WORD_TEXT},
-    {"check", 0, NULL, "exit status 3 if not connected", WORD_TEXT},
+    {"check", 0, NULL, "exit status 3 if not connected, 5 if blocked", WORD_TEXT},
     {0},
 };
 
@@ -66,12 +66,17 @@ static const struct option_spec proxy_options[] = {
 
 #define STATE_DIR                                                                                  \
 	{                                                                                          \
-		"state-dir", 0, "DIR", "directory of the identity ([daemon] state_dir)", WORD_FILE \
+		"state-dir", 0, "DIR", "directory of what is kept ([daemon] state_dir)", WORD_FILE \
 	}
 #define ADDRESS                                                                                    \
 	{                                                                                          \
 		"address", 0, "IP:PORT", "where others reach the node; may be repeated", WORD_TEXT \
 	}
+
+static const struct option_spec unlock_options[] = {STATE_DIR, {0}};
+
+static const struct option_spec portal_options[] = {
+    {"seconds", 's', "N", "how long, at most 3600 (300)", WORD_TEXT}, {0}};
 
 static const struct option_spec node_init_options[] = {
     STATE_DIR,
@@ -142,6 +147,24 @@ const struct verb cli_verbs[] = {
      .run = run_route_show,
      .options = json_options,
      .is_default = true},
+    {.name = "killswitch",
+     .alias = "lockdown",
+     .help = "block what does not go through the mesh: off, on, always, or as the profile says",
+     .run = run_kill_switch,
+     .options = json_options,
+     .operands = "[get|off|on|always|profile]",
+     .operand_kind = WORD_KILL_SWITCH,
+     .operands_max = 1},
+    {.name = "unlock",
+     .help = "end the kill switch, even if the daemon is dead or its configuration spoilt",
+     .run = run_unlock,
+     .options = unlock_options},
+    {.name = "portal",
+     .help = "let this user's browser past the kill switch for a while, to log in to a network",
+     .run = run_portal,
+     .options = portal_options,
+     .operands = "[on|off]",
+     .operands_max = 1},
     {.name = "exit list",
      .help = "list the exits that are known",
      .run = run_exit_list,

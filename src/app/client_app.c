@@ -65,6 +65,29 @@ static void net_config(const struct client_app *a, const struct client_view *v,
 		add_dns(n, g->dns_v6);
 }
 
+/* ---- the kill switch ---- */
+
+static int guard(struct client_app *a, const struct client_net_config *tunnel,
+		 const struct now *now, struct host_error *err)
+{
+	struct safety_need need = {.tunnel = tunnel};
+
+	need.entry_count = engine_endpoints(a->worker.engine, need.entries, SHIELD_ENTRIES_MAX);
+	return safety_apply(&a->safety, &need, now, err);
+}
+
+/* After whatever may have changed where we send; before the worker sends it. */
+static void follow(struct client_app *a, const struct now *now)
+{
+	struct host_error err;
+
+	if (guard(a, a->has_net ? &a->net_config : NULL, now, &err) == 0)
+		return;
+	if (strcmp(a->error, err.text) != 0)
+		log_error("%s", err.text);
+	snprintf(a->error, sizeof(a->error), "%s", err.text);
+}
+
 static void net_down(struct client_app *a)
 {
 	struct host_error err;
@@ -99,14 +122,21 @@ static void net_up(struct client_app *a, const struct now *now)
 	}
 	client_view(a->client, &v);
 	net_config(a, &v, &n);
+	rc = guard(a, &n, now, &err); /* before the first packet can come that way */
+	if (rc != 0) {
+		net_failed(a, err.text, now);
+		return;
+	}
 	rc = a->has_net ? client_net_replace(&a->net, &n, &err) : client_net_up(&a->net, &n, &err);
 	a->has_net = rc == 0;
 	if (rc != 0) {
 		net_failed(a, err.text, now);
 		return;
 	}
+	a->net_config = n;
 	a->is_ready = true;
 	a->error[0] = '\0';
+	safety_prove(&a->safety);
 }
 
 /* ---- telling ---- */
@@ -115,7 +145,9 @@ static enum view_state state_of(const struct client_app *a, const struct client_
 {
 	switch (v->state) {
 	case CLIENT_OFF:
-		return a->error[0] != '\0' ? VIEW_ERROR : VIEW_DISCONNECTED;
+		return safety_is_blocking(&a->safety) ? VIEW_BLOCKED
+		       : a->error[0] != '\0'          ? VIEW_ERROR
+						      : VIEW_DISCONNECTED;
 	case CLIENT_CONNECTING:
 		return VIEW_CONNECTING;
 	case CLIENT_CONNECTED:
@@ -124,6 +156,16 @@ static enum view_state state_of(const struct client_app *a, const struct client_
 		return VIEW_RECONNECTING;
 	}
 	return VIEW_ERROR;
+}
+
+/* Why nothing passes, and how to end that. */
+static void blocked_reason(const struct client_app *a, char out[static VIEW_TEXT_LEN])
+{
+	struct kill_switch_view k;
+
+	safety_view(&a->safety, &k);
+	snprintf(out, VIEW_TEXT_LEN, "%.120s%sthe kill switch lets nothing out; '%s' ends that",
+		 a->error, a->error[0] != '\0' ? "; " : "", k.undo);
 }
 
 static void route_fill(const struct client_view *v, struct route_view *out)
@@ -153,8 +195,11 @@ static void tell(struct client_app *a, enum view_event type, const char *text,
 	client_view(a->client, &v);
 	ev.state = state_of(a, &v);
 	/* What went wrong on the machine is more than what the client knows of it. */
-	snprintf(ev.text, sizeof(ev.text), "%.*s", (int)sizeof(ev.text) - 1,
-		 ev.state == VIEW_ERROR ? a->error : text);
+	if (ev.state == VIEW_BLOCKED)
+		blocked_reason(a, ev.text);
+	else
+		snprintf(ev.text, sizeof(ev.text), "%.*s", (int)sizeof(ev.text) - 1,
+			 ev.state == VIEW_ERROR ? a->error : text);
 	route_fill(&v, &ev.route);
 	if (a->control != NULL)
 		control_event_post(a->control, &ev);
@@ -193,6 +238,35 @@ static void on_event(void *ctx, const struct engine_event *ev, const struct now 
 	membership_on_event(a->membership, ev, now);
 	client_on_event(a->client, ev, now);
 	take_notes(a, now);
+	follow(a, now);
+}
+
+/* Connects to what was wanted before. */
+static void resume(struct client_app *a, const struct now *now)
+{
+	const struct lock *l = &a->safety.lock;
+	const struct config_profile *p = config_profile_find(a->cfg, l->profile);
+	struct client_wish wish = {.hops = l->hops};
+
+	a->safety.portal_end_ns = 0;
+	if (!l->is_wanted || p == NULL)
+		return;
+	snprintf(a->profile, sizeof(a->profile), "%s", l->profile);
+	snprintf(wish.exit, sizeof(wish.exit), "%s", l->exit);
+	wish.rotate_s = p->rotate_s;
+	client_connect(a->client, &wish, now);
+}
+
+static void safety_ready(struct loop_fd *f, uint32_t events)
+{
+	struct client_app *a = container_of(f, struct client_app, safety_fd);
+	const struct now now = now_read();
+
+	(void)events;
+	if (safety_watch(&a->safety, &now))
+		tell(a, VIEW_EVENT_ERROR,
+		     "another program changed the firewall's table inet macromesh; it is set again",
+		     &now);
 }
 
 static void tick(void *ctx, const struct now *now)
@@ -202,15 +276,21 @@ static void tick(void *ctx, const struct now *now)
 	registry_app_tick(&a->registry, now);
 	membership_tick(a->membership, now);
 	client_tick(a->client, now);
+	if (a->safety.portal_end_ns != 0 && a->safety.portal_end_ns <= now->mono_ns)
+		resume(a, now);
 	take_notes(a, now);
+	follow(a, now);
 }
 
 static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct client_app *a = ctx;
 
-	return MIN(registry_app_deadline(&a->registry),
-		   MIN(membership_deadline(a->membership, now), client_deadline(a->client)));
+	const uint64_t mesh = MIN(membership_deadline(a->membership, now),
+				  registry_app_deadline(&a->registry));
+	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
+
+	return MIN(MIN(mesh, portal), client_deadline(a->client));
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
@@ -246,6 +326,7 @@ static void network_changed(struct loop_fd *f, uint32_t events)
 		return;
 	client_network_changed(a->client, &now);
 	take_notes(a, &now);
+	follow(a, &now);
 	worker_pump(&a->worker);
 }
 
@@ -262,6 +343,35 @@ static int netmon_start(struct client_app *a, char *error, size_t error_len)
 	if (rc != 0)
 		snprintf(error, error_len, "cannot watch the machine's network: %s", strerror(-rc));
 	return rc;
+}
+
+static void netmon_stop(struct client_app *a)
+{
+	loop_del(&a->worker.loop, &a->netmon_fd);
+	netmon_close(&a->netmon);
+}
+
+/* From here on the machine is blocked, if that is how it was left. */
+static int safety_start(struct client_app *a, char *error, size_t error_len)
+{
+	int rc = safety_open(&a->safety, a->cfg, error, error_len);
+
+	if (rc != 0 || a->safety.mon.fd < 0)
+		return rc;
+	a->safety_fd = (struct loop_fd){.fd = a->safety.mon.fd, .ready = safety_ready};
+	rc = loop_add(&a->worker.loop, &a->safety_fd, EPOLLIN);
+	if (rc == 0)
+		return 0;
+	snprintf(error, error_len, "event loop: %s", strerror(-rc));
+	safety_close(&a->safety);
+	return rc;
+}
+
+static void safety_stop(struct client_app *a)
+{
+	if (a->safety.mon.fd >= 0)
+		loop_del(&a->worker.loop, &a->safety_fd);
+	safety_close(&a->safety);
 }
 
 int client_app_open(struct client_app *a, struct config *cfg, char *error, size_t error_len)
@@ -305,6 +415,9 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	rc = netmon_start(a, error, error_len);
 	if (rc != 0)
 		goto err_close_worker;
+	rc = safety_start(a, error, error_len);
+	if (rc != 0)
+		goto err_close_netmon;
 	a->membership = membership_create(&(struct membership_params){
 	    .engine = a->worker.engine,
 	    .dir = a->dir,
@@ -320,6 +433,8 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	});
 	return 0;
 
+err_close_netmon:
+	netmon_stop(a);
 err_close_worker:
 	worker_close(&a->worker);
 err_free_directory:
@@ -341,8 +456,8 @@ static void shut(void *ctx, const struct now *now)
 	client_disconnect(a->client, now);
 	take_notes(a, now);
 	net_down(a);
-	loop_del(&a->worker.loop, &a->netmon_fd);
-	netmon_close(&a->netmon);
+	safety_stop(a);
+	netmon_stop(a);
 }
 
 void client_app_close(struct client_app *a)
@@ -433,8 +548,10 @@ static void do_connect(void *ctx, const struct now *now)
 
 	snprintf(a->profile, sizeof(a->profile), "%s", cmd->profile);
 	a->error[0] = '\0';
+	safety_want(&a->safety, cmd->profile, cmd->wish.exit, cmd->wish.hops);
 	client_connect(a->client, &cmd->wish, now);
 	take_notes(a, now);
+	follow(a, now);
 }
 
 int client_app_connect(struct client_app *a, const struct connect_request *rq,
@@ -468,8 +585,10 @@ static void do_disconnect(void *ctx, const struct now *now)
 	struct command *cmd = ctx;
 
 	cmd->app->error[0] = '\0';
+	safety_unwant(&cmd->app->safety);
 	net_down(cmd->app);
 	client_disconnect(cmd->app->client, now);
+	follow(cmd->app, now);
 	take_notes(cmd->app, now);
 }
 
@@ -495,6 +614,7 @@ static void do_reconnect(void *ctx, const struct now *now)
 	}
 	client_reconnect(cmd->app->client, cmd->new_exit, now);
 	take_notes(cmd->app, now);
+	follow(cmd->app, now);
 }
 
 int client_app_reconnect(struct client_app *a, const struct reconnect_request *rq,
@@ -504,6 +624,142 @@ int client_app_reconnect(struct client_app *a, const struct reconnect_request *r
 
 	worker_call(&a->worker, do_reconnect, &cmd);
 	return cmd.rc;
+}
+
+/* ---- the kill switch's commands ---- */
+
+static void do_resume(void *ctx, const struct now *now)
+{
+	struct command *cmd = ctx;
+	struct client_app *a = cmd->app;
+
+	if (!safety_is_blocking(&a->safety))
+		return;
+	resume(a, now);
+	take_notes(a, now);
+	follow(a, now);
+	cmd->rc = a->safety.lock.is_wanted;
+}
+
+bool client_app_resume(struct client_app *a)
+{
+	struct command cmd = {.app = a};
+
+	worker_call(&a->worker, do_resume, &cmd);
+	return cmd.rc;
+}
+
+struct kill_switch_query {
+	struct client_app *app;
+	struct kill_switch_view *out;
+};
+
+static void do_kill_switch(void *ctx, const struct now *now)
+{
+	const struct kill_switch_query *q = ctx;
+
+	(void)now;
+	safety_view(&q->app->safety, q->out);
+}
+
+void client_app_kill_switch(struct client_app *a, struct kill_switch_view *out)
+{
+	worker_call(&a->worker, do_kill_switch, &(struct kill_switch_query){a, out});
+}
+
+struct kill_switch_order {
+	struct client_app *app;
+	enum lock_setting setting;
+	char *why;
+	int rc;
+};
+
+/* Says what failed; the order is then as far in force as could be. */
+static void do_set_kill_switch(void *ctx, const struct now *now)
+{
+	struct kill_switch_order *o = ctx;
+	struct client_app *a = o->app;
+	struct host_error err;
+
+	a->safety.lock.setting = o->setting;
+	o->rc = guard(a, a->has_net ? &a->net_config : NULL, now, &err);
+	if (o->rc != 0)
+		snprintf(o->why, VIEW_TEXT_LEN, "%.*s", VIEW_TEXT_LEN - 1, err.text);
+	tell(a, VIEW_EVENT_STATE, "", now);
+}
+
+static int set_kill_switch(struct client_app *a, enum lock_setting setting,
+			   char why[static VIEW_TEXT_LEN])
+{
+	struct kill_switch_order o = {.app = a, .setting = setting, .why = why};
+
+	worker_call(&a->worker, do_set_kill_switch, &o);
+	return o.rc;
+}
+
+int client_app_set_kill_switch(struct client_app *a, const struct kill_switch_request *rq,
+			       char why[static VIEW_TEXT_LEN])
+{
+	enum lock_setting setting;
+
+	if (lock_setting_parse(&setting, rq->setting) != 0) {
+		snprintf(why, VIEW_TEXT_LEN, "setting must be profile, off, on or always");
+		return -EINVAL;
+	}
+	if (config_has(a->cfg, CONFIG_NODE) && setting >= LOCK_ON) {
+		snprintf(why, VIEW_TEXT_LEN,
+			 "this daemon is a node too: a kill switch would block the traffic it "
+			 "carries for others; run client and node on two machines");
+		return -EINVAL;
+	}
+	return set_kill_switch(a, setting, why);
+}
+
+int client_app_unlock(struct client_app *a, char why[static VIEW_TEXT_LEN])
+{
+	return set_kill_switch(a, LOCK_OFF, why);
+}
+
+struct portal_order {
+	struct client_app *app;
+	const struct portal_request *rq;
+	char *why;
+	int rc;
+};
+
+/* The tunnel is down meanwhile, so that the network's own routes and name servers are used. */
+static void do_portal(void *ctx, const struct now *now)
+{
+	struct portal_order *o = ctx;
+	struct client_app *a = o->app;
+	struct resolv_servers dns;
+
+	if (!safety_is_blocking(&a->safety)) {
+		snprintf(o->why, VIEW_TEXT_LEN,
+			 "the kill switch blocks nothing now, so there is nothing to open%s",
+			 a->has_net ? "; 'macro disconnect' leads past the tunnel" : "");
+		o->rc = -EINVAL;
+		return;
+	}
+	if (o->rq->seconds == 0) {
+		resume(a, now);
+	} else {
+		client_disconnect(a->client, now);
+		net_down(a);
+		dns = resolv_list(RESOLV_PATH_DEFAULT);
+		safety_portal(&a->safety, o->rq->uid, o->rq->seconds, &dns, now);
+	}
+	take_notes(a, now);
+	follow(a, now);
+}
+
+int client_app_portal(struct client_app *a, const struct portal_request *rq,
+		      char why[static VIEW_TEXT_LEN])
+{
+	struct portal_order o = {.app = a, .rq = rq, .why = why};
+
+	worker_call(&a->worker, do_portal, &o);
+	return o.rc;
 }
 
 /* ---- status ---- */
@@ -549,8 +805,12 @@ static void do_status(void *ctx, const struct now *now)
 	client_view(a->client, &v);
 	engine_stats(a->worker.engine, &st);
 	*out = (struct status_view){.state = state_of(a, &v), .since_ns = v.since_wall_ns};
-	snprintf(out->reason, sizeof(out->reason), "%.*s", (int)sizeof(out->reason) - 1,
-		 a->error[0] != '\0' ? a->error : v.reason);
+	safety_view(&a->safety, &out->kill_switch);
+	if (out->state == VIEW_BLOCKED)
+		blocked_reason(a, out->reason);
+	else
+		snprintf(out->reason, sizeof(out->reason), "%.*s", (int)sizeof(out->reason) - 1,
+			 a->error[0] != '\0' ? a->error : v.reason);
 	snprintf(out->profile, sizeof(out->profile), "%s", a->profile);
 	inner_fill(&v, &out->inner);
 	route_fill(&v, &out->route);

@@ -5,6 +5,7 @@
 #define APP_CLIENT_APP_H
 
 #include "app/registry_app.h"
+#include "app/safety.h"
 #include "app/worker.h"
 #include "client/client.h"
 #include "config/config.h"
@@ -24,8 +25,11 @@ struct client_app {
 	struct netmon netmon;
 	struct loop_fd netmon_fd;
 	struct client_net net;
+	struct client_net_config net_config; /* if has_net */
 	bool has_net;
 	bool is_ready; /* net stands for the present session */
+	struct safety safety;
+	struct loop_fd safety_fd;
 	char profile[VIEW_NAME_LEN];
 	char error[HOST_ERROR_MAX]; /* of the machine's side */
 };
@@ -41,6 +45,11 @@ void client_app_close(struct client_app *a);
 MUST_USE int client_app_reload(struct client_app *a, struct config *fresh, char *error,
 			       size_t error_len);
 
+/* client_app_resume: connect again, if the kill switch has held since before a restart.  True if
+ * so.
+ */
+bool client_app_resume(struct client_app *a);
+
 /* Who is told of events from now on. */
 void client_app_set_control(struct client_app *a, struct control *control);
 
@@ -50,6 +59,12 @@ int client_app_connect(struct client_app *a, const struct connect_request *rq,
 int client_app_disconnect(struct client_app *a, char why[static VIEW_TEXT_LEN]);
 int client_app_reconnect(struct client_app *a, const struct reconnect_request *rq,
 			 char why[static VIEW_TEXT_LEN]);
+void client_app_kill_switch(struct client_app *a, struct kill_switch_view *out);
+int client_app_set_kill_switch(struct client_app *a, const struct kill_switch_request *rq,
+			       char why[static VIEW_TEXT_LEN]);
+int client_app_unlock(struct client_app *a, char why[static VIEW_TEXT_LEN]);
+int client_app_portal(struct client_app *a, const struct portal_request *rq,
+		      char why[static VIEW_TEXT_LEN]);
 void client_app_status(struct client_app *a, struct status_view *out);
 
 #endif

@@ -160,6 +160,37 @@ static int op_reconnect(void *ctx, const struct reconnect_request *rq,
 	return d->is_client ? client_app_reconnect(&d->client, rq, why) : no_client(why);
 }
 
+static void op_kill_switch(void *ctx, struct kill_switch_view *out)
+{
+	struct daemon *d = ctx;
+
+	*out = (struct kill_switch_view){.mode = VIEW_KILL_SWITCH_OFF};
+	if (d->is_client)
+		client_app_kill_switch(&d->client, out);
+}
+
+static int op_set_kill_switch(void *ctx, const struct kill_switch_request *rq,
+			      char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_set_kill_switch(&d->client, rq, why) : no_client(why);
+}
+
+static int op_unlock(void *ctx, char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_unlock(&d->client, why) : no_client(why);
+}
+
+static int op_portal(void *ctx, const struct portal_request *rq, char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_portal(&d->client, rq, why) : no_client(why);
+}
+
 static const struct control_ops ops = {
     .status = op_status,
     .exits = op_exits,
@@ -169,6 +200,10 @@ static const struct control_ops ops = {
     .connect = op_connect,
     .disconnect = op_disconnect,
     .reconnect = op_reconnect,
+    .kill_switch = op_kill_switch,
+    .set_kill_switch = op_set_kill_switch,
+    .unlock = op_unlock,
+    .portal = op_portal,
 };
 
 /* ---- start and stop ---- */
@@ -328,7 +363,7 @@ static void autoconnect(struct daemon *d)
 {
 	char why[VIEW_TEXT_LEN];
 
-	if (d->is_client && d->cfg->client.autoconnect &&
+	if (d->is_client && !client_app_resume(&d->client) && d->cfg->client.autoconnect &&
 	    client_app_connect(&d->client, &(struct connect_request){0}, why) != 0)
 		log_error("autoconnect: %s", why);
 }
@@ -350,7 +385,7 @@ int daemon_run(struct config *cfg, const char *path)
 	if (rc != 0)
 		goto out;
 	/* Last: whoever finds the socket finds a daemon that works. */
-	rc = control_start(&d->control, cfg->daemon.socket, &ops, d, error);
+	rc = control_start(&d->control, cfg->daemon.socket, cfg->daemon.group, &ops, d, error);
 	if (rc != 0)
 		goto out;
 	if (d->is_client)

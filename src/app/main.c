@@ -2,6 +2,7 @@
 /* macrod: reads its arguments and configuration, and runs the daemon. */
 #include "app/daemon.h"
 #include "host/recover.h"
+#include "host/shield.h"
 #include "util/log.h"
 
 #include <errno.h>
@@ -16,11 +17,12 @@ enum {
 
 static void usage(FILE *out)
 {
-	fputs("usage: macrod [-c FILE] [--check | --cleanup]\n"
+	fputs("usage: macrod [-c FILE] [--check | --cleanup | --lock]\n"
 	      "  -c, --config FILE  configuration, default " CONFIG_PATH_DEFAULT
 	      " or $MACRO_CONFIG\n"
 	      "      --check        check the configuration and exit\n"
 	      "      --cleanup      undo what a killed daemon left on this machine and exit\n"
+	      "      --lock         block at boot what the kill switch blocked before, and exit\n"
 	      "      --version      print the version and exit\n",
 	      out);
 }
@@ -39,15 +41,47 @@ enum action {
 	ACTION_RUN = 1000, /* above all characters: also getopt's values */
 	ACTION_CHECK,
 	ACTION_CLEANUP,
+	ACTION_LOCK,
 	ACTION_VERSION,
 };
+
+/* At early boot: by the state directory alone, even if the configuration is spoilt. */
+static int lock(const char *path)
+{
+	const char *dir = CONFIG_STATE_DIR_DEFAULT;
+	struct config *cfg = NULL;
+	struct host_error err;
+	int code;
+
+	if (config_load(&cfg, path, stderr) == 0)
+		dir = cfg->daemon.state_dir;
+	code = host_lock(dir, &err);
+	if (code != 0)
+		log_error("%s", err.text);
+	config_free(cfg);
+	return code == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int load(struct config **cfg, const char *path)
+{
+	struct host_error err;
+	const int code = config_load(cfg, path, stderr);
+
+	if (code != 0 && shield_stands(&err) == 1)
+		log_warn("the kill switch goes on blocking this machine's traffic; correct %s, or "
+			 "'macro unlock' ends that",
+			 path);
+	return code;
+}
 
 static int act(int action, const char *path)
 {
 	struct config *cfg;
 	int rc;
 
-	if (config_load(&cfg, path, stderr) != 0)
+	if (action == ACTION_LOCK)
+		return lock(path);
+	if (load(&cfg, path) != 0)
 		return EXIT_USAGE;
 	log_set_level(cfg->daemon.log_level);
 	if (action == ACTION_CHECK) {
@@ -66,6 +100,7 @@ int main(int argc, char **argv)
 	    {"config", required_argument, NULL, 'c'},
 	    {"check", no_argument, NULL, ACTION_CHECK},
 	    {"cleanup", no_argument, NULL, ACTION_CLEANUP},
+	    {"lock", no_argument, NULL, ACTION_LOCK},
 	    {"version", no_argument, NULL, ACTION_VERSION},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
@@ -87,6 +122,7 @@ int main(int argc, char **argv)
 			return EXIT_SUCCESS;
 		case ACTION_CHECK:
 		case ACTION_CLEANUP:
+		case ACTION_LOCK:
 			action = opt;
 			break;
 		default:

@@ -360,6 +360,13 @@ static void check_whole(struct parse *p)
 	if (config_has(cfg, CONFIG_EXIT) && !config_has(cfg, CONFIG_NODE))
 		report(p, p->seen_line[CONFIG_EXIT],
 		       "[exit]: is only for nodes; add [node] with roles = exit, or remove it");
+	for (size_t i = 0; i < cfg->profile_count && config_has(cfg, CONFIG_NODE); i++)
+		if (cfg->profiles[i].killswitch != CONFIG_KILLSWITCH_OFF)
+			report(
+			    p, p->seen_line[CONFIG_PROFILE],
+			    "[profile %s] killswitch: would block what this machine carries as a "
+			    "node; remove it, or [node]",
+			    cfg->profiles[i].name);
 	if (strcmp(cfg->client.tun, cfg->exit.tun) == 0)
 		report(p, p->seen_line[CONFIG_EXIT],
 		       "[exit] tun: \"%s\" is the client's interface too; name another",

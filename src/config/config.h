@@ -11,11 +11,11 @@
 #include "util/endpoint.h"
 #include "util/log.h"
 
-#define CONFIG_PATH_DEFAULT  "/etc/macro/macro.conf"
-#define CONFIG_IDENTITY_FILE "identity"    /* in state_dir */
-#define CONFIG_REGISTRY_FILE "registry.db" /* there, too */
-#define CONFIG_IDENTITY_FILE "identity"    /* in state_dir */
-#define CONFIG_KEYS_MAX      16            /* in one section */
+#define CONFIG_PATH_DEFAULT      "/etc/macro/macro.conf"
+#define CONFIG_STATE_DIR_DEFAULT "/var/lib/macro"
+#define CONFIG_IDENTITY_FILE     "identity"    /* in state_dir */
+#define CONFIG_REGISTRY_FILE     "registry.db" /* there, too */
+#define CONFIG_KEYS_MAX          24            /* in one section */
 
 enum config_section_id {
 	CONFIG_TOP, /* before the first section */
@@ -91,8 +91,25 @@ struct config_policy {
 	size_t count;
 };
 
+/* Marks of other programs' packets. */
+struct config_mark {
+	uint32_t value, mask;
+};
+
+struct config_marks {
+	struct config_mark *items;
+	size_t count;
+};
+
+enum config_killswitch {
+	CONFIG_KILLSWITCH_OFF,
+	CONFIG_KILLSWITCH_ON,     /* from connect to disconnect */
+	CONFIG_KILLSWITCH_ALWAYS, /* and while disconnected, and from boot on */
+};
+
 struct config_daemon {
 	char *socket;
+	char *group;
 	char *state_dir;
 	enum log_level log_level;
 	enum config_aead aead;
@@ -132,6 +149,10 @@ struct config_profile {
 	uint32_t paths, backups;
 	enum config_isolate isolate;
 	bool duplicate;
+	enum config_killswitch killswitch;
+	bool lan; /* what passes the kill switch: this, and those: */
+	struct config_strings interfaces;
+	struct config_marks marks;
 };
 
 /* Limits of verdicts: beyond the first yellow, beyond the second red. */

@@ -16,6 +16,7 @@
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const aeads[] = {"auto", "ipsec-mb", "openssl", "sodium", NULL};
 static const char *const isolations[] = {"off", "destination", "app", NULL};
+static const char *const killswitches[] = {"off", "on", "always", NULL};
 static const char *const roles[] = {"entry", "relay", "exit", NULL};
 
 static const struct config_key top_keys[] = {
@@ -28,9 +29,14 @@ static const struct config_key daemon_keys[] = {
     {"socket", &value_path, FIELD(config_daemon, socket, char *),
      .fallback = "/run/macro/macro.sock", .max = 107,
      .help = "Unix socket of the control API, which macro(1) talks to. Open to root, the daemon's "
-	     "own user and the group macro."},
+	     "own user and the group below."},
+    {"group", &value_name, FIELD(config_daemon, group, char *), .fallback = "macro",
+     .max = CONFIG_NAME_MAX,
+     .help =
+	 "Whose members may control the daemon. Where there is no such group, only root and the "
+	 "daemon's own user may."},
     {"state_dir", &value_path, FIELD(config_daemon, state_dir, char *),
-     .fallback = "/var/lib/macro", .max = 1024,
+     .fallback = CONFIG_STATE_DIR_DEFAULT, .max = 1024,
      .help = "Directory of what must outlive the daemon: the node's identity, known descriptors, "
 	     "and what to undo on this machine after a crash."},
     {"log_level", &value_enum, FIELD(config_daemon, log_level, enum log_level), .fallback = "info",
@@ -119,6 +125,22 @@ static const struct config_key profile_keys[] = {
      .is_live = true,
      .help = "Send the small packets of calls and games over two routes at once, so that losing "
 	     "one route costs them nothing. Doubles that traffic."},
+    {"killswitch", &value_enum, FIELD(config_profile, killswitch, enum config_killswitch),
+     .fallback = "off", .words = killswitches,
+     .help =
+	 "Block what does not go through the mesh: on, from connecting until you disconnect, "
+	 "whatever happens to the daemon; always, also while disconnected and from boot on. Not "
+	 "before the first connection has stood. macro killswitch overrides it, macro unlock ends "
+	 "it."},
+    {"lan", &value_bool, FIELD(config_profile, lan, bool), .fallback = "no",
+     .help = "Let private and link-local addresses pass the kill switch, but for DNS."},
+    {"interfaces", &value_ifnames, FIELD(config_profile, interfaces, struct config_strings),
+     .example = "tailscale0, docker0", .max = 8,
+     .help = "Interfaces that the kill switch lets traffic out of: of other tunnels, or bridges to "
+	     "containers."},
+    {"marks", &value_marks, FIELD(config_profile, marks, struct config_marks),
+     .example = "0x80000/0xff0000", .max = 8,
+     .help = "Marks of other tunnels' own packets, which the kill switch lets pass."},
 };
 
 static const struct config_key health_keys[] = {

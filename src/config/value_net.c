@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -73,7 +74,7 @@ static int parse_seed(const struct config_key *key, void *field, const char *tex
 	return LIST_APPEND(key, list, xstrdup(text));
 }
 
-static void clear_seeds(void *field)
+static void clear_strings(void *field)
 {
 	struct config_strings *list = field;
 
@@ -81,6 +82,40 @@ static void clear_seeds(void *field)
 		free(list->items[i]);
 	free(list->items);
 	*list = (struct config_strings){0};
+}
+
+static int parse_ifnames(const struct config_key *key, void *field, const char *text)
+{
+	struct config_strings *list = field;
+
+	if (!name_is_valid(text, IFNAMSIZ - 1) || text[0] == '.')
+		return -EINVAL;
+	return LIST_APPEND(key, list, xstrdup(text));
+}
+
+/* "MARK" or "MARK/MASK" */
+static int parse_mark(const struct config_key *key, void *field, const char *text)
+{
+	uint64_t value, mask = UINT32_MAX;
+	struct config_marks *list = field;
+	struct config_mark m;
+	const char *end;
+
+	if (config_digits(text, &value, &end) != 0 ||
+	    (*end == '/' && config_digits(end + 1, &mask, &end) != 0) || *end != '\0')
+		return -EINVAL;
+	if (value > UINT32_MAX || mask > UINT32_MAX || (value & mask) == 0 || (value & ~mask) != 0)
+		return -EINVAL;
+	m = (struct config_mark){(uint32_t)value, (uint32_t)mask};
+	return LIST_APPEND(key, list, m);
+}
+
+static void clear_marks(void *field)
+{
+	struct config_marks *list = field;
+
+	free(list->items);
+	*list = (struct config_marks){0};
 }
 
 /* "ADDRESS/BITS" or an address alone. */
@@ -213,7 +248,11 @@ const struct value_type value_endpoints = {", \t", "a list of IP:PORT or [IPV6]:
 					   parse_endpoints, clear_endpoints};
 const struct value_type value_ips = {", \t", "a list of IP addresses", parse_ips, clear_ips};
 const struct value_type value_seeds = {
-    ", \t", "a list of seed tokens as printed by \"macro node seed\"", parse_seed, clear_seeds};
+    ", \t", "a list of seed tokens as printed by \"macro node seed\"", parse_seed, clear_strings};
+const struct value_type value_ifnames = {", \t", "a list of interface names", parse_ifnames,
+					 clear_strings};
+const struct value_type value_marks = {
+    ", \t", "a list of MARK or MARK/MASK, not 0 and within the mask", parse_mark, clear_marks};
 const struct value_type value_prefix4 = {NULL, NULL, parse_prefix4, NULL};
 const struct value_type value_prefix6 = {NULL, NULL, parse_prefix6, NULL};
 const struct value_type value_policy = {

@@ -30,6 +30,7 @@ struct control {
 
 /* A request while its body comes in. */
 struct request {
+	uid_t uid;
 	size_t len;
 	bool is_too_long;
 	char body[REQUEST_BODY_MAX];
@@ -57,13 +58,14 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct ans
 	return sent;
 }
 
-static enum MHD_Result refuse_stranger(struct MHD_Connection *connection, uid_t uid)
+static enum MHD_Result refuse_stranger(const struct control *c, struct MHD_Connection *connection,
+				       uid_t uid)
 {
 	char message[VIEW_TEXT_LEN];
 
 	snprintf(message, sizeof(message),
-		 "user %u may not control macrod; be root or a member of the group " CONTROL_GROUP,
-		 (unsigned)uid);
+		 "user %u may not control macrod; be root or a member of the group %s",
+		 (unsigned)uid, c->listener.group_name);
 	return send_answer(connection, answer_error(MHD_HTTP_FORBIDDEN, NULL, message));
 }
 
@@ -76,14 +78,15 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	struct request *request = *state;
 	const union MHD_ConnectionInfo *info =
 	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct call call = {c->ops, c->ctx, c->events, connection, NULL, 0};
-	uid_t uid;
+	struct call call = {
+	    .ops = c->ops, .ctx = c->ctx, .events = c->events, .connection = connection};
 
 	(void)version;
 	if (request == NULL) {
-		if (!listener_allows(&c->listener, info->connect_fd, &uid))
-			return refuse_stranger(connection, uid);
-		*state = xcalloc(1, sizeof(*request));
+		request = xcalloc(1, sizeof(*request));
+		*state = request;
+		if (!listener_allows(&c->listener, info->connect_fd, &request->uid))
+			return refuse_stranger(c, connection, request->uid);
 		return MHD_YES;
 	}
 	if (*data_len > 0) {
@@ -100,6 +103,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 							    "the body is longer than 4096 bytes"));
 	call.body = request->body;
 	call.body_len = request->len;
+	call.uid = request->uid;
 	return send_answer(connection, methods_call(&call, method, url));
 }
 
@@ -123,13 +127,13 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *ctx, const char *
 	log_debug("control: %s", text);
 }
 
-int control_start(struct control **out, const char *path, const struct control_ops *ops, void *ctx,
-		  char error[static CONTROL_ERROR_MAX])
+int control_start(struct control **out, const char *path, const char *group,
+		  const struct control_ops *ops, void *ctx, char error[static CONTROL_ERROR_MAX])
 {
 	const unsigned flags =
 	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	struct control *c = xcalloc(1, sizeof(*c));
-	int err = listener_open(&c->listener, path, error);
+	int err = listener_open(&c->listener, path, group, error);
 
 	if (err != 0)
 		goto free_control;

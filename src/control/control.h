@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The control API: HTTP and JSON on a Unix socket, for root, the daemon's own user and the group
- * "macro".  Schema 1:
+ * The control API: HTTP and JSON on a Unix socket, for root, the daemon's own user and a group.
+ * Schema 1:
  *
  *   GET  /v1/status, /v1/route, /v1/exits, /v1/nodes, /v1/node, /v1/counters
+ *   GET  /v1/killswitch
  *   GET  /v1/events[?follow=1]    JSON lines, beginning with the present state when followed
  *   POST /v1/connect {"profile", "exit", "hops"}, /v1/disconnect, /v1/reconnect {"new_exit"}
+ *   POST /v1/killswitch {"setting": "profile", "off", "on" or "always"}, /v1/unlock
+ *   POST /v1/portal {"seconds", "uid"}
  *
  * Keys are snake_case with units in their names, times RFC 3339, what is not known is null
  * (docs/api.schema.json says all of it).  Errors
@@ -16,9 +19,9 @@
 
 #include "control/view.h"
 
-#define CONTROL_SCHEMA    1
-#define CONTROL_GROUP     "macro"
-#define CONTROL_ERROR_MAX 512
+#define CONTROL_SCHEMA     1
+#define CONTROL_ERROR_MAX  512
+#define PORTAL_SECONDS_MAX 3600
 
 struct control;
 
@@ -26,6 +29,15 @@ struct connect_request {
 	char profile[VIEW_NAME_LEN]; /* empty: the configured one */
 	char exit[VIEW_ID_LEN];      /* empty: the profile's */
 	unsigned hops;               /* 0: the profile's */
+};
+
+struct kill_switch_request {
+	char setting[VIEW_NAME_LEN];
+};
+
+struct portal_request {
+	unsigned seconds; /* 0: close it */
+	unsigned uid;     /* whose browser; others than root have to name themselves */
 };
 
 struct reconnect_request {
@@ -49,15 +61,22 @@ struct control_ops {
 	int (*disconnect)(void *ctx, char why[static VIEW_TEXT_LEN]);
 	int (*reconnect)(void *ctx, const struct reconnect_request *request,
 			 char why[static VIEW_TEXT_LEN]);
+	void (*kill_switch)(void *ctx, struct kill_switch_view *out);
+	int (*set_kill_switch)(void *ctx, const struct kill_switch_request *request,
+			       char why[static VIEW_TEXT_LEN]);
+	int (*unlock)(void *ctx, char why[static VIEW_TEXT_LEN]);
+	int (*portal)(void *ctx, const struct portal_request *request,
+		      char why[static VIEW_TEXT_LEN]);
 };
 
 /*
- * control_start(out, path, ops, ctx, error): listen on the socket and serve.  A socket left over
- * by a dead daemon is replaced; a living one is respected: -EADDRINUSE.  0, or a negative errno
- * with error saying what and what to do.
+ * control_start(out, path, group, ops, ctx, error): listen on the socket and serve.  A socket left
+ * over by a dead daemon is replaced; a living one is respected: -EADDRINUSE.  0, or a negative
+ * errno with error saying what and what to do.
  */
-MUST_USE int control_start(struct control **out, const char *path, const struct control_ops *ops,
-			   void *ctx, char error[static CONTROL_ERROR_MAX]);
+MUST_USE int control_start(struct control **out, const char *path, const char *group,
+			   const struct control_ops *ops, void *ctx,
+			   char error[static CONTROL_ERROR_MAX]);
 
 /* control_stop(c): answers what is under way, ends the streams, removes the socket. */
 void control_stop(struct control *c);

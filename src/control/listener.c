@@ -33,12 +33,12 @@ __attribute__((format(printf, 3, 4))) static int fail(char error[static CONTROL_
 	return err;
 }
 
-static gid_t find_group(void)
+static gid_t find_group(const char *name)
 {
 	char buf[4096];
 	struct group entry, *found = NULL;
 
-	if (getgrnam_r(CONTROL_GROUP, &entry, buf, sizeof(buf), &found) != 0 || found == NULL)
+	if (getgrnam_r(name, &entry, buf, sizeof(buf), &found) != 0 || found == NULL)
 		return (gid_t)-1;
 	return found->gr_gid;
 }
@@ -122,10 +122,14 @@ static int bind_socket(struct listener *l, char error[static CONTROL_ERROR_MAX])
 	return 0;
 }
 
-int listener_open(struct listener *l, const char *path, char error[static CONTROL_ERROR_MAX])
+int listener_open(struct listener *l, const char *path, const char *group,
+		  char error[static CONTROL_ERROR_MAX])
 {
-	struct listener new = {
-	    .path = xstrdup(path), .fd = -1, .lock_fd = -1, .group = find_group()};
+	struct listener new = {.path = xstrdup(path),
+			       .fd = -1,
+			       .lock_fd = -1,
+			       .group_name = xstrdup(group),
+			       .group = find_group(group)};
 	int err = check_length(path, error);
 
 	if (err == 0)
@@ -144,6 +148,7 @@ int listener_open(struct listener *l, const char *path, char error[static CONTRO
 		close(new.fd);
 	if (new.lock_fd >= 0)
 		close(new.lock_fd);
+	free(new.group_name);
 	free(new.path);
 	return err;
 }
@@ -154,6 +159,7 @@ void listener_close(struct listener *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	close(l->lock_fd);
+	free(l->group_name);
 	free(l->path);
 }
 

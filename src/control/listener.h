@@ -11,11 +11,12 @@ struct listener {
 	char *path;
 	int fd;
 	int lock_fd; /* held locked as long as we own the path */
-	gid_t group; /* CONTROL_GROUP; (gid_t)-1 if there is none */
+	char *group_name;
+	gid_t group; /* (gid_t)-1 if there is none of that name */
 };
 
 /* listener_open(l, path, error): as control_start. */
-MUST_USE int listener_open(struct listener *l, const char *path,
+MUST_USE int listener_open(struct listener *l, const char *path, const char *group,
 			   char error[static CONTROL_ERROR_MAX]);
 
 /* listener_close(l): removes the socket; l->fd is closed if it is not -1. */

@@ -154,6 +154,49 @@ static struct answer post_reconnect(const struct call *c)
 	return answer_action(c->ops->reconnect(c->ctx, &request, why), why);
 }
 
+static struct answer get_kill_switch(const struct call *c)
+{
+	struct kill_switch_view view = {0};
+
+	c->ops->kill_switch(c->ctx, &view);
+	return answer_json(kill_switch_json(&view));
+}
+
+static struct answer post_kill_switch(const struct call *c)
+{
+	struct kill_switch_request request = {0};
+	struct request_error error;
+	char why[VIEW_TEXT_LEN] = "";
+
+	if (kill_switch_request_parse(&request, c->body, c->body_len, &error) != 0)
+		return bad_request(&error);
+	return answer_action(c->ops->set_kill_switch(c->ctx, &request, why), why);
+}
+
+static struct answer post_unlock(const struct call *c)
+{
+	struct request_error error;
+	char why[VIEW_TEXT_LEN] = "";
+
+	if (empty_request_parse(c->body, c->body_len, &error) != 0)
+		return bad_request(&error);
+	return answer_action(c->ops->unlock(c->ctx, why), why);
+}
+
+static struct answer post_portal(const struct call *c)
+{
+	struct portal_request request = {.uid = c->uid};
+	struct request_error error;
+	char why[VIEW_TEXT_LEN] = "";
+
+	if (portal_request_parse(&request, c->body, c->body_len, &error) != 0)
+		return bad_request(&error);
+	if (c->uid != 0 && request.uid != c->uid)
+		return answer_error(MHD_HTTP_FORBIDDEN, "uid",
+				    "only root opens a hole for somebody else");
+	return answer_action(c->ops->portal(c->ctx, &request, why), why);
+}
+
 static const struct method {
 	const char *path;
 	const char *http_method;
@@ -165,6 +208,10 @@ static const struct method {
     {"/v1/nodes", MHD_HTTP_METHOD_GET, get_nodes},
     {"/v1/node", MHD_HTTP_METHOD_GET, get_node},
     {"/v1/counters", MHD_HTTP_METHOD_GET, get_counters},
+    {"/v1/killswitch", MHD_HTTP_METHOD_GET, get_kill_switch},
+    {"/v1/killswitch", MHD_HTTP_METHOD_POST, post_kill_switch},
+    {"/v1/unlock", MHD_HTTP_METHOD_POST, post_unlock},
+    {"/v1/portal", MHD_HTTP_METHOD_POST, post_portal},
     {"/v1/events", MHD_HTTP_METHOD_GET, get_events},
     {"/v1/connect", MHD_HTTP_METHOD_POST, post_connect},
     {"/v1/disconnect", MHD_HTTP_METHOD_POST, post_disconnect},
@@ -173,6 +220,7 @@ static const struct method {
 
 struct answer methods_call(const struct call *call, const char *http_method, const char *path)
 {
+	const struct method *other = NULL;
 	struct answer a;
 
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
@@ -180,8 +228,11 @@ struct answer methods_call(const struct call *call, const char *http_method, con
 			continue;
 		if (strcmp(http_method, methods[i].http_method) == 0)
 			return methods[i].handle(call);
+		other = &methods[i];
+	}
+	if (other != NULL) {
 		a = answer_error(MHD_HTTP_METHOD_NOT_ALLOWED, NULL, "wrong HTTP method");
-		a.allow = methods[i].http_method;
+		a.allow = other->http_method;
 		return a;
 	}
 	return answer_error(MHD_HTTP_NOT_FOUND, NULL, "there is no such path in this API");

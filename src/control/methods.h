@@ -4,6 +4,7 @@
 #define CONTROL_METHODS_H
 
 #include <microhttpd.h>
+#include <sys/types.h>
 
 #include "control/control.h"
 #include "control/events.h"
@@ -16,6 +17,7 @@ struct call {
 	struct MHD_Connection *connection;
 	const char *body;
 	size_t body_len;
+	uid_t uid; /* of who asks */
 };
 
 struct answer {

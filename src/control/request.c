@@ -74,6 +74,18 @@ static const struct field reconnect_fields[] = {
     {"new_exit", set_bool, "true or false", offsetof(struct reconnect_request, new_exit), 0, 0, 0},
 };
 
+static const struct field kill_switch_fields[] = {
+    {"setting", set_name, "profile, off, on or always",
+     offsetof(struct kill_switch_request, setting),
+     sizeof(((struct kill_switch_request *)0)->setting), 0, 0},
+};
+
+static const struct field portal_fields[] = {
+    {"seconds", set_count, "a number from 0 to 3600", offsetof(struct portal_request, seconds), 0,
+     0, PORTAL_SECONDS_MAX},
+    {"uid", set_count, "a user's number", offsetof(struct portal_request, uid), 0, 0, INT32_MAX},
+};
+
 static int set_field(const struct field *fields, size_t count, void *out, const char *name,
 		     const json_t *value, struct request_error *error)
 {
@@ -124,6 +136,18 @@ int reconnect_request_parse(struct reconnect_request *out, const char *body, siz
 			    struct request_error *error)
 {
 	return parse(reconnect_fields, ARRAY_LEN(reconnect_fields), out, body, len, error);
+}
+
+int kill_switch_request_parse(struct kill_switch_request *out, const char *body, size_t len,
+			      struct request_error *error)
+{
+	return parse(kill_switch_fields, ARRAY_LEN(kill_switch_fields), out, body, len, error);
+}
+
+int portal_request_parse(struct portal_request *out, const char *body, size_t len,
+			 struct request_error *error)
+{
+	return parse(portal_fields, ARRAY_LEN(portal_fields), out, body, len, error);
 }
 
 int empty_request_parse(const char *body, size_t len, struct request_error *error)

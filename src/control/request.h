@@ -20,6 +20,10 @@ MUST_USE int connect_request_parse(struct connect_request *out, const char *body
 				   struct request_error *error);
 MUST_USE int reconnect_request_parse(struct reconnect_request *out, const char *body, size_t len,
 				     struct request_error *error);
+MUST_USE int kill_switch_request_parse(struct kill_switch_request *out, const char *body,
+				       size_t len, struct request_error *error);
+MUST_USE int portal_request_parse(struct portal_request *out, const char *body, size_t len,
+				  struct request_error *error);
 MUST_USE int empty_request_parse(const char *body, size_t len, struct request_error *error);
 
 #endif

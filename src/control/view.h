@@ -21,6 +21,7 @@ enum view_state {
 	VIEW_CONNECTED, /* the exit has answered inside the tunnel */
 	VIEW_RECONNECTING,
 	VIEW_DISCONNECTING,
+	VIEW_BLOCKED, /* neither connected nor trying, and the kill switch lets nothing out */
 	VIEW_ERROR,
 };
 
@@ -39,6 +40,16 @@ enum view_hop_status {
 
 enum view_kill_switch {
 	VIEW_KILL_SWITCH_OFF,
+	VIEW_KILL_SWITCH_ON,
+	VIEW_KILL_SWITCH_ALWAYS,
+};
+
+struct kill_switch_view {
+	enum view_kill_switch mode;
+	bool is_by_profile;       /* nothing was set by hand */
+	bool is_proven;           /* a connection has stood once; before that it never blocks */
+	bool is_blocking;         /* now: only what docs/killswitch.md names leaves the machine */
+	char undo[VIEW_NAME_LEN]; /* if it is: the command that ends that */
 };
 
 struct node_ref {
@@ -134,7 +145,7 @@ struct status_view {
 	uint64_t rx_bps, tx_bps;     /* inside the tunnel, over the last seconds */
 	char session[VIEW_NAME_LEN]; /* start of its id */
 	struct proof_view proof;
-	enum view_kill_switch kill_switch;
+	struct kill_switch_view kill_switch;
 };
 
 /* A node of the mesh, as its descriptor tells. */

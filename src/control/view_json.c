@@ -68,6 +68,8 @@ const char *view_state_name(enum view_state s)
 		return "reconnecting";
 	case VIEW_DISCONNECTING:
 		return "disconnecting";
+	case VIEW_BLOCKED:
+		return "blocked";
 	case VIEW_ERROR:
 		return "error";
 	}
@@ -94,6 +96,10 @@ static const char *kill_switch_name(enum view_kill_switch k)
 	switch (k) {
 	case VIEW_KILL_SWITCH_OFF:
 		return "off";
+	case VIEW_KILL_SWITCH_ON:
+		return "on";
+	case VIEW_KILL_SWITCH_ALWAYS:
+		return "always";
 	}
 	return "off";
 }
@@ -268,7 +274,7 @@ json_t *status_json(const struct status_view *v)
 {
 	return json_pack(
 	    "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, "
-	    "s:s}",
+	    "s:s, s:b, s:o}",
 	    "schema", CONTROL_SCHEMA, "state", view_state_name(v->state), "reason",
 	    text_or_null(v->reason), "since", time_or_null(v->since_ns), "profile",
 	    text_or_null(v->profile), "exit", node_ref_json(&v->exit), "visible_addresses",
@@ -278,7 +284,16 @@ json_t *status_json(const struct status_view *v)
 	    traffic_json(&v->traffic), "throughput", "rx_bps",
 	    count_or_null(v->has_throughput, v->rx_bps), "tx_bps",
 	    count_or_null(v->has_throughput, v->tx_bps), "session", text_or_null(v->session),
-	    "proof", proof_json(&v->proof), "kill_switch", kill_switch_name(v->kill_switch));
+	    "proof", proof_json(&v->proof), "kill_switch", kill_switch_name(v->kill_switch.mode),
+	    "blocking", v->kill_switch.is_blocking, "undo", text_or_null(v->kill_switch.undo));
+}
+
+json_t *kill_switch_json(const struct kill_switch_view *v)
+{
+	return json_pack("{s:i, s:s, s:s, s:b, s:b, s:o}", "schema", CONTROL_SCHEMA, "setting",
+			 v->is_by_profile ? "profile" : kill_switch_name(v->mode), "mode",
+			 kill_switch_name(v->mode), "proven", v->is_proven, "blocking",
+			 v->is_blocking, "undo", text_or_null(v->undo));
 }
 
 json_t *route_json(const struct status_view *v)

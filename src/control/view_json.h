@@ -14,6 +14,8 @@ json_t *own_node_json(const struct own_node_view *v);
 json_t *counters_json(const struct counters_view *v);
 json_t *event_json(const struct event_view *v);
 
+json_t *kill_switch_json(const struct kill_switch_view *v);
+
 /* error_json(field, message): field may be NULL. */
 json_t *error_json(const char *field, const char *message);
 

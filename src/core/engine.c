@@ -451,6 +451,27 @@ void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static
 	engine_finish(e, now);
 }
 
+struct endpoint_list {
+	struct endpoint *items;
+	size_t count, max;
+};
+
+static void add_endpoint(struct link *l, void *ctx)
+{
+	struct endpoint_list *list = ctx;
+
+	if (l->state != LINK_IDLE && list->count < list->max)
+		list->items[list->count++] = l->endpoint;
+}
+
+size_t engine_endpoints(const struct engine *e, struct endpoint *out, size_t max)
+{
+	struct endpoint_list list = {.items = out, .max = max};
+
+	links_foreach(e->links, add_endpoint, &list);
+	return list.count;
+}
+
 static void count_link(struct link *l, void *ctx)
 {
 	uint32_t *count = ctx;

@@ -138,6 +138,10 @@ void engine_hurry(struct engine *e, const struct now *now);
 void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static CELL_BODY_LEN],
 		      const struct now *now);
 
+/* engine_endpoints(e, out, max): where its datagrams go now: the other ends of all links that are
+ * up or being made, as far as out has room.  Their number. */
+size_t engine_endpoints(const struct engine *e, struct endpoint *out, size_t max);
+
 /* ---- the client's circuits ("paths") and sessions ---- */
 
 struct path_spec {

@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 
-#include "host/firewall.h"
 #include "host/plan.h"
 #include "host/recover.h"
 #include "host/rules.h"
-#include "util/endpoint.h"
 #include "util/log.h"
 #include "util/xalloc.h"
 
@@ -44,36 +42,6 @@ static void plan_rules(struct change_list *list, const struct client_net_config 
 	r = plan_rule(list, family, RULE_CLIENT_STOP, 0);
 	r->fwmark = cfg->fwmark;
 	r->is_inverted = true;
-}
-
-static void plan_firewall(struct change_list *list, const struct client_net_config *cfg)
-{
-	struct change *c = change_list_add(list, CHANGE_NFT);
-	char guards[2][160] = {"", ""}, ip[ENDPOINT_TEXT_MAX];
-
-	/* Nobody on a LAN may probe for the inner address or slip packets into its connections. */
-	if (ip_is_set(cfg->v4))
-		snprintf(guards[0], sizeof(guards[0]),
-			 "\t\tiifname != \"%s\" ip daddr %s fib saddr type != local drop\n",
-			 cfg->tun, endpoint_ip_format(cfg->v4, ip));
-	if (ip_is_set(cfg->v6))
-		snprintf(guards[1], sizeof(guards[1]),
-			 "\t\tiifname != \"%s\" ip6 daddr %s fib saddr type != local drop\n",
-			 cfg->tun, endpoint_ip_format(cfg->v6, ip));
-	snprintf(c->nft.table, sizeof(c->nft.table), "%s", FIREWALL_CLIENT_TABLE);
-	c->nft.body = xasprintf(
-	    "\tchain guard {\n"
-	    "\t\ttype filter hook prerouting priority raw; policy accept;\n%s%s\t}\n"
-	    /* Answers to our marked packets carry the mark too, for reverse path filters. */
-	    "\tchain answers {\n"
-	    "\t\ttype filter hook prerouting priority mangle; policy accept;\n"
-	    "\t\tiifname != \"%s\" meta l4proto udp socket mark %u meta mark set %u\n\t}\n"
-	    /* Hosts behind this one do not see the TUN's MTU. */
-	    "\tchain mss {\n"
-	    "\t\ttype filter hook forward priority mangle; policy accept;\n"
-	    "\t\toifname \"%s\" tcp flags syn tcp option maxseg size set rt mtu\n"
-	    "\t\tiifname \"%s\" tcp flags syn tcp option maxseg size set rt mtu\n\t}\n",
-	    guards[0], guards[1], cfg->tun, cfg->fwmark, cfg->fwmark, cfg->tun, cfg->tun);
 }
 
 static int plan_resolv(struct change_list *list, const struct client_net_config *cfg,
@@ -130,7 +98,6 @@ static int plan(struct transaction *t, const struct client_net_config *cfg, stru
 	plan_family(&t->list, cfg, &ip_prefix_all_v4, ip_is_set(cfg->v4) ? cfg->v4 : NULL);
 	if (plan_has_ipv6(NULL))
 		plan_family(&t->list, cfg, &ip_prefix_all_v6, carries_v6(cfg) ? cfg->v6 : NULL);
-	plan_firewall(&t->list, cfg);
 	plan_rules(&t->list, cfg, AF_INET);
 	if (plan_has_ipv6(NULL))
 		plan_rules(&t->list, cfg, AF_INET6);
@@ -175,13 +142,7 @@ static int check_free(struct transaction *t, const struct client_net_config *cfg
 		if (code != 0)
 			return host_fail(err, code, "reading the routing tables");
 	}
-	code = firewall_exists(FIREWALL_CLIENT_TABLE, err);
-	return code <= 0
-		   ? code
-		   : host_refuse(err, -EEXIST,
-				 "nftables table inet %s exists; another client runs here, or "
-				 "run macrod --cleanup",
-				 FIREWALL_CLIENT_TABLE);
+	return 0;
 }
 
 static int check_config(const struct client_net_config *cfg, struct host_error *err)

@@ -18,28 +18,58 @@ static int code_of(const char *message)
 	return -EIO;
 }
 
-/* Runs commands; with out, *out is what they printed, for free(). */
-static int run(const char *commands, char **out, struct host_error *err)
+struct firewall {
+	struct nft_ctx *nft;
+};
+
+int firewall_open(struct firewall **out, struct host_error *err)
 {
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	const char *message;
-	int code = 0;
 
 	if (nft == NULL)
 		return host_fail(err, -ENOMEM, "starting libnftables");
 	nft_ctx_buffer_output(nft);
 	nft_ctx_buffer_error(nft);
-	if (nft_run_cmd_from_buffer(nft, commands) != 0) {
-		message = nft_ctx_get_error_buffer(nft);
-		code = code_of(message);
-		if (code == -EIO)
-			host_refuse(err, code, "nftables: %.300s", message);
-		else
-			host_fail(err, code, "changing nftables");
-	} else if (out != NULL) {
-		*out = xstrdup(nft_ctx_get_output_buffer(nft));
+	*out = xcalloc(1, sizeof(**out));
+	(*out)->nft = nft;
+	return 0;
+}
+
+void firewall_close(struct firewall *fw)
+{
+	if (fw == NULL)
+		return;
+	nft_ctx_free(fw->nft);
+	free(fw);
+}
+
+int firewall_run(struct firewall *fw, const char *commands, struct host_error *err)
+{
+	const char *message;
+	int code;
+
+	if (nft_run_cmd_from_buffer(fw->nft, commands) == 0) {
+		nft_ctx_get_error_buffer(fw->nft); /* warnings; emptied by the reading */
+		return 0;
 	}
-	nft_ctx_free(nft);
+	message = nft_ctx_get_error_buffer(fw->nft);
+	code = code_of(message);
+	return code == -EIO ? host_refuse(err, code, "nftables: %.300s", message)
+			    : host_fail(err, code, "changing nftables");
+}
+
+/* Runs commands once; with out, *out is what they printed, for free(). */
+static int run(const char *commands, char **out, struct host_error *err)
+{
+	struct firewall *fw;
+	int code = firewall_open(&fw, err);
+
+	if (code != 0)
+		return code;
+	code = firewall_run(fw, commands, err);
+	if (code == 0 && out != NULL)
+		*out = xstrdup(nft_ctx_get_output_buffer(fw->nft));
+	firewall_close(fw);
 	return code;
 }
 
@@ -111,7 +141,7 @@ bool firewall_forward_drop(char *out, size_t size)
 			continue;
 		found = strstr(line, "hook forward") != NULL &&
 			strstr(line, "policy drop") != NULL &&
-			strcmp(table, FIREWALL_EXIT_TABLE) != 0;
+			strncmp(table, FIREWALL_CLIENT_TABLE, strlen(FIREWALL_CLIENT_TABLE)) != 0;
 	}
 	if (found)
 		snprintf(out, size, "%s %s", family, table);

@@ -23,6 +23,18 @@ MUST_USE int firewall_delete(const char *table, struct host_error *err);
 /* firewall_exists(table): 1, 0 or a negative errno. */
 MUST_USE int firewall_exists(const char *table, struct host_error *err);
 
+/*
+ * A lasting connection to the kernel's nftables.  Tables made through it with "flags owner" can be
+ * changed by nobody else, and end with it.
+ */
+struct firewall;
+
+MUST_USE int firewall_open(struct firewall **out, struct host_error *err);
+void firewall_close(struct firewall *fw); /* NULL allowed */
+
+/* firewall_run(fw, commands, err): all of them in one transaction, or none. */
+MUST_USE int firewall_run(struct firewall *fw, const char *commands, struct host_error *err);
+
 /* firewall_counter(table, counter): packets counted by a named counter; 0 if there is none. */
 uint64_t firewall_counter(const char *table, const char *counter);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/durable.h"
 #include "util/xalloc.h"
 
 #define HEADER "macromesh-journal 1"
@@ -35,7 +36,8 @@ int journal_open(struct journal *j, const char *dir, const char *name, struct ho
 		goto free_path;
 	}
 	j->dir = xstrdup(dir);
-	j->path = xasprintf("%s/%s.journal", dir, name);
+	j->name = xasprintf("%s.journal", name);
+	j->path = xasprintf("%s/%s", dir, j->name);
 	j->lock_fd = fd;
 
 free_path:
@@ -47,68 +49,32 @@ void journal_close(struct journal *j)
 {
 	close(j->lock_fd);
 	free(j->dir);
+	free(j->name);
 	free(j->path);
 	*j = (struct journal){.lock_fd = -1};
 }
 
-/* A rename or unlink is on disk only when its directory is. */
-static int sync_dir(const char *dir)
-{
-	const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int code = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) != 0)
-		code = -errno;
-	close(fd);
-	return code;
-}
-
-static int write_file(const char *path, const struct change_list *list)
-{
-	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	FILE *f;
-	int code = 0;
-
-	if (fd < 0)
-		return -errno;
-	f = fdopen(fd, "w");
-	if (f == NULL) {
-		code = -errno;
-		close(fd);
-		return code;
-	}
-	fprintf(f, "%s\n", HEADER);
-	for (size_t i = 0; i < list->count; i++)
-		change_write(&list->items[i], f);
-	if (fflush(f) != 0 || fsync(fd) != 0)
-		code = -errno;
-	fclose(f);
-	return code;
-}
-
 int journal_store(const struct journal *j, const struct change_list *list, struct host_error *err)
 {
-	char *temporary = xasprintf("%s.new", j->path);
-	int code = 0;
+	char *text = NULL;
+	size_t len;
+	FILE *f;
+	int code;
 
 	if (list->count == 0) {
-		if (unlink(j->path) != 0 && errno != ENOENT)
-			code = -errno;
+		code = durable_remove(j->dir, j->name);
 	} else {
-		code = write_file(temporary, list);
-		if (code == 0 && rename(temporary, j->path) != 0)
-			code = -errno;
-		if (code != 0)
-			unlink(temporary);
+		f = open_memstream(&text, &len);
+		if (f == NULL)
+			abort();
+		fprintf(f, "%s\n", HEADER);
+		for (size_t i = 0; i < list->count; i++)
+			change_write(&list->items[i], f);
+		fclose(f);
+		code = durable_write(j->dir, j->name, text, len);
+		free(text);
 	}
-	if (code == 0)
-		code = sync_dir(j->dir);
-	if (code != 0)
-		host_fail(err, code, "writing the journal %s", j->path);
-	free(temporary);
-	return code;
+	return code == 0 ? 0 : host_fail(err, code, "writing the journal %s", j->path);
 }
 
 static void note(struct journal_fault *fault, unsigned line, const char *what)
@@ -162,25 +128,18 @@ void journal_parse(const char *text, size_t len, struct change_list *list,
 int journal_load(const struct journal *j, struct change_list *list, struct journal_fault *fault,
 		 struct host_error *err)
 {
-	FILE *f = fopen(j->path, "re");
 	char *text;
 	size_t len;
-	int code = 0;
+	const int code = durable_read(j->dir, j->name, JOURNAL_SIZE_MAX, &text, &len);
 
-	if (f == NULL && errno == ENOENT) {
+	if (code == -ENOENT) {
 		*list = (struct change_list){.items = NULL};
 		*fault = (struct journal_fault){.line = 0};
 		return 0;
 	}
-	if (f == NULL)
-		return host_fail(err, -errno, "reading the journal %s", j->path);
-	text = xcalloc(JOURNAL_SIZE_MAX, 1);
-	len = fread(text, 1, JOURNAL_SIZE_MAX, f);
-	if (ferror(f))
-		code = host_fail(err, -EIO, "reading the journal %s", j->path);
-	else
-		journal_parse(text, len, list, fault);
-	fclose(f);
+	if (code != 0)
+		return host_fail(err, code, "reading the journal %s", j->path);
+	journal_parse(text, len, list, fault);
 	free(text);
-	return code;
+	return 0;
 }

@@ -12,8 +12,8 @@
 #define JOURNAL_SIZE_MAX (1u << 20)
 
 struct journal {
-	char *dir;
-	char *path;
+	char *dir, *name;
+	char *path;  /* both, for messages */
 	int lock_fd; /* held as long as the journal is open: one daemon per directory and name */
 };
 

@@ -5,6 +5,7 @@
 
 #include "host/firewall.h"
 #include "host/journal.h"
+#include "host/lock.h"
 #include "host/rules.h"
 #include "host/transaction.h"
 #include "util/log.h"
@@ -12,10 +13,10 @@
 /* What tells the two roles' changes from each other without a journal. */
 static const struct role {
 	const char *name;
-	const char *nft_table;
+	const char *nft_table; /* NULL: has its own rules, see release_shield */
 	uint32_t rule_min, rule_max;
 } roles[] = {
-    {HOST_CLIENT, FIREWALL_CLIENT_TABLE, RULE_CLIENT_HOLD, RULE_CLIENT_STOP},
+    {HOST_CLIENT, NULL, RULE_CLIENT_HOLD, RULE_CLIENT_STOP},
     {HOST_EXIT, FIREWALL_EXIT_TABLE, RULE_EXIT_FORWARD, RULE_EXIT_FORWARD},
 };
 
@@ -65,7 +66,7 @@ static int sweep(struct netlink *nl, const struct role *role, struct host_error 
 		code = code == 0 ? undone : code;
 	}
 	change_list_fini(&s.list);
-	if (firewall_exists(role->nft_table, &later) == 1) {
+	if (role->nft_table != NULL && firewall_exists(role->nft_table, &later) == 1) {
 		const int undone = firewall_delete(role->nft_table, code == 0 ? err : &later);
 
 		code = code == 0 ? undone : code;
@@ -113,21 +114,43 @@ close:
 	return code;
 }
 
+/* The client's table, after routes and rules: unless it is there to outlive the daemon. */
+static int release_shield(const char *state_dir, bool always, struct host_error *err)
+{
+	struct lock lock;
+	int code = lock_load(&lock, state_dir, err);
+
+	if (code != 0 || lock.table == LOCK_TABLE_BLOCK) {
+		if (code != 0)
+			log_warn("%s", err->text);
+		log_warn("the kill switch goes on blocking this machine's traffic; 'macro unlock' "
+			 "ends that");
+		return 0;
+	}
+	if (lock.table == LOCK_TABLE_NONE && !always)
+		return 0;
+	code = shield_remove(err);
+	if (code != 0 || lock.table == LOCK_TABLE_NONE)
+		return code;
+	lock.table = LOCK_TABLE_NONE;
+	return lock_store(&lock, state_dir, err);
+}
+
 static int recover(const char *state_dir, bool always_sweep, struct host_error *err)
 {
 	struct host_error later;
-	int first = 0;
+	int first = 0, code;
 
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-		const int code =
-		    recover_role(state_dir, &roles[i], always_sweep, first == 0 ? err : &later);
-
+		code = recover_role(state_dir, &roles[i], always_sweep, first == 0 ? err : &later);
 		if (first == 0)
 			first = code;
 		else if (code != 0)
 			log_warn("%s", later.text);
 	}
-	return first;
+	if (first != 0)
+		return first;
+	return release_shield(state_dir, always_sweep, err);
 }
 
 int host_recover(const char *state_dir, struct host_error *err)
@@ -138,4 +161,33 @@ int host_recover(const char *state_dir, struct host_error *err)
 int host_cleanup(const char *state_dir, struct host_error *err)
 {
 	return recover(state_dir, true, err);
+}
+
+int host_lock(const char *state_dir, struct host_error *err)
+{
+	struct shield_rules rules = {.is_locked = true};
+	struct shield *shield;
+	struct lock lock;
+	int code;
+
+	if (lock_load(&lock, state_dir, err) != 0)
+		log_warn("%s", err->text);
+	if (lock.table != LOCK_TABLE_BLOCK)
+		return 0;
+	rules.pass = lock.pass;
+	code = shield_open(&shield, err);
+	if (code != 0)
+		return code;
+	code = shield_set(shield, &rules, err);
+	shield_close(shield);
+	return code;
+}
+
+int host_unlock(const char *state_dir, struct host_error *err)
+{
+	int code = shield_remove(err);
+
+	if (code == 0)
+		code = lock_free(state_dir, err);
+	return code == 0 ? host_cleanup(state_dir, err) : code;
 }

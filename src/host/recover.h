@@ -19,8 +19,19 @@ MUST_USE int host_recover(const char *state_dir, struct host_error *err);
 
 /*
  * host_cleanup(state_dir, err): host_recover, and then whatever else carries our marks in this
- * network namespace, with or without a journal: for a person who asks for it.
+ * network namespace, with or without a journal: for a person who asks for it.  What the kill switch
+ * blocks stays blocked, here as there.
  */
 MUST_USE int host_cleanup(const char *state_dir, struct host_error *err);
+
+/* host_lock(state_dir, err): block again what the kill switch blocked when the machine went down.
+ */
+MUST_USE int host_lock(const char *state_dir, struct host_error *err);
+
+/*
+ * host_unlock(state_dir, err): the machine as it is without us, whatever the kill switch was set
+ * to, and so that it stays free at the next start.  -EBUSY: a living daemon holds on to it.
+ */
+MUST_USE int host_unlock(const char *state_dir, struct host_error *err);
 
 #endif

@@ -39,6 +39,8 @@ static void check_same(const struct config *a, const struct config *b)
 	CHECK_INT(a->profiles[0].dns.count, b->profiles[0].dns.count);
 	CHECK_INT(a->profiles[0].rotate_s, b->profiles[0].rotate_s);
 	CHECK_INT(a->profiles[0].ipv6, b->profiles[0].ipv6);
+	CHECK_INT(a->profiles[0].killswitch, b->profiles[0].killswitch);
+	CHECK_INT(a->profiles[0].lan, b->profiles[0].lan);
 	CHECK(endpoint_equal(&a->node.listen, &b->node.listen));
 	CHECK_INT(a->node.roles, b->node.roles);
 	CHECK(a->node.bandwidth_bps == b->node.bandwidth_bps);

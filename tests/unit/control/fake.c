@@ -259,7 +259,7 @@ void fake_start(struct fake *f)
 		abort();
 	snprintf(f->path, sizeof(f->path), "%s/run/macro.sock", f->dir);
 	fake_set(f, VIEW_DISCONNECTED, "");
-	if (control_start(&f->control, f->path, &fake_ops, f, error) != 0) {
+	if (control_start(&f->control, f->path, "macro", &fake_ops, f, error) != 0) {
 		printf("Bail out! %s\n", error);
 		exit(EXIT_FAILURE);
 	}

@@ -247,7 +247,7 @@ static void test_no_daemon(void)
 	check("status --socket /nonexistent", 4, "",
 	      "macro: macrod is not running (nobody answers on /nonexistent); start it, or name "
 	      "its socket with --socket\n");
-	NEED(control_start(&fake.control, fake.path, &fake_ops, &fake, error) == 0);
+	NEED(control_start(&fake.control, fake.path, "macro", &fake_ops, &fake, error) == 0);
 	fake_set(&fake, VIEW_DISCONNECTED, "");
 	check("status", 0, "Disconnected (traffic NOT protected)\n", "");
 }

@@ -100,7 +100,7 @@ static void test_get_status(void)
 	    "\"paths\":{\"active\":0,\"backup\":0,\"list\":[]},\"traffic\":{\"rx_bytes\":0,\"tx_bytes\":0,"
 	    "\"rx_packets\":0,\"tx_packets\":0},\"throughput\":{\"rx_bps\":null,\"tx_bps\":null},\"session\":null,\"proof\":{"
 	    "\"verified_cells\":0,\"failed_cells\":0,\"last_verified_age_ms\":null},"
-	    "\"kill_switch\":\"off\"}");
+	    "\"kill_switch\":\"off\",\"blocking\":false,\"undo\":null}");
 	fake_set(&fake, VIEW_CONNECTED, "");
 	check("GET", "/v1/status", NULL, 200, "\"state\":\"connected\"");
 	check("GET", "/v1/status", NULL, 200, "\"mtu_bytes\":1324");
@@ -277,7 +277,7 @@ static void test_second_server(void)
 	struct control *second = NULL;
 	char error[CONTROL_ERROR_MAX] = "";
 
-	CHECK_INT(control_start(&second, fake.path, &fake_ops, &fake, error), -EADDRINUSE);
+	CHECK_INT(control_start(&second, fake.path, "macro", &fake_ops, &fake, error), -EADDRINUSE);
 	CHECK(second == NULL);
 	CHECK(strncmp(error, "another macrod serves the control socket /tmp/macro_fake_", 56) == 0);
 	CHECK(strstr(error, "; stop it, or set [daemon] socket to another path") != NULL);
@@ -296,7 +296,7 @@ static void test_stale_socket(void)
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	NEED(bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
 	close(fd); /* as a killed daemon leaves it */
-	CHECK_INT(control_start(&c, path, &fake_ops, &fake, error), 0);
+	CHECK_INT(control_start(&c, path, "macro", &fake_ops, &fake, error), 0);
 	CHECK(stat(path, &st) == 0 && (st.st_mode & 07) == 0);
 	control_stop(c);
 	CHECK(stat(path, &st) != 0 && errno == ENOENT);
@@ -313,16 +313,17 @@ static void test_start_errors(void)
 	FILE *f = fopen(path, "w");
 
 	fclose(f);
-	CHECK_INT(control_start(&c, path, &fake_ops, &fake, error), -EEXIST);
+	CHECK_INT(control_start(&c, path, "macro", &fake_ops, &fake, error), -EEXIST);
 	CHECK(strstr(error, " is there and is no socket; remove it, or set [daemon]") != NULL);
 	unlink(path);
 	unlink(lock);
-	CHECK_INT(control_start(&c, "/proc/none/macro.sock", &fake_ops, &fake, error), -ENOENT);
+	CHECK_INT(control_start(&c, "/proc/none/macro.sock", "macro", &fake_ops, &fake, error),
+		  -ENOENT);
 	CHECK(strncmp(error, "cannot create the directory /proc/none of the ", 46) == 0);
 	memset(deep, 'x', sizeof(deep));
 	memcpy(deep, "/tmp/", 5);
 	deep[108] = '\0';
-	CHECK_INT(control_start(&c, deep, &fake_ops, &fake, error), -ENAMETOOLONG);
+	CHECK_INT(control_start(&c, deep, "macro", &fake_ops, &fake, error), -ENAMETOOLONG);
 	CHECK(strncmp(error, "the path of the control socket is longer than 107 bytes: ", 57) == 0);
 	CHECK(c == NULL);
 	free(path);

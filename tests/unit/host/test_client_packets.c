@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "host/client_net.h"
+#include "host/shield.h"
 #include "sandbox.h"
 #include "util/endpoint.h"
 
@@ -17,6 +18,7 @@
 
 static struct host_error err;
 static struct client_net net;
+static struct shield *shield;
 static int near_ns, far_ns, tun;
 
 static bool start(void)
@@ -28,6 +30,7 @@ static bool start(void)
 					.fwmark = MARK,
 					.table = 27757,
 					.resolv_path = resolv_path};
+	struct shield_rules rules = {.fwmark = MARK, .tun = "macro0"};
 
 	snprintf(state_dir, sizeof(state_dir), "%s/state", sandbox_dir);
 	snprintf(resolv_path, sizeof(resolv_path), "%s/resolv.conf", sandbox_dir);
@@ -45,12 +48,16 @@ static bool start(void)
 		 "ip link set far0 up; ip route add 10.88.0.0/16 via 192.168.7.2") ||
 	    setns(near_ns, CLONE_NEWNET) != 0 || endpoint_ip_parse(cfg.v4, "10.88.3.4") != 0)
 		return false;
-	return client_net_up(&net, &cfg, &err) == 0;
+	memcpy(rules.v4, cfg.v4, sizeof(rules.v4));
+	return shield_open(&shield, &err) == 0 && shield_set(shield, &rules, &err) == 0 &&
+	       client_net_up(&net, &cfg, &err) == 0;
 }
 
 static void stop(void)
 {
 	CHECK_INT(client_net_down(&net, &err), 0);
+	CHECK_INT(shield_clear(shield, &err), 0);
+	shield_close(shield);
 	close(tun);
 	close(near_ns);
 	close(far_ns);
