@@ -95,7 +95,8 @@ class Supervisor:
                      for name in (f"{host.name}.test", "www.test")]
             dnsmasq = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
                        "--no-hosts", "--user=", "--group=", "--pid-file=", "--log-facility=-",
-                       *names, f"--host-record=v4.test,{host.v4}",
+                       *names, "--host-record=private.test,192.168.1.1,fd00::1",
+                       f"--host-record=v4.test,{host.v4}",
                        f"--host-record=v6.test,{host.v6}"]
             for name, argv, protocol, port in (
                     ("http", [sys.executable, "-S", str(_HERE / "origin.py")], "tcp", 80),

@@ -96,7 +96,28 @@ static void net_down(struct client_app *a)
 	if (a->has_net && client_net_down(&a->net, &err) != 0)
 		log_error("%s", err.text);
 	a->has_net = false;
+	dns_app_close(&a->dns);
 	worker_tun_close(&a->worker);
+}
+
+/* Programs ask the stub, unless its address is taken: then the name servers themselves. */
+static void stub_config(struct client_app *a, struct client_net_config *n)
+{
+	const struct config_profile *p = config_profile_find(a->cfg, a->profile);
+	int rc = 0;
+
+	if (n->dns.count == 0)
+		return;
+	if (!dns_app_is_open(&a->dns))
+		rc = dns_app_open(&a->dns, &a->worker.loop);
+	if (rc != 0) {
+		log_warn(DNS_APP_ADDRESS " port 53: %s; programs ask the exit's name servers "
+					 "themselves, and may have to ask again while paths change",
+			 strerror(-rc));
+		return;
+	}
+	stub_allow(a->dns.stub, p->private_names.items, p->private_names.count);
+	n->stub.count = endpoint_ip_parse(n->stub.ip[0], DNS_APP_ADDRESS) == 0;
 }
 
 static void net_failed(struct client_app *a, const char *what, const struct now *now)
@@ -122,6 +143,7 @@ static void net_up(struct client_app *a, const struct now *now)
 	}
 	client_view(a->client, &v);
 	net_config(a, &v, &n);
+	stub_config(a, &n);
 	rc = guard(a, &n, now, &err); /* before the first packet can come that way */
 	if (rc != 0) {
 		net_failed(a, err.text, now);
@@ -133,6 +155,8 @@ static void net_up(struct client_app *a, const struct now *now)
 		net_failed(a, err.text, now);
 		return;
 	}
+	if (dns_app_is_open(&a->dns))
+		dns_app_use(&a->dns, n.tun, &n.dns, now);
 	a->net_config = n;
 	a->is_ready = true;
 	a->error[0] = '\0';
@@ -276,6 +300,7 @@ static void tick(void *ctx, const struct now *now)
 	registry_app_tick(&a->registry, now);
 	membership_tick(a->membership, now);
 	client_tick(a->client, now);
+	dns_app_tick(&a->dns, now);
 	if (a->safety.portal_end_ns != 0 && a->safety.portal_end_ns <= now->mono_ns)
 		resume(a, now);
 	take_notes(a, now);
@@ -289,8 +314,9 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	const uint64_t mesh = MIN(membership_deadline(a->membership, now),
 				  registry_app_deadline(&a->registry));
 	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
+	const uint64_t machine = MIN(portal, dns_app_deadline(&a->dns));
 
-	return MIN(MIN(mesh, portal), client_deadline(a->client));
+	return MIN(MIN(mesh, machine), client_deadline(a->client));
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)

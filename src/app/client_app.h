@@ -4,6 +4,7 @@
 #ifndef APP_CLIENT_APP_H
 #define APP_CLIENT_APP_H
 
+#include "app/dns_app.h"
 #include "app/registry_app.h"
 #include "app/safety.h"
 #include "app/worker.h"
@@ -27,7 +28,8 @@ struct client_app {
 	struct client_net net;
 	struct client_net_config net_config; /* if has_net */
 	bool has_net;
-	bool is_ready; /* net stands for the present session */
+	bool is_ready;      /* net stands for the present session */
+	struct dns_app dns; /* open while has_net, if its address is free */
 	struct safety safety;
 	struct loop_fd safety_fd;
 	char profile[VIEW_NAME_LEN];

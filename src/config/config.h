@@ -143,8 +143,9 @@ struct config_profile {
 	char *name;
 	char *exit; /* "auto", an upper-case country code, or a node's name or id */
 	uint32_t hops;
-	struct config_ips dns; /* none: the exit's */
-	uint32_t rotate_s;     /* 0: the protocol's own choice */
+	struct config_ips dns;               /* none: the exit's */
+	struct config_strings private_names; /* may have private addresses; "*": all */
+	uint32_t rotate_s;                   /* 0: the protocol's own choice */
 	bool ipv6;
 	uint32_t paths, backups;
 	enum config_isolate isolate;

@@ -102,6 +102,11 @@ static const struct config_key profile_keys[] = {
     {"dns", &value_ips, FIELD(config_profile, dns, struct config_ips), .fallback = "exit",
      .zero_word = "exit", .max = 3, .is_live = true,
      .help = "Name servers asked through the tunnel: the ones the exit offers, or these."},
+    {"private_names", &value_domains, FIELD(config_profile, private_names, struct config_strings),
+     .example = "corp.example, lan", .max = 64,
+     .help = "Names that may have private addresses, with all below them; * for all names. For "
+	     "others such answers are withheld, as a hostile server could lead your browser into "
+	     "your own network."},
     {"rotate", &value_u32, FIELD(config_profile, rotate_s, uint32_t), .fallback = "auto",
      .zero_word = "auto", .min = 30, .max = 2700, .is_live = true,
      .help = "Seconds after which the route is replaced, without a break. auto: 10 to 15 minutes, "

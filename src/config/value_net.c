@@ -93,6 +93,15 @@ static int parse_ifnames(const struct config_key *key, void *field, const char *
 	return LIST_APPEND(key, list, xstrdup(text));
 }
 
+static int parse_domains(const struct config_key *key, void *field, const char *text)
+{
+	struct config_strings *list = field;
+
+	if (strcmp(text, "*") != 0 && (!name_is_valid(text, 253) || text[0] == '.'))
+		return -EINVAL;
+	return LIST_APPEND(key, list, xstrdup(text));
+}
+
 /* "MARK" or "MARK/MASK" */
 static int parse_mark(const struct config_key *key, void *field, const char *text)
 {
@@ -250,6 +259,8 @@ const struct value_type value_ips = {", \t", "a list of IP addresses", parse_ips
 const struct value_type value_seeds = {
     ", \t", "a list of seed tokens as printed by \"macro node seed\"", parse_seed, clear_strings};
 const struct value_type value_ifnames = {", \t", "a list of interface names", parse_ifnames,
+					 clear_strings};
+const struct value_type value_domains = {", \t", "a list of names, or *", parse_domains,
 					 clear_strings};
 const struct value_type value_marks = {
     ", \t", "a list of MARK or MARK/MASK, not 0 and within the mask", parse_mark, clear_marks};

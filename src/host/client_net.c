@@ -53,7 +53,7 @@ static int plan_resolv(struct change_list *list, const struct client_net_config 
 
 	if (cfg->dns.count == 0)
 		return 0;
-	code = resolv_read(&r, path, &cfg->dns, err);
+	code = resolv_read(&r, path, cfg->stub.count > 0 ? &cfg->stub : &cfg->dns, err);
 	if (code == 0)
 		change_list_add(list, CHANGE_RESOLV)->resolv = r;
 	return code;

@@ -18,8 +18,9 @@ struct client_net_config {
 	uint8_t v4[16], v6[16]; /* inner addresses; all zero: none of that family */
 	uint32_t fwmark;
 	uint32_t table;
-	struct resolv_servers dns; /* none: DNS is left alone */
-	const char *resolv_path;   /* NULL: RESOLV_PATH_DEFAULT */
+	struct resolv_servers dns;  /* inside the tunnel; none: DNS is left alone */
+	struct resolv_servers stub; /* for resolv.conf; none: dns itself */
+	const char *resolv_path;    /* NULL: RESOLV_PATH_DEFAULT */
 	struct transaction_hook hook;
 };
 

@@ -262,6 +262,7 @@ static const struct {
     {"profile p", "duplicate", {"yes", "no"}, {"twice"}, {0}},
     {"profile p", "ipv6", {"yes", "no"}, {"maybe"}, {0}},
     {"profile p", "killswitch", {"off", "on", "always", "ON"}, {"yes", "never"}, {0}},
+    {"profile p", "private_names", {"lan", "corp.example, lan", "*"}, {".lan", "a/b"}, {0}},
     {"profile p", "lan", {"yes", "no"}, {"1"}, {0}},
     {"profile p",
      "interfaces",

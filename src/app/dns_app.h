@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The stub resolver's sockets: programs ask it on a loopback address, and it asks the name servers
+ * through the tunnel and nowhere else.  Lives on the loop of the client's worker.
+ */
+#ifndef APP_DNS_APP_H
+#define APP_DNS_APP_H
+
+#include <net/if.h>
+
+#include "dns/stub.h"
+#include "host/resolv.h"
+#include "io/loop.h"
+
+#define DNS_APP_ADDRESS "127.109.109.53"
+#define DNS_APP_TCP_MAX 16
+
+struct dns_tcp;
+
+struct dns_app {
+	struct loop *loop;
+	struct stub *stub;
+	struct loop_fd programs, tcp, server; /* fd -1: not open */
+	bool server_is_v6;                    /* the socket; it reaches IPv4 as well */
+	char device[IFNAMSIZ];                /* of the tunnel */
+	struct resolv_servers servers;
+	struct dns_tcp *streams[DNS_APP_TCP_MAX];
+};
+
+/* dns_app_open(d, loop): -EADDRINUSE and others when the address cannot be had; d is then
+ * as closed. */
+MUST_USE int dns_app_open(struct dns_app *d, struct loop *loop);
+void dns_app_close(struct dns_app *d);
+bool dns_app_is_open(const struct dns_app *d);
+
+/* dns_app_use(d, device, servers, now): ask these through that device from now on. */
+void dns_app_use(struct dns_app *d, const char *device, const struct resolv_servers *servers,
+		 const struct now *now);
+
+void dns_app_tick(struct dns_app *d, const struct now *now);
+uint64_t dns_app_deadline(const struct dns_app *d);
+
+/* ---- dns_tcp.c: one program's connection at a time ---- */
+
+/* dns_tcp_open(d, slot, fd, now): takes fd. */
+void dns_tcp_open(struct dns_app *d, size_t slot, int fd, const struct now *now);
+void dns_tcp_close(struct dns_app *d, size_t slot);
+uint64_t dns_tcp_deadline(const struct dns_tcp *t);
+
+/* dns_app_socket(d, type): towards a server, through the tunnel only.  Negative errno. */
+MUST_USE int dns_app_socket(const struct dns_app *d, int type, bool is_v4);
+
+#endif
