@@ -12,7 +12,7 @@ endif
 export BUILD FILTER
 export MACRO_BUILD = $(abspath $(BUILD))
 
-.PHONY: all deps run-deps run test threads bench lint fmt fuzz install clean
+.PHONY: all deps run-deps run test test-leaks threads bench lint fmt fuzz install uninstall clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -40,6 +40,11 @@ threads: deps
 		-Db_sanitize=thread -Db_lundef=false
 	@TSAN_OPTIONS=halt_on_error=1 meson test -C build-tsan --suite threads </dev/null
 
+# What leaves a client's physical interface while its kill switch is off, on, or always on.
+test-leaks: deps all
+	@python3 tests/lab/test_leaks.py
+	@python3 tests/lab/test_dns.py
+
 bench: deps all
 	@bench/run
 
@@ -54,6 +59,12 @@ fuzz: deps
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild
+
+# Frees the machine first: nothing of ours may block it when nothing of ours is left to ask.
+uninstall:
+	@systemctl disable --now macrod.service macrod-lock.service 2>/dev/null || true
+	@$(BUILD)/macro unlock
+	@ninja -C $(BUILD) uninstall
 
 clean:
 	@rm -rf $(BUILD)
