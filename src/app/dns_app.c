@@ -44,8 +44,8 @@ int dns_app_socket(const struct dns_app *d, int type, bool is_v4)
 	if (fd < 0)
 		return -errno;
 	if ((is_v4 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)) == 0) &&
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, d->device,
-		       (socklen_t)strlen(d->device)) == 0)
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, d->device, (socklen_t)strlen(d->device)) ==
+		0)
 		return fd;
 	err = -errno;
 	close(fd);
@@ -144,7 +144,8 @@ static void take_datagrams(struct dns_app *d, int fd, take_fn *take)
 		struct sockaddr_storage from;
 		socklen_t from_len = sizeof(from);
 		struct endpoint e;
-		const ssize_t n = recvfrom(fd, msg, sizeof(msg), 0, (struct sockaddr *)&from, &from_len);
+		const ssize_t n =
+		    recvfrom(fd, msg, sizeof(msg), 0, (struct sockaddr *)&from, &from_len);
 
 		if (n < 0 && errno == EAGAIN)
 			break;
@@ -193,8 +194,7 @@ int dns_app_open(struct dns_app *d, struct loop *loop)
 {
 	int rc;
 
-	*d = (struct dns_app){
-	    .loop = loop, .programs.fd = -1, .tcp.fd = -1, .server.fd = -1};
+	*d = (struct dns_app){.loop = loop, .programs.fd = -1, .tcp.fd = -1, .server.fd = -1};
 	rc = add_fd(d, &d->programs, open_local(SOCK_DGRAM), program_asks);
 	if (rc == 0)
 		rc = add_fd(d, &d->tcp, open_local(SOCK_STREAM), program_connects);

@@ -94,7 +94,9 @@ static int write_message(struct dns_tcp *t, int fd)
 		const ssize_t n = send(fd, t->buf + t->done, t->len - t->done, MSG_NOSIGNAL);
 
 		if (n < 0)
-			return errno == EAGAIN || errno == EINPROGRESS || errno == ENOTCONN ? 0 : -errno;
+			return errno == EAGAIN || errno == EINPROGRESS || errno == ENOTCONN
+				   ? 0
+				   : -errno;
 		t->done += (size_t)n;
 	}
 	return 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* As much of a DNS message as a forwarder must understand: its question, and addresses in answers. */
+/* As much of a DNS message as a forwarder must understand: its question, and addresses in answers.
+ */
 #ifndef DNS_MESSAGE_H
 #define DNS_MESSAGE_H
 

@@ -41,7 +41,7 @@ struct stub {
 	uint8_t servers[STUB_SERVERS_MAX][16];
 	size_t server_count;
 	struct pending pending[PENDING_MAX];
-	size_t used;             /* all after these are free */
+	size_t used;              /* all after these are free */
 	struct pending *answered; /* at most one */
 	size_t answer_len;
 	uint8_t answer[DNS_UDP_MAX];
@@ -92,8 +92,7 @@ static struct pending *find_query(struct stub *s, const uint8_t *msg, size_t len
 		struct pending *p = &s->pending[i];
 
 		if (p->state != PENDING_FREE && p->len == len && endpoint_equal(&p->from, from) &&
-		    memcmp(p->client_id, msg, 2) == 0 &&
-		    memcmp(p->msg + 2, msg + 2, len - 2) == 0)
+		    memcmp(p->client_id, msg, 2) == 0 && memcmp(p->msg + 2, msg + 2, len - 2) == 0)
 			return p;
 	}
 	return NULL;

@@ -46,7 +46,8 @@ static void test_public_addresses(void)
 {
 	CHECK_INT(ADDRESSES(HEAD("\0") QUESTION), DNS_PUBLIC);
 	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\1", "\4") "\5\1\0\2"), DNS_PUBLIC);
-	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\x1c", "\x10") "\x2a\0\0\1\0\0\0\0\0\0\0\0\0\0\0\1"),
+	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD(
+		      "\x1c", "\x10") "\x2a\0\0\1\0\0\0\0\0\0\0\0\0\0\0\1"),
 		  DNS_PUBLIC);
 	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\x10", "\4") "\3abc"), DNS_PUBLIC);
 }
@@ -56,18 +57,24 @@ static void test_private_addresses(void)
 	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\1", "\4") "\xc0\xa8\1\1"), DNS_PRIVATE);
 	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\1", "\4") "\x7f\0\0\1"), DNS_PRIVATE);
 	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\1", "\4") "\0\0\0\0"), DNS_PRIVATE);
-	CHECK_INT(ADDRESSES(HEAD("\2") QUESTION RECORD("\1", "\4") "\5\1\0\2" RECORD("\1", "\4") "\n\0\0\1"),
+	CHECK_INT(ADDRESSES(HEAD("\2") QUESTION RECORD("\1", "\4") "\5\1\0\2" RECORD(
+		      "\1", "\4") "\n\0\0\1"),
 		  DNS_PRIVATE);
-	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\x1c", "\x10") "\xfd\0\0\1\0\0\0\0\0\0\0\0\0\0\0\1"),
+	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD(
+		      "\x1c", "\x10") "\xfd\0\0\1\0\0\0\0\0\0\0\0\0\0\0\1"),
 		  DNS_PRIVATE);
-	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\x1c", "\x10") "\0\0\0\0\0\0\0\0\0\0\xff\xff\n\0\0\1"),
+	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD(
+		      "\x1c", "\x10") "\0\0\0\0\0\0\0\0\0\0\xff\xff\n\0\0\1"),
 		  DNS_PRIVATE);
 	/* HTTPS 1 . alpn=h2 ipv4hint=5.1.0.2,10.0.0.1 */
-	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\x41", "\x16") "\0\1\0" "\0\1\0\3\2h2"
-			    "\0\4\0\x08\5\1\0\2\n\0\0\1"),
+	CHECK_INT(ADDRESSES(HEAD("\1")
+				QUESTION RECORD("\x41", "\x16") "\0\1\0"
+								"\0\1\0\3\2h2"
+								"\0\4\0\x08\5\1\0\2\n\0\0\1"),
 		  DNS_PRIVATE);
-	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\x41", "\x12") "\0\1\0" "\0\1\0\3\2h2"
-			    "\0\4\0\x04\5\1\0\2"),
+	CHECK_INT(ADDRESSES(HEAD("\1") QUESTION RECORD("\x41", "\x12") "\0\1\0"
+								       "\0\1\0\3\2h2"
+								       "\0\4\0\x04\5\1\0\2"),
 		  DNS_PUBLIC);
 }
 

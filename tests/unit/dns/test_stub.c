@@ -3,8 +3,8 @@
 
 #include "tests/lib/test.h"
 
-#define QUESTION "\3www\4test\0\0\1\0\1"
-#define QUERY(n) "\x12" n "\1\0\0\1\0\0\0\0\0\0" QUESTION
+#define QUESTION  "\3www\4test\0\0\1\0\1"
+#define QUERY(n)  "\x12" n "\1\0\0\1\0\0\0\0\0\0" QUESTION
 #define QUERY_LEN (sizeof(QUERY("\1")) - 1)
 
 static const uint8_t servers[2][16] = {{[10] = 0xff, [11] = 0xff, 10, 88, 0, 1},
@@ -93,7 +93,7 @@ static void test_wrong_answers_are_ignored(void)
 	reply(public_ip, servers[0]); /* to another question */
 	out = asked;
 	out.msg[13] ^= 1;
-	reply(public_ip, servers[0]); /* about another name */
+	reply(public_ip, servers[0]);                             /* about another name */
 	stub_answer(stub, asked.msg, asked.len, &asked.to, &now); /* no answer at all */
 	stub_answer(stub, asked.msg, 3, &asked.to, &now);
 	CHECK(!stub_next_out(stub, &out));
