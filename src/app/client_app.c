@@ -311,8 +311,8 @@ static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct client_app *a = ctx;
 
-	const uint64_t mesh = MIN(membership_deadline(a->membership, now),
-				  registry_app_deadline(&a->registry));
+	const uint64_t mesh =
+	    MIN(membership_deadline(a->membership, now), registry_app_deadline(&a->registry));
 	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
 	const uint64_t machine = MIN(portal, dns_app_deadline(&a->dns));
 

@@ -46,9 +46,9 @@ extern const struct config_section config_sections[CONFIG_SECTION_COUNT];
 
 /* The types (value.c) */
 extern const struct value_type value_bool, value_u32, value_bandwidth, value_enum, value_flags,
-    value_path, value_ifname, value_ifnames, value_marks, value_domains, value_name, value_nodename, value_label, value_exit, value_country,
-    value_duration, value_public, value_endpoint, value_endpoints, value_ips, value_seeds,
-    value_prefix4, value_prefix6, value_policy;
+    value_path, value_ifname, value_ifnames, value_marks, value_domains, value_name, value_nodename,
+    value_label, value_exit, value_country, value_duration, value_public, value_endpoint,
+    value_endpoints, value_ips, value_seeds, value_prefix4, value_prefix6, value_policy;
 
 /* key_expect(key, out): what a right value of key is, to follow "give ". */
 const char *key_expect(const struct config_key *key, char out[static CONFIG_EXPECT_MAX]);
