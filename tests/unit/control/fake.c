@@ -223,6 +223,49 @@ static int op_reconnect(void *ctx, const struct reconnect_request *request, char
 	return begin(f, VIEW_RECONNECTING, why);
 }
 
+static void op_kill_switch(void *ctx, struct kill_switch_view *out)
+{
+	struct fake *f = ctx;
+
+	*out = f->kill_switch;
+}
+
+static int op_set_kill_switch(void *ctx, const struct kill_switch_request *request,
+			      char why[VIEW_TEXT_LEN])
+{
+	struct fake *f = ctx;
+
+	if (strcmp(request->setting, "always") != 0) {
+		snprintf(why, VIEW_TEXT_LEN, "setting must be profile, off, on or always");
+		return -EINVAL;
+	}
+	f->kill_switch = (struct kill_switch_view){.mode = VIEW_KILL_SWITCH_ALWAYS,
+						   .is_proven = true,
+						   .is_blocking = true,
+						   .undo = "macro killswitch off"};
+	f->status.kill_switch = f->kill_switch;
+	return 0;
+}
+
+static int op_unlock(void *ctx, char why[VIEW_TEXT_LEN])
+{
+	struct fake *f = ctx;
+
+	(void)why;
+	f->kill_switch = (struct kill_switch_view){.is_proven = true};
+	f->status.kill_switch = f->kill_switch;
+	return 0;
+}
+
+static int op_portal(void *ctx, const struct portal_request *request, char why[VIEW_TEXT_LEN])
+{
+	struct fake *f = ctx;
+
+	(void)why;
+	f->portal = *request;
+	return 0;
+}
+
 const struct control_ops fake_ops = {
     .status = op_status,
     .exits = op_nodes,
@@ -232,6 +275,10 @@ const struct control_ops fake_ops = {
     .connect = op_connect,
     .disconnect = op_disconnect,
     .reconnect = op_reconnect,
+    .kill_switch = op_kill_switch,
+    .set_kill_switch = op_set_kill_switch,
+    .unlock = op_unlock,
+    .portal = op_portal,
 };
 
 void fake_start(struct fake *f)

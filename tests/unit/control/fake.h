@@ -25,6 +25,8 @@ struct fake {
 	struct own_node_view node;
 	struct connect_request connect;
 	struct reconnect_request reconnect;
+	struct kill_switch_view kill_switch;
+	struct portal_request portal;
 	pthread_t finisher;
 	bool has_finisher;
 	unsigned connects, disconnects, reconnects;

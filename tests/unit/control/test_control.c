@@ -176,6 +176,40 @@ static void test_post(void)
 	fake.outcome = FAKE_CONNECTS;
 }
 
+static void test_kill_switch(void)
+{
+	fake.kill_switch = (struct kill_switch_view){.is_by_profile = true};
+	check("GET", "/v1/killswitch", NULL, 200,
+	      "{\"schema\":1,\"setting\":\"profile\",\"mode\":\"off\",\"proven\":false,"
+	      "\"blocking\":false,\"undo\":null}");
+	check("POST", "/v1/killswitch", "{\"setting\":\"always\"}", 202, "{\"schema\":1}");
+	check("GET", "/v1/killswitch", NULL, 200,
+	      "{\"schema\":1,\"setting\":\"always\",\"mode\":\"always\",\"proven\":true,"
+	      "\"blocking\":true,\"undo\":\"macro killswitch off\"}");
+	check("GET", "/v1/status", NULL, 200,
+	      "\"kill_switch\":\"always\",\"blocking\":true,\"undo\":\"macro killswitch off\"}");
+	check("POST", "/v1/killswitch", "{\"setting\":\"never\"}", 400, "setting must be");
+	check("POST", "/v1/killswitch", "{\"mode\":\"on\"}", 400, "there is no field");
+	check("POST", "/v1/unlock", "", 202, "{\"schema\":1}");
+	check("POST", "/v1/unlock", "{\"x\":1}", 400, "there is no field");
+	check("GET", "/v1/killswitch", NULL, 200, "\"blocking\":false,\"undo\":null}");
+	check("GET", "/v1/unlock", NULL, 405, "wrong HTTP method");
+	fake_set(&fake, VIEW_BLOCKED, "the kill switch lets nothing out");
+	check("GET", "/v1/status", NULL, 200, "\"state\":\"blocked\",\"reason\":\"the kill");
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+}
+
+static void test_portal(void)
+{
+	check("POST", "/v1/portal", "{\"seconds\":60}", 202, "{\"schema\":1}");
+	CHECK_INT(fake.portal.seconds, 60);
+	CHECK_INT(fake.portal.uid, getuid());
+	check("POST", "/v1/portal", "{\"seconds\":3601}", 400, "from 0 to 3600");
+	check("POST", "/v1/portal", "{\"seconds\":0,\"uid\":-1}", 400, "uid must be");
+	if (getuid() != 0)
+		check("POST", "/v1/portal", "{\"uid\":0}", 403, "only root");
+}
+
 static void test_bad_requests(void)
 {
 	static const struct {
@@ -378,6 +412,8 @@ int main(void)
 	RUN(test_start_errors);
 	RUN(test_other_user_is_refused);
 	RUN(test_post);
+	RUN(test_kill_switch);
+	RUN(test_portal);
 	fake_stop(&fake);
 	curl_global_cleanup();
 	return test_done();
