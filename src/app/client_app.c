@@ -100,10 +100,18 @@ static void net_down(struct client_app *a)
 	worker_tun_close(&a->worker);
 }
 
+/* They belong to the configuration, and change with it. */
+static void stub_names(struct client_app *a)
+{
+	const struct config_profile *p = config_profile_find(a->cfg, a->profile);
+
+	if (dns_app_is_open(&a->dns) && p != NULL)
+		stub_allow(a->dns.stub, p->private_names.items, p->private_names.count);
+}
+
 /* Programs ask the stub, unless its address is taken: then the name servers themselves. */
 static void stub_config(struct client_app *a, struct client_net_config *n)
 {
-	const struct config_profile *p = config_profile_find(a->cfg, a->profile);
 	int rc = 0;
 
 	if (n->dns.count == 0)
@@ -116,7 +124,7 @@ static void stub_config(struct client_app *a, struct client_net_config *n)
 			 strerror(-rc));
 		return;
 	}
-	stub_allow(a->dns.stub, p->private_names.items, p->private_names.count);
+	stub_names(a);
 	n->stub.count = endpoint_ip_parse(n->stub.ip[0], DNS_APP_ADDRESS) == 0;
 }
 
@@ -544,7 +552,6 @@ static void do_reload(void *ctx, const struct now *now)
 	struct client_app *a = r->app;
 	struct client_view v;
 
-	(void)now;
 	client_view(a->client, &v);
 	if (v.state != CLIENT_OFF && config_profile_find(r->fresh, a->profile) == NULL) {
 		r->rc = -EBUSY;
@@ -552,6 +559,8 @@ static void do_reload(void *ctx, const struct now *now)
 	}
 	config_take(a->cfg, r->fresh, CONFIG_PROFILE);
 	config_take(a->cfg, r->fresh, CONFIG_CLIENT);
+	stub_names(a);
+	follow(a, now);
 }
 
 int client_app_reload(struct client_app *a, struct config *fresh, char *error, size_t error_len)

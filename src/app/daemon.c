@@ -2,6 +2,7 @@
 #include "app/daemon.h"
 
 #include "app/client_app.h"
+#include "app/confine.h"
 #include "app/mesh_app.h"
 #include "app/node_app.h"
 #include "app/service.h"
@@ -345,7 +346,14 @@ static void serve(struct daemon *d)
 static int prepare(const struct config *cfg, char *error, size_t error_len)
 {
 	struct host_error err;
+	const char *what;
+	int rc;
 
+	rc = confine(&what);
+	if (rc != 0) {
+		snprintf(error, error_len, "%s: %s", what, strerror(-rc));
+		return rc;
+	}
 	if (mkdir(cfg->daemon.state_dir, 0700) != 0 && errno != EEXIST) {
 		snprintf(error, error_len,
 			 "[daemon] state_dir %s: %s; make its parent, or run as root",
