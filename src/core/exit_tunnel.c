@@ -170,6 +170,7 @@ static enum drop put_twice(struct engine *e, struct exit_session *s, struct stee
 		if (c == NULL)
 			continue;
 		packer_numbered(c, pkt, number);
+		add_pack(e, s->path[lanes[i]], now);
 		d = DROP_NONE;
 	}
 	return d;
