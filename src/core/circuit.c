@@ -40,10 +40,10 @@ static void pending_free(struct engine *e, struct circuit *c)
 {
 	if (c->pending == NULL)
 		return;
+	timers_del(&e->pending, &c->pending->give_up);
 	create_pending_wipe(&c->pending->create);
 	free(c->pending);
 	c->pending = NULL;
-	e->pending_count--;
 	if (c->next.nb != NULL)
 		c->next.nb->waiting--;
 }
@@ -184,7 +184,7 @@ static struct neighbour *next_hop(struct engine *e, const struct circuit *c, con
 static void send_create(struct engine *e, struct circuit *c, const struct now *now)
 {
 	c->state = CIRCUIT_EXTENDING;
-	c->pending->give_up_ns = now->mono_ns + CREATE_WAIT_NS;
+	timers_set(&e->pending, &c->pending->give_up, now->mono_ns + CREATE_WAIT_NS);
 	neighbour_send(e, c->next.nb,
 		       (struct cell_header){.circ_id = c->next.circ_id, .kind = CELL_CREATE},
 		       c->pending->body, CELL_BODY_LEN);
@@ -205,7 +205,7 @@ static void extend(struct engine *e, struct circuit *c, const struct route *r,
 		send_create(e, c, now);
 	} else {
 		c->state = CIRCUIT_LINKING;
-		c->pending->give_up_ns = now->mono_ns + LINK_WAIT_NS;
+		timers_set(&e->pending, &c->pending->give_up, now->mono_ns + LINK_WAIT_NS);
 		link_connect(e->links, nb->link, now);
 	}
 }
@@ -216,7 +216,8 @@ static struct circuit *circuit_new(struct engine *e, struct neighbour *prev, uin
 	struct circuit *c = xcalloc_lines(sizeof(*c));
 
 	c->pending = xcalloc(1, sizeof(*c->pending));
-	c->pending->give_up_ns = now->mono_ns + CREATE_WAIT_NS;
+	c->pending->circuit = c;
+	timers_add(&e->pending, &c->pending->give_up, now->mono_ns + CREATE_WAIT_NS);
 	c->last_ns = now->mono_ns;
 	c->expires_ns = NEVER;
 	list_init(&c->prev.at);
@@ -224,7 +225,6 @@ static struct circuit *circuit_new(struct engine *e, struct neighbour *prev, uin
 	end_set(e, c, &c->prev, prev, circ_id);
 	list_add_tail(&e->circuits, &c->all);
 	e->circuit_count++;
-	e->pending_count++;
 	return c;
 }
 
@@ -245,7 +245,7 @@ static bool create_is_welcome(struct engine *e, struct neighbour *nb, uint32_t c
 		engine_drop(e, DROP_RATE);
 		return false;
 	}
-	if (e->circuit_count >= e->max_circuits || e->pending_count >= PENDING_MAX ||
+	if (e->circuit_count >= e->max_circuits || e->pending.count >= PENDING_MAX ||
 	    (!nb->is_node && nb->circuits >= CIRCUITS_PER_CLIENT_MAX)) {
 		engine_drop(e, DROP_LIMIT);
 		return false;
@@ -329,10 +329,8 @@ static void sweep_one(struct engine *e, struct circuit *c, const struct now *now
 	if (c->state == CIRCUIT_CLOSED) {
 		if (c->expires_ns <= now->mono_ns)
 			circuit_free(e, c);
-	} else if (c->pending != NULL) {
-		if (c->pending->give_up_ns <= now->mono_ns)
-			answer(e, c, HOP_NO_NEXT, NULL, now);
-	} else if (c->expires_ns <= now->mono_ns || now->mono_ns - c->last_ns > CIRCUIT_IDLE_NS) {
+	} else if (c->pending == NULL &&
+		   (c->expires_ns <= now->mono_ns || now->mono_ns - c->last_ns > CIRCUIT_IDLE_NS)) {
 		circuit_destroy(e, c, now);
 	}
 }
@@ -340,7 +338,12 @@ static void sweep_one(struct engine *e, struct circuit *c, const struct now *now
 void circuit_tick(struct engine *e, const struct now *now)
 {
 	unsigned todo = e->circuit_count / SWEEP_SLICES + 1;
+	struct timer *t;
 
+	/* Each at its time: the client is to learn soon which hop does not answer. */
+	while ((t = timers_due(&e->pending, now)) != NULL)
+		answer(e, container_of(t, struct circuit_pending, give_up)->circuit, HOP_NO_NEXT,
+		       NULL, now);
 	if (e->circuit_count == 0 || e->sweep_ns > now->mono_ns)
 		return;
 	e->sweep_ns = now->mono_ns + SWEEP_PERIOD_NS;
@@ -356,4 +359,5 @@ void circuit_free_all(struct engine *e)
 {
 	list_for_each_safe (it, tmp, &e->circuits)
 		circuit_free(e, container_of(it, struct circuit, all));
+	timers_fini(&e->pending);
 }

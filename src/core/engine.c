@@ -162,6 +162,19 @@ static void gather_flush(struct engine *e, struct gather *g, const struct now *n
 	g->fwd_n = g->bwd_n = g->mine_n = 0;
 }
 
+/* Whoever still uses a circuit that we do not know, for we have started anew or our DESTROY was
+ * lost, learns it from the first cell. */
+static void end_unknown(struct engine *e, const struct link_rx *rx, const struct now *now)
+{
+	struct neighbour *nb = neighbour_of(e, rx->link);
+
+	if (bucket_take(&nb->unknowns, UNKNOWNS_PER_S, UNKNOWNS_PER_S, now->mono_ns))
+		neighbour_send(
+		    e, nb,
+		    (struct cell_header){.circ_id = rx->header.circ_id, .kind = CELL_DESTROY}, NULL,
+		    0);
+}
+
 static enum drop gather_data(struct engine *e, struct gather *g, const struct link_rx *rx,
 			     const struct now *now)
 {
@@ -193,6 +206,7 @@ static enum drop gather_data(struct engine *e, struct gather *g, const struct li
 			return DROP_NONE;
 		}
 	}
+	end_unknown(e, rx, now);
 	return DROP_NO_CIRCUIT;
 }
 
@@ -396,6 +410,7 @@ uint64_t engine_deadline(const struct engine *e)
 	due = MIN(due, tunnel_deadline(e));
 	due = MIN(due, exit_deadline(e));
 	due = MIN(due, egress_deadline(&e->egress));
+	due = MIN(due, timers_next(&e->pending));
 	if (e->circuit_count > 0)
 		due = MIN(due, e->sweep_ns);
 	return due;

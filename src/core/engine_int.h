@@ -38,6 +38,7 @@ enum {
 	CREATE_RATE_CLIENT_PER_S = 20,
 	CREATE_RATE_STRANGERS_PER_S = 3000, /* of all clients together: under half a core */
 	PINGS_PER_S = 10,                   /* answered, of each neighbour */
+	UNKNOWNS_PER_S = 100,               /* cells of unknown circuits, answered with DESTROY */
 	CIRCUITS_PER_CLIENT_MAX = 64,
 	PATHS_MAX = 64,
 };
@@ -59,7 +60,7 @@ struct neighbour {
 	unsigned paths; /* our own, as a client */
 	bool is_node;
 	uint8_t id[NODE_ID_LEN];
-	struct bucket creates, pings;
+	struct bucket creates, pings, unknowns;
 	unsigned pings_unanswered;
 	unsigned waiting; /* CREATEs sent or held that wait for an answer */
 	uint64_t ping_due_ns;
@@ -108,7 +109,8 @@ struct circuit {
 struct circuit_pending {
 	struct create_pending create;
 	uint16_t lifetime_s;
-	uint64_t give_up_ns;
+	struct timer give_up;
+	struct circuit *circuit;
 	uint8_t body[CELL_BODY_LEN]; /* CREATE for the next hop, while LINKING */
 };
 
@@ -125,7 +127,7 @@ struct engine {
 	struct map circuits_by_end; /* (link id, circ_id) -> struct circuit */
 	struct list circuits;       /* swept a slice at a time */
 	unsigned circuit_count;
-	unsigned pending_count;
+	struct timers pending; /* those that wait for the next hop */
 	struct list neighbours;
 	struct list link_events; /* neighbours; apart from the ring, because none may be lost */
 	struct seen *creates, *own_creates; /* X of CREATEs */

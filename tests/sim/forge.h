@@ -17,6 +17,14 @@ static inline struct circuit *forge_first_circuit(struct engine *e)
 	return NULL;
 }
 
+/* A hop that knows nothing of one of its circuits any more, and has told nobody. */
+static inline void forge_forget(struct engine *e, struct circuit *c)
+{
+	map_del(&e->circuits_by_end, end_key(c->prev.nb->link, c->prev.circ_id));
+	if (c->next.nb != NULL)
+		map_del(&e->circuits_by_end, end_key(c->next.nb->link, c->next.circ_id));
+}
+
 /* A client that sends from another inner address than the one that its session was granted. */
 static inline void forge_address(struct sim_node *client, uint8_t xor)
 {

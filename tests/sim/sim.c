@@ -367,7 +367,8 @@ static void fill(uint8_t *p, size_t len, uint64_t tag)
 }
 
 enum {
-	UDP_HEAD = 28
+	UDP_HEAD = 28,
+	ORIGIN = 0x09090909, /* 9.9.9.9 and up */
 };
 
 /* The origin sends all packets back, as one burst for each burst that came. */
@@ -383,6 +384,8 @@ static void echo(struct sim *s, struct sim_node *n, const struct packet *p, size
 			memcpy(bytes[i], p[i].head, p[i].head_len);
 			memcpy(bytes[i] + 12, p[i].head + 16, 4);
 			memcpy(bytes[i] + 16, p[i].head + 12, 4);
+			memcpy(bytes[i] + 20, p[i].head + 22, 2);
+			memcpy(bytes[i] + 22, p[i].head + 20, 2);
 			back[i] = (struct packet){
 			    .head = bytes[i], .head_len = p[i].head_len, .flags = p[i].flags};
 		}
@@ -396,35 +399,67 @@ static void arrived(struct sim *s, struct sim_node *n, const struct packet *p)
 {
 	uint8_t want[CELL_LEN];
 	const size_t len = p->head_len - MIN(p->head_len, UDP_HEAD);
+	uint64_t tag;
 
 	n->packets++;
 	n->bytes += p->head_len;
 	n->last_packet_ns = s->now.mono_ns;
-	if (len == 0) { /* no packet of ours has none */
+	if (len < sizeof(tag)) { /* no packet of ours is so short */
 		n->bad_packets++;
 		return;
 	}
-	fill(want, len, get_le64(p->head + 20));
-	if (memcmp(want, p->head + UDP_HEAD, len) != 0)
+	tag = get_le64(p->head + UDP_HEAD);
+	fill(want, len, tag);
+	if (memcmp(want + sizeof(tag), p->head + UDP_HEAD + sizeof(tag), len - sizeof(tag)) != 0)
 		n->bad_packets++;
+	else if (n->on_packet != NULL)
+		n->on_packet(n, get_be32(p->head + 12) - ORIGIN, tag, n->ctx);
+}
+
+/* A UDP packet between the client and an origin of this flow's own. */
+static struct packet make_packet(uint8_t bytes[static CELL_LEN], const uint8_t client[static 4],
+				 bool is_down, unsigned flow, size_t len, uint64_t tag)
+{
+	memset(bytes, 0, UDP_HEAD);
+	bytes[0] = 0x45;
+	bytes[1] = 2; /* ECT(0): a mark on the way is a mark, not a loss */
+	put_be16(bytes + 2, (uint16_t)len);
+	bytes[8] = 64;
+	bytes[9] = 17;
+	memcpy(bytes + (is_down ? 16 : 12), client, 4);
+	put_be32(bytes + (is_down ? 12 : 16), ORIGIN + flow);
+	put_be16(bytes + (is_down ? 22 : 20), (uint16_t)(4000 + flow));
+	put_be16(bytes + (is_down ? 20 : 22), 7);
+	fill(bytes + UDP_HEAD, len - UDP_HEAD, tag);
+	put_le64(bytes + UDP_HEAD, tag);
+	return (struct packet){.head = bytes, .head_len = (uint16_t)len};
+}
+
+void sim_send_flow(struct sim *s, struct sim_node *client, unsigned flow, size_t len, uint64_t tag)
+{
+	uint8_t bytes[CELL_LEN];
+	const struct packet p =
+	    make_packet(bytes, client->last[EVENT_SESSION_OPEN].grant.v4, false, flow, len, tag);
+
+	engine_recv_client(client->engine, &p, 1, &s->now);
+	sim_pump(s, client);
 }
 
 void sim_send(struct sim *s, struct sim_node *client, size_t len, uint64_t tag)
 {
-	const struct session_grant *g = &client->last[EVENT_SESSION_OPEN].grant;
-	uint8_t bytes[CELL_LEN] = {0x45};
-	const struct packet p = {.head = bytes, .head_len = (uint16_t)len};
+	sim_send_flow(s, client, 0, len, tag);
+}
 
-	put_be16(bytes + 2, (uint16_t)len);
-	bytes[1] = 2; /* ECT(0): a mark on the way is a mark, not a loss */
-	bytes[8] = 64;
-	bytes[9] = 17;
-	memcpy(bytes + 12, g->v4, 4);
-	memcpy(bytes + 16, (const uint8_t[]){9, 9, 9, 9}, 4);
-	put_le64(bytes + 20, tag); /* in the place of the UDP header: the engine does not look */
-	fill(bytes + UDP_HEAD, len - UDP_HEAD, tag);
-	engine_recv_client(client->engine, &p, 1, &s->now);
-	sim_pump(s, client);
+void sim_send_down(struct sim *s, unsigned exit, struct sim_node *client, unsigned flow, size_t len,
+		   uint64_t tag)
+{
+	struct sim_node *x = sim_node(s, exit);
+	uint8_t bytes[CELL_LEN];
+	const struct packet p =
+	    make_packet(bytes, client->last[EVENT_SESSION_OPEN].grant.v4, true, flow, len, tag);
+
+	engine_recv_exit(x->engine, &p, 1, &s->now);
+	sim_pump(s, x);
 }
 
 /* ---- running ---- */

@@ -38,6 +38,8 @@ struct sim_node {
 	uint64_t packets, bytes, bad_packets;
 	uint64_t last_packet_ns;
 	/* hook for every event; NULL: events are kept in seen[] only */
+	/* each answer that came with right content; NULL: only counted */
+	void (*on_packet)(struct sim_node *n, unsigned flow, uint64_t tag, void *ctx);
 	void (*on_event)(struct sim_node *n, const struct engine_event *ev, void *ctx);
 	/* what sits on the engine, with its own idea of time; both or none */
 	void (*on_tick)(struct sim_node *n, const struct now *now, void *ctx);
@@ -115,5 +117,11 @@ void sim_use(struct sim *s, struct sim_node *client, uint32_t path);
  * tag. The origin answers with the same payload; packets counts answers with right content.
  */
 void sim_send(struct sim *s, struct sim_node *client, size_t len, uint64_t tag);
+
+/* The same as one of many flows, each with its own destination. */
+void sim_send_flow(struct sim *s, struct sim_node *client, unsigned flow, size_t len, uint64_t tag);
+/* And unasked, from the origin behind this exit. */
+void sim_send_down(struct sim *s, unsigned exit, struct sim_node *client, unsigned flow, size_t len,
+		   uint64_t tag);
 
 #endif

@@ -241,6 +241,68 @@ static void test_failure_names_the_hop(void)
 	}
 }
 
+/* The first cell from the relay to the exit does not arrive. */
+static void swallow_one(void *ctx, unsigned from, unsigned to, uint8_t *data, size_t *len)
+{
+	bool *done = ctx;
+
+	(void)data;
+	if (from == 1 && to == 2 && !*done) {
+		*done = true;
+		*len = 0;
+	}
+}
+
+/* A hop that swallows CREATEs is named when the wait is over, not at the next round. */
+static void test_waiting_ends_in_time(void)
+{
+	struct sim *s = make(51, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	const struct path_spec spec = sim_spec(s, route, 3);
+	bool swallowed = false;
+	uint64_t waited_ns;
+	struct now now;
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, 3, &path)); /* all links are up */
+	sim_run(s, NS_PER_S);
+	sim_tap(s, swallow_one, &swallowed); /* the CREATE; pings are answered */
+	now = sim_now(s);
+	engine_path_build(c->engine, &spec, &now);
+	sim_pump(s, c);
+	sim_run(s, 20 * NS_PER_S);
+	NEED(c->seen[EVENT_PATH_FAILED] == 1);
+	waited_ns = c->last_at_ns[EVENT_PATH_FAILED] - now.mono_ns;
+	CHECK_INT(c->last[EVENT_PATH_FAILED].status, HOP_NO_NEXT);
+	printf("# the relay gave up after %llu ms\n", (unsigned long long)(waited_ns / NS_PER_MS));
+	CHECK(waited_ns < 10 * NS_PER_S + 150 * NS_PER_MS);
+	sim_free(s);
+}
+
+/* A node that has forgotten a circuit says so to whoever uses it. */
+static void test_unknown_circuits_are_ended(void)
+{
+	struct sim *s = make(52, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	struct circuit *relay;
+	uint64_t sent_ns;
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, 3, &path));
+	sim_run(s, NS_PER_S);
+	relay = forge_first_circuit(sim_node(s, 1)->engine);
+	NEED(relay != NULL);
+	forge_forget(sim_node(s, 1)->engine, relay);
+	sent_ns = sim_now(s).mono_ns;
+	for (unsigned i = 0; i < 10; i++)
+		sim_send(s, c, 500, i);
+	sim_run(s, NS_PER_S);
+	CHECK_INT(c->seen[EVENT_PATH_CLOSED], 1);
+	CHECK(c->last_at_ns[EVENT_PATH_CLOSED] - sent_ns < 50 * NS_PER_MS);
+	CHECK_INT(sim_drops(s, 1, DROP_NO_CIRCUIT), 10);
+	sim_free(s);
+}
+
 static void test_clock_skew_is_named(void)
 {
 	struct sim *s = make(60, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
@@ -378,6 +440,8 @@ int main(void)
 	RUN(test_loss_reordering_duplication);
 	RUN(test_flipped_bits_deliver_nothing_wrong);
 	RUN(test_failure_names_the_hop);
+	RUN(test_waiting_ends_in_time);
+	RUN(test_unknown_circuits_are_ended);
 	RUN(test_clock_skew_is_named);
 	RUN(test_rotation_loses_nothing);
 	RUN(test_relay_death_then_new_path_same_session);

@@ -46,6 +46,30 @@ static void a_pack(struct spath *sp, const struct frame *f, const struct now *no
 	MUST(sp->proofs_ok == 0); /* nobody guesses a digest */
 }
 
+static void a_numbered(const struct frame *f)
+{
+	uint8_t again[NUMBERED_HEAD_LEN];
+	struct numbered n;
+
+	if (numbered_decode(&n, f->body, f->len) != 0)
+		return;
+	numbered_put_head(again, n.number, n.flags);
+	MUST(memcmp(again, f->body, sizeof(again)) == 0);
+	MUST(n.len > 0 && n.packet + n.len == f->body + f->len);
+}
+
+static void paths(const struct frame *f)
+{
+	uint8_t again[PATHS_LEN(ATTACH_PATHS_MAX)];
+	struct paths p;
+
+	if (paths_decode(&p, f->body, f->len) != 0)
+		return;
+	MUST(p.count <= ATTACH_PATHS_MAX);
+	MUST(paths_encode(&p, again) == f->len);
+	MUST(memcmp(again, f->body, f->len) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const uint8_t key[KEY_LEN] = {1};
@@ -62,6 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		before = p;
 		if (f.type == FRAME_PACK)
 			a_pack(&sp, &f, &now);
+		else if (f.type == FRAME_NUMBERED)
+			a_numbered(&f);
+		else if (f.type == FRAME_PATHS)
+			paths(&f);
 		else
 			a_packet(&f);
 	}

@@ -134,6 +134,88 @@ static void test_pack_refuses(void)
 	}
 }
 
+static void test_numbered(void)
+{
+	uint8_t in[NUMBERED_HEAD_LEN + 20] = {0};
+	struct numbered n = {.number = 77};
+
+	numbered_put_head(in, 0x060504030201, NUMBERED_PARTIAL);
+	CHECK_INT(in[0], 1); /* little-endian */
+	CHECK_INT(in[5], 6);
+	CHECK_INT(numbered_decode(&n, in, sizeof(in)), 0);
+	CHECK_INT(n.number, 0x060504030201);
+	CHECK_INT(n.flags, NUMBERED_PARTIAL);
+	CHECK(n.packet == in + NUMBERED_HEAD_LEN && n.len == 20);
+	for (size_t len = 0; len <= NUMBERED_HEAD_LEN; len++)
+		CHECK_INT(numbered_decode(&n, in, len), -EINVAL);
+	for (unsigned flags = 0; flags < 256; flags++) {
+		in[6] = (uint8_t)flags;
+		CHECK_INT(numbered_decode(&n, in, sizeof(in)), flags < 2 ? 0 : -EINVAL);
+	}
+}
+
+static struct paths some_paths(unsigned count)
+{
+	struct paths p = {.version = 0x04030201, .flags = PATHS_DUPLICATE};
+
+	for (; p.count < count; p.count++)
+		p.path[p.count] = (struct paths_entry){
+		    .path_id = 0x100 + p.count, .weight = p.count, .flags = p.count % 2};
+	return p;
+}
+
+static void test_paths(void)
+{
+	uint8_t bytes[PATHS_LEN(ATTACH_PATHS_MAX) + 8], again[PATHS_LEN(ATTACH_PATHS_MAX)];
+	struct paths back;
+
+	for (unsigned count = 0; count <= ATTACH_PATHS_MAX; count++) {
+		const struct paths p = some_paths(count);
+
+		memset(bytes, 0, sizeof(bytes));
+		CHECK_INT(paths_encode(&p, bytes), PATHS_LEN(count));
+		CHECK_INT(bytes[0], 1);
+		CHECK_INT(paths_decode(&back, bytes, (size_t)PATHS_LEN(count)), 0);
+		CHECK_INT(back.count, count);
+		paths_encode(&back, again);
+		CHECK_MEM(again, bytes, (size_t)PATHS_LEN(count));
+		for (size_t len = 0; len <= sizeof(bytes); len++)
+			if (len != (size_t)PATHS_LEN(count))
+				CHECK_INT(paths_decode(&back, bytes, len), -EINVAL);
+	}
+}
+
+static void test_paths_refuses(void)
+{
+	uint8_t bytes[PATHS_LEN(ATTACH_PATHS_MAX) + 6] = {0};
+	struct paths p = some_paths(3), back = {.version = 77};
+
+	paths_encode(&p, bytes);
+	for (unsigned v = 0; v < 256; v++) { /* flags, count, an entry's flags */
+		static const uint8_t good_below[] = {2, 0, 2}, at[] = {4, 5, 11};
+
+		for (unsigned k = 0; k < ARRAY_LEN(at); k++) {
+			uint8_t copy[sizeof(bytes)];
+			const bool good = k == 1 ? v == 3 : v < good_below[k];
+
+			memcpy(copy, bytes, sizeof(copy));
+			copy[at[k]] = (uint8_t)v;
+			CHECK_INT(paths_decode(&back, copy, (size_t)PATHS_LEN(3)),
+				  good ? 0 : -EINVAL);
+		}
+	}
+	back.version = 77;
+	p.path[2].path_id = p.path[0].path_id; /* named twice */
+	paths_encode(&p, bytes);
+	CHECK_INT(paths_decode(&back, bytes, (size_t)PATHS_LEN(3)), -EINVAL);
+	p.path[2].path_id = 0;
+	paths_encode(&p, bytes);
+	CHECK_INT(paths_decode(&back, bytes, (size_t)PATHS_LEN(3)), -EINVAL);
+	bytes[5] = ATTACH_PATHS_MAX + 1; /* with the length that goes with it */
+	CHECK_INT(paths_decode(&back, bytes, sizeof(bytes)), -EINVAL);
+	CHECK_INT(back.version, 77); /* untouched */
+}
+
 static void test_areas_and_inner_mtu(void)
 {
 	static const int mtu[] = {1360, 1342, 1324, 1306, 1288};
@@ -156,6 +238,9 @@ int main(void)
 	RUN(test_no_room_for_a_head);
 	RUN(test_pack_round_trip_and_lengths);
 	RUN(test_pack_refuses);
+	RUN(test_numbered);
+	RUN(test_paths);
+	RUN(test_paths_refuses);
 	RUN(test_areas_and_inner_mtu);
 	return test_done();
 }
