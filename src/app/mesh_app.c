@@ -151,12 +151,10 @@ _Static_assert((int)VIEW_ROLE_ENTRY == (int)ROLE_ENTRY && (int)VIEW_ROLE_RELAY =
 
 void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out)
 {
-	const struct descriptor *d;
-	uint64_t change = 0;
-
 	out->count = 0;
 	out->items = xcalloc(directory_count(dir), sizeof(*out->items));
-	while ((d = directory_next(dir, &change)) != NULL)
+	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
+	     d = directory_next(dir, d))
 		if (d->roles & roles)
 			node_fill(d, &out->items[out->count++]);
 }

@@ -329,7 +329,7 @@ int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t er
 	    .rng = &rng_system,
 	    .seeds = seeds,
 	    .seed_count = (size_t)seed_count,
-	    .is_node = true,
+	    .own_id = a->identity.id,
 	});
 	membership_want(a->membership, true, &now);
 	return 0;

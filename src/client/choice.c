@@ -59,11 +59,11 @@ static size_t avoid_list(const struct client *c, const struct path_wish *w, cons
  */
 static const struct descriptor *node_by_text(const struct directory *dir, const char *text)
 {
-	const struct descriptor *d, *found = NULL;
+	const struct descriptor *found = NULL;
 	const size_t len = strlen(text);
-	uint64_t change = 0;
 
-	while ((d = directory_next(dir, &change)) != NULL) {
+	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
+	     d = directory_next(dir, d)) {
 		char hex[2 * NODE_ID_LEN + 1];
 
 		sodium_bin2hex(hex, sizeof(hex), d->id, NODE_ID_LEN);

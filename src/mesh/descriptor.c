@@ -40,10 +40,12 @@ static void put_head(struct writer *w, const struct descriptor *d)
 	wr_u64(w, d->sequence);
 	wr_u64(w, d->published_s);
 	wr_u64(w, d->valid_until_s);
+	wr_u64(w, d->since_s);
 	wr_copy(w, d->id, sizeof(d->id));
 	wr_copy(w, d->link_key, sizeof(d->link_key));
 	wr_copy(w, d->operator_tag, sizeof(d->operator_tag));
 	wr_u32(w, d->capacity_kbit);
+	wr_u32(w, d->slot);
 	wr_copy(w, d->country, 2);
 	put_versions(w, &d->link_versions);
 	put_versions(w, &d->circuit_versions);
@@ -52,13 +54,19 @@ static void put_head(struct writer *w, const struct descriptor *d)
 		wr_copy(w, d->session_key, sizeof(d->session_key));
 }
 
+static void put_text(struct writer *w, const char *text)
+{
+	const size_t len = strlen(text);
+
+	wr_u8(w, (uint8_t)len);
+	wr_copy(w, text, len);
+}
+
 static void encode(struct writer *w, const struct descriptor *d)
 {
-	const size_t name_len = strlen(d->name);
-
 	put_head(w, d);
-	wr_u8(w, (uint8_t)name_len);
-	wr_copy(w, d->name, name_len);
+	put_text(w, d->name);
+	put_text(w, d->software);
 	wr_u8(w, d->onion_key_count);
 	for (unsigned i = 0; i < d->onion_key_count; i++) {
 		const struct onion_public *k = &d->onion_keys[i];
@@ -73,6 +81,13 @@ static void encode(struct writer *w, const struct descriptor *d)
 		wr_copy(w, d->addrs[i].ip, sizeof(d->addrs[i].ip));
 		wr_u16(w, d->addrs[i].port);
 	}
+	wr_u8(w, d->policy_count);
+	for (unsigned i = 0; i < d->policy_count; i++) {
+		wr_u16(w, d->policy[i].min);
+		wr_u16(w, d->policy[i].max);
+	}
+	wr_u8(w, d->rtt_count);
+	wr_copy(w, d->rtts, (size_t)d->rtt_count * LINK_RTT_LEN);
 	wr_copy(w, d->tail, d->tail_len);
 }
 
@@ -90,10 +105,12 @@ static void get_head(struct reader *r, struct descriptor *d)
 	d->sequence = rd_u64(r);
 	d->published_s = rd_u64(r);
 	d->valid_until_s = rd_u64(r);
+	d->since_s = rd_u64(r);
 	rd_copy(r, d->id, sizeof(d->id));
 	rd_copy(r, d->link_key, sizeof(d->link_key));
 	rd_copy(r, d->operator_tag, sizeof(d->operator_tag));
 	d->capacity_kbit = rd_u32(r);
+	d->slot = rd_u32(r);
 	rd_copy(r, d->country, 2);
 	get_versions(r, &d->link_versions);
 	get_versions(r, &d->circuit_versions);
@@ -113,13 +130,20 @@ static uint8_t get_count(struct reader *r, uint8_t max)
 	return 0;
 }
 
+/* Text with room for max and a final zero, both of which are zeroed already. */
+static void get_text(struct reader *r, char *out, uint8_t max)
+{
+	const uint8_t len = get_count(r, max);
+
+	rd_copy(r, out, len);
+	if (strlen(out) != len)
+		r->bad = true; /* a zero inside */
+}
+
 static void get_lists(struct reader *r, struct descriptor *d)
 {
-	const uint8_t name_len = get_count(r, DESCRIPTOR_NAME_MAX);
-
-	rd_copy(r, d->name, name_len);
-	if (strlen(d->name) != name_len)
-		r->bad = true; /* a zero inside */
+	get_text(r, d->name, DESCRIPTOR_NAME_MAX);
+	get_text(r, d->software, DESCRIPTOR_SOFTWARE_MAX);
 	d->onion_key_count = get_count(r, DESCRIPTOR_ONION_KEYS_MAX);
 	for (unsigned i = 0; i < d->onion_key_count; i++) {
 		struct onion_public *k = &d->onion_keys[i];
@@ -134,6 +158,14 @@ static void get_lists(struct reader *r, struct descriptor *d)
 		rd_copy(r, d->addrs[i].ip, sizeof(d->addrs[i].ip));
 		d->addrs[i].port = rd_u16(r);
 	}
+	d->policy_count = get_count(r, DESCRIPTOR_POLICY_MAX);
+	for (unsigned i = 0; i < d->policy_count; i++) {
+		d->policy[i].min = rd_u16(r);
+		d->policy[i].max = rd_u16(r);
+	}
+	d->rtt_count = get_count(r, DESCRIPTOR_RTTS_MAX);
+	if (d->rtt_count > 0)
+		d->rtts = rd_bytes(r, (size_t)d->rtt_count * LINK_RTT_LEN);
 }
 
 static enum descriptor_error check_tail(struct reader r)
@@ -273,6 +305,24 @@ const struct onion_public *descriptor_onion_key(const struct descriptor *d, uint
 			best = k;
 	}
 	return best;
+}
+
+struct link_rtt descriptor_rtt(const struct descriptor *d, unsigned i)
+{
+	struct reader r = rd_init(d->rtts + (size_t)i * LINK_RTT_LEN, LINK_RTT_LEN);
+	struct link_rtt out;
+
+	rd_copy(&r, out.id, sizeof(out.id));
+	out.rtt_ns = rd_u16(&r) * LINK_RTT_UNIT_NS;
+	return out;
+}
+
+void link_rtt_put(uint8_t out[static LINK_RTT_LEN], const struct link_rtt *rtt)
+{
+	const uint64_t units = MAX(rtt->rtt_ns / LINK_RTT_UNIT_NS, 1);
+
+	memcpy(out, rtt->id, sizeof(rtt->id));
+	put_le16(out + sizeof(rtt->id), (uint16_t)MIN(units, UINT16_MAX));
 }
 
 void operator_tag(uint8_t out[static OPERATOR_LEN], const char *name)

@@ -2,12 +2,14 @@
 /*
  * What a node says about itself, signed by its identity; the only thing anybody believes about it.
  *
- * Wire: version 1, roles 1, exit flags 1, load 1, sequence u64, published u64, valid_until u64,
- * id 32, link key 32, operator 32, capacity u32, country 2, protocol ranges 6, session key 32 (only
- * with ROLE_EXIT), name length 1 and name, onion key count 1 and keys of 52 (id u32, public 32,
- * valid_from u64, valid_until u64), address count 1 and addresses of 18 (ip 16, port u16), tail of
- * extensions {type 1, length u16, value} in strictly rising order of type (unknown: odd types are
- * refused, even ones ignored), signature 64.  There is one encoding of each descriptor.
+ * Wire: version 2, roles 1, exit flags 1, load 1, sequence u64, published u64, valid_until u64,
+ * since u64, id 32, link key 32, operator 32, capacity u32, slot u32, country 2, protocol ranges 6,
+ * session key 32 (only with ROLE_EXIT), name length 1 and name, software length 1 and text, onion
+ * key count 1 and keys of 52 (id u32, public 32, valid_from u64, valid_until u64), address count 1
+ * and addresses of 18 (ip 16, port u16), policy count 1 and port ranges of 4 (u16, u16), link count
+ * 1 and round-trip times of 10 (start of the neighbour's id 8, tenths of a millisecond u16), tail
+ * of extensions {type 1, length u16, value} in strictly rising order of type (unknown: odd types
+ * are refused, even ones ignored), signature 64.  There is one encoding of each descriptor.
  */
 #ifndef MESH_DESCRIPTOR_H
 #define MESH_DESCRIPTOR_H
@@ -15,17 +17,21 @@
 #include "mesh/identity.h"
 #include "wire/role.h"
 
-#define DESCRIPTOR_VERSION        1
+#define DESCRIPTOR_VERSION        2
 #define DESCRIPTOR_MAX            1024 /* bytes, signature included */
 #define DESCRIPTOR_NAME_MAX       32
 #define DESCRIPTOR_ADDRS_MAX      4
 #define DESCRIPTOR_ONION_KEYS_MAX 2
+#define DESCRIPTOR_SOFTWARE_MAX   16
+#define DESCRIPTOR_POLICY_MAX     8
+#define DESCRIPTOR_RTTS_MAX       8
 #define DESCRIPTOR_VALID_MAX_S    (24 * 3600)
 #define DESCRIPTOR_SKEW_S         120
 #define DESCRIPTOR_TEXT_MAX       64
 #define OPERATOR_LEN              32
 #define SHORT_ID_LEN              8 /* hex characters */
 #define LOAD_UNKNOWN              255
+#define SLOT_NONE                 UINT32_MAX /* of a node of a mesh without a registry */
 
 enum exit_flag { /* what the exit reaches */
 	EXIT_V4 = 1 << 0,
@@ -43,24 +49,42 @@ struct version_range {
 	uint8_t min, max;
 };
 
+struct port_range {
+	uint16_t min, max;
+};
+
+/* How far it is from a node to one of its neighbours. */
+struct link_rtt {
+	uint8_t id[8]; /* how the neighbour's begins */
+	uint64_t rtt_ns;
+};
+
+#define LINK_RTT_LEN     10 /* on the wire */
+#define LINK_RTT_UNIT_NS (NS_PER_MS / 10)
+
 struct descriptor {
 	uint64_t sequence;
 	uint64_t published_s, valid_until_s; /* wall clock */
+	uint64_t since_s;                    /* it has been running since */
 	uint8_t id[NODE_ID_LEN];
 	uint8_t link_key[DH_LEN];
 	uint8_t session_key[DH_LEN]; /* zero unless ROLE_EXIT */
 	uint8_t operator_tag[OPERATOR_LEN];
 	uint32_t capacity_kbit;
-	uint8_t roles;                      /* enum node_role */
-	uint8_t exit_flags;                 /* enum exit_flag; 0 unless ROLE_EXIT */
-	uint8_t load_percent;               /* 0..100 or LOAD_UNKNOWN */
-	char country[3];                    /* two capital letters */
-	char name[DESCRIPTOR_NAME_MAX + 1]; /* a-z 0-9 - . _, may be empty */
+	uint32_t slot;                              /* in the registry, or SLOT_NONE */
+	uint8_t roles;                              /* enum node_role */
+	uint8_t exit_flags;                         /* enum exit_flag; 0 unless ROLE_EXIT */
+	uint8_t load_percent;                       /* 0..100 or LOAD_UNKNOWN */
+	char country[3];                            /* two capital letters */
+	char name[DESCRIPTOR_NAME_MAX + 1];         /* a-z 0-9 - . _, may be empty */
+	char software[DESCRIPTOR_SOFTWARE_MAX + 1]; /* its version; as name */
 	struct version_range link_versions, circuit_versions, session_versions;
-	uint8_t onion_key_count, addr_count;
+	uint8_t onion_key_count, addr_count, policy_count, rtt_count;
+	struct port_range policy[DESCRIPTOR_POLICY_MAX]; /* what an exit lets out; none: unsaid */
 	struct onion_public onion_keys[DESCRIPTOR_ONION_KEYS_MAX];
 	struct endpoint addrs[DESCRIPTOR_ADDRS_MAX];
-	/* Extensions as encoded; decoding borrows them from the bytes decoded. */
+	/* As encoded; decoding borrows these from the bytes decoded. */
+	const uint8_t *rtts; /* see descriptor_rtt */
 	const uint8_t *tail;
 	uint16_t tail_len;
 };
@@ -89,7 +113,11 @@ struct descriptor {
 	X(DESCRIPTOR_OPERATOR, "operator") /* zero tag */                                   \
 	X(DESCRIPTOR_CAPACITY, "capacity")                                                  \
 	X(DESCRIPTOR_LOAD, "load")                                                          \
-	X(DESCRIPTOR_PROTOCOL, "protocol") /* empty version range */
+	X(DESCRIPTOR_PROTOCOL, "protocol") /* empty version range */                        \
+	X(DESCRIPTOR_SINCE, "since")       /* running since later than it was published */  \
+	X(DESCRIPTOR_SOFTWARE, "software")                                                  \
+	X(DESCRIPTOR_POLICY, "policy") /* of no exit, or not in strictly rising order */    \
+	X(DESCRIPTOR_RTT, "rtt")
 
 enum descriptor_error {
 #define X(id, name) id,
@@ -134,6 +162,10 @@ unsigned descriptor_workers(const struct descriptor *d);
 
 /* descriptor_onion_key(d, wall_s): the newest onion key valid now, or NULL. */
 const struct onion_public *descriptor_onion_key(const struct descriptor *d, uint64_t wall_s);
+
+/* descriptor_rtt(d, i): the i-th of d->rtt_count.  link_rtt_put: one, for the encoded list. */
+struct link_rtt descriptor_rtt(const struct descriptor *d, unsigned i);
+void link_rtt_put(uint8_t out[static LINK_RTT_LEN], const struct link_rtt *rtt);
 
 /* operator_tag(out, name): how an operator's name stands in descriptors. */
 void operator_tag(uint8_t out[static OPERATOR_LEN], const char *name);

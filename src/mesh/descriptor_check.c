@@ -52,6 +52,9 @@ static enum descriptor_error check_times(const struct descriptor *d, uint64_t wa
 		return DESCRIPTOR_EXPIRED;
 	if (d->published_s > wall_s && d->published_s - wall_s > DESCRIPTOR_SKEW_S)
 		return DESCRIPTOR_NOT_YET_VALID;
+	if (d->since_s == 0 ||
+	    (d->since_s > d->published_s && d->since_s - d->published_s > DESCRIPTOR_SKEW_S))
+		return DESCRIPTOR_SINCE;
 	return DESCRIPTOR_OK;
 }
 
@@ -133,12 +136,36 @@ static bool is_range(const struct version_range *v)
 	return v->min >= 1 && v->min <= v->max;
 }
 
+static enum descriptor_error check_policy(const struct descriptor *d)
+{
+	unsigned next = 1;
+
+	if (d->policy_count > 0 && (d->roles & ROLE_EXIT) == 0)
+		return DESCRIPTOR_POLICY;
+	for (unsigned i = 0; i < d->policy_count; i++) {
+		if (d->policy[i].min < next || d->policy[i].max < d->policy[i].min)
+			return DESCRIPTOR_POLICY;
+		next = d->policy[i].max + 2u; /* adjacent ranges are one */
+	}
+	return DESCRIPTOR_OK;
+}
+
+static enum descriptor_error check_rtts(const struct descriptor *d)
+{
+	for (unsigned i = 0; i < d->rtt_count; i++)
+		if (descriptor_rtt(d, i).rtt_ns == 0)
+			return DESCRIPTOR_RTT;
+	return DESCRIPTOR_OK;
+}
+
 static enum descriptor_error check_traits(const struct descriptor *d)
 {
 	if (!is_country(d->country))
 		return DESCRIPTOR_COUNTRY;
 	if (!is_name(d->name))
 		return DESCRIPTOR_NAME;
+	if (!is_name(d->software))
+		return DESCRIPTOR_SOFTWARE;
 	if (is_zero(d->operator_tag, sizeof(d->operator_tag)))
 		return DESCRIPTOR_OPERATOR;
 	if (d->capacity_kbit == 0)
@@ -163,5 +190,9 @@ enum descriptor_error descriptor_check(const struct descriptor *d, uint64_t wall
 		err = check_addrs(d);
 	if (err == DESCRIPTOR_OK)
 		err = check_traits(d);
+	if (err == DESCRIPTOR_OK)
+		err = check_policy(d);
+	if (err == DESCRIPTOR_OK)
+		err = check_rtts(d);
 	return err;
 }

@@ -1,44 +1,47 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The directory: entries on the heap, each with its descriptor and the signed bytes; found by id
- * and link key through maps keyed by SipHash (peers choose ids), and kept in order of change in
- * log[], where a removed or replaced entry leaves a hole until the next compaction.
+ * and link key through maps keyed by SipHash (peers choose ids), and kept in the order of ids in a
+ * tree of digests.
  */
 #include "mesh/directory.h"
 
 #include <sodium.h>
 
-#include "util/list.h"
 #include "util/map.h"
 #include "util/xalloc.h"
 
 #define MAX_ENTRIES_DEFAULT 100000
-#define LOG_MIN             64
+#define MAP_MIN             64
+#define CHANGE_GAP_NS       (300 * NS_PER_S)
 
 struct entry {
 	struct descriptor d;
+	struct tree_item item;
+	struct list in_changes;
 	uint64_t change;
-	size_t log_pos;
 	struct list same_link; /* ring of entries that name the same link key */
+	uint64_t paid_ns;      /* until when its changes have used up what is granted */
 	uint16_t raw_len;
 	uint8_t raw[];
-};
-
-struct log_slot {
-	uint64_t change;
-	struct entry *entry; /* NULL: hole */
 };
 
 struct directory {
 	struct map by_id;   /* siphash of id -> entry */
 	struct map by_link; /* siphash of link key -> first entry of its ring */
 	uint8_t hash_key[crypto_shorthash_KEYBYTES];
-	struct log_slot *log;
-	size_t log_len, log_room;
 	size_t count, max_entries;
-	uint64_t last_change, removals, epoch;
+	uint64_t version;
+	struct list changes; /* entries, in order of change */
+	uint64_t last_change;
 	uint64_t next_expiry_s; /* no entry ends before this */
+	uint64_t view_before_s;
+	uint64_t change_gap_ns;
+	struct directory_members members;
+	struct directory_evidence *evidence[DIRECTORY_EVIDENCE_MAX]; /* ring */
+	uint64_t evidence_count;
 	struct directory_stats stats;
+	struct tree tree;
 };
 
 static uint64_t wall_s(const struct now *now)
@@ -51,21 +54,34 @@ struct directory *directory_create(const struct directory_params *params)
 	struct directory *dir = xcalloc(1, sizeof(*dir));
 
 	dir->max_entries = params->max_entries != 0 ? params->max_entries : MAX_ENTRIES_DEFAULT;
+	dir->change_gap_ns = params->change_gap_ns != 0 ? params->change_gap_ns : CHANGE_GAP_NS;
+	dir->members = params->members;
 	dir->next_expiry_s = UINT64_MAX;
-	dir->epoch = rng_u64(params->rng) | 1; /* 0 means unknown */
 	rng_fill(params->rng, dir->hash_key, sizeof(dir->hash_key));
-	map_init(&dir->by_id, LOG_MIN, params->rng);
-	map_init(&dir->by_link, LOG_MIN, params->rng);
+	map_init(&dir->by_id, MAP_MIN, params->rng);
+	map_init(&dir->by_link, MAP_MIN, params->rng);
+	tree_init(&dir->tree);
+	list_init(&dir->changes);
 	return dir;
+}
+
+static struct entry *entry_of(struct tree_item *item)
+{
+	return item != NULL ? container_of(item, struct entry, item) : NULL;
 }
 
 void directory_free(struct directory *dir)
 {
+	struct tree_item *item, *next;
+
 	if (dir == NULL)
 		return;
-	for (size_t i = 0; i < dir->log_len; i++)
-		free(dir->log[i].entry);
-	free(dir->log);
+	for (item = tree_after(&dir->tree, NULL); item != NULL; item = next) {
+		next = tree_after(&dir->tree, item);
+		free(entry_of(item));
+	}
+	for (size_t i = 0; i < DIRECTORY_EVIDENCE_MAX; i++)
+		free(dir->evidence[i]);
 	map_fini(&dir->by_id);
 	map_fini(&dir->by_link);
 	free(dir);
@@ -80,6 +96,9 @@ const char *directory_result_name(enum directory_result r)
 	    [DIRECTORY_STALE] = "stale",
 	    [DIRECTORY_EQUIVOCATION] = "equivocation",
 	    [DIRECTORY_FULL] = "full",
+	    [DIRECTORY_TOO_SOON] = "too_soon",
+	    [DIRECTORY_STRANGER] = "stranger",
+	    [DIRECTORY_WRONG_SLOT] = "wrong_slot",
 	    [DIRECTORY_INVALID] = "invalid",
 	};
 
@@ -116,40 +135,6 @@ static bool is_hash_free(const struct directory *dir, const struct descriptor *d
 		entry_by_link(dir, d->link_key));
 }
 
-static void log_compact(struct directory *dir)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < dir->log_len; i++) {
-		struct log_slot *slot = &dir->log[i];
-
-		if (slot->entry == NULL)
-			continue;
-		slot->entry->log_pos = kept;
-		dir->log[kept++] = *slot;
-	}
-	dir->log_len = kept;
-}
-
-/* Few holes, so that stepping over them costs an asker little of our time. */
-static void log_trim(struct directory *dir)
-{
-	if (dir->log_len - dir->count > LOG_MIN + dir->count / 8)
-		log_compact(dir);
-}
-
-static void log_append(struct directory *dir, struct entry *e)
-{
-	log_trim(dir);
-	if (dir->log_len == dir->log_room) {
-		dir->log_room = MAX(LOG_MIN, 2 * dir->log_room);
-		dir->log = xrealloc(dir->log, dir->log_room, sizeof(*dir->log));
-	}
-	e->change = ++dir->last_change;
-	e->log_pos = dir->log_len;
-	dir->log[dir->log_len++] = (struct log_slot){.change = e->change, .entry = e};
-}
-
 static void insert(struct directory *dir, struct entry *e)
 {
 	struct entry *twin = entry_by_link(dir, e->d.link_key);
@@ -160,8 +145,11 @@ static void insert(struct directory *dir, struct entry *e)
 		list_add_tail(&twin->same_link, &e->same_link);
 	else
 		map_put(&dir->by_link, hash(dir, e->d.link_key), e);
-	log_append(dir, e);
+	tree_add(&dir->tree, &e->item);
+	list_add_tail(&dir->changes, &e->in_changes);
+	e->change = ++dir->last_change;
 	dir->count++;
+	dir->version++;
 	dir->next_expiry_s = MIN(dir->next_expiry_s, e->d.valid_until_s);
 }
 
@@ -177,10 +165,17 @@ static void remove_entry(struct directory *dir, struct entry *e)
 				container_of(e->same_link.next, struct entry, same_link));
 	}
 	list_del(&e->same_link);
-	dir->log[e->log_pos].entry = NULL;
+	tree_remove(&dir->tree, &e->item);
+	list_del(&e->in_changes);
 	dir->count--;
-	dir->removals++;
+	dir->version++;
 	free(e);
+}
+
+/* A pointer into the bytes that were decoded, moved to our copy of them. */
+static const uint8_t *moved(const uint8_t *p, const uint8_t *bytes, const struct entry *e)
+{
+	return p != NULL ? e->raw + (p - bytes) : NULL;
 }
 
 static struct entry *entry_new(const struct descriptor *d, const uint8_t *bytes, size_t len)
@@ -190,28 +185,99 @@ static struct entry *entry_new(const struct descriptor *d, const uint8_t *bytes,
 	e->d = *d;
 	e->raw_len = (uint16_t)len;
 	memcpy(e->raw, bytes, len);
-	if (d->tail != NULL)
-		e->d.tail = e->raw + (d->tail - bytes);
+	e->d.rtts = moved(d->rtts, bytes, e);
+	e->d.tail = moved(d->tail, bytes, e);
+	e->item.id = e->d.id;
+	tree_hash(e->item.hash, bytes, len);
 	return e;
 }
 
-/* What can be said of the bytes before their signature is checked, which is the dear part. */
-static bool is_settled(const struct entry *old, const struct descriptor *d, const uint8_t *bytes,
-		       size_t len, enum directory_result *result)
+static bool is_same(const struct entry *e, const uint8_t *bytes, size_t len)
 {
+	return e->raw_len == len && memcmp(e->raw, bytes, len) == 0;
+}
+
+static bool is_too_soon(const struct directory *dir, const struct entry *old, const struct now *now)
+{
+	return old->paid_ns > now->mono_ns + (DIRECTORY_CHANGES_BURST - 1) * dir->change_gap_ns;
+}
+
+/* What can be said before the signature is checked, which is the dear part: ADDED, NEWER or
+ * EQUIVOCATION if it is right. */
+static enum directory_result judge(const struct directory *dir, const struct entry *old,
+				   const struct descriptor *d, const uint8_t *bytes, size_t len,
+				   const struct now *now)
+{
+	uint32_t slot;
+
+	if (old != NULL && is_same(old, bytes, len))
+		return DIRECTORY_KNOWN;
+	if (old != NULL && d->sequence < old->d.sequence)
+		return DIRECTORY_STALE;
+	if (dir->members.slot_of != NULL) {
+		slot = dir->members.slot_of(dir->members.ctx, d->id);
+		if (slot == SLOT_NONE)
+			return DIRECTORY_STRANGER;
+		if (slot != d->slot)
+			return DIRECTORY_WRONG_SLOT;
+	}
+	if ((old == NULL && dir->count >= dir->max_entries) || !is_hash_free(dir, d))
+		return DIRECTORY_FULL;
 	if (old == NULL)
-		return false;
-	if (old->raw_len == len && memcmp(old->raw, bytes, len) == 0)
-		*result = DIRECTORY_KNOWN;
-	else if (d->sequence < old->d.sequence)
-		*result = DIRECTORY_STALE;
+		return DIRECTORY_ADDED;
+	if (is_too_soon(dir, old, now))
+		return DIRECTORY_TOO_SOON;
+	return d->sequence == old->d.sequence ? DIRECTORY_EQUIVOCATION : DIRECTORY_NEWER;
+}
+
+static void keep_evidence(struct directory *dir, const struct entry *old, const uint8_t *bytes,
+			  size_t len)
+{
+	struct directory_evidence **slot =
+	    &dir->evidence[dir->evidence_count++ % DIRECTORY_EVIDENCE_MAX];
+
+	if (*slot == NULL)
+		*slot = xcalloc(1, sizeof(**slot));
+	memcpy((*slot)->id, old->d.id, NODE_ID_LEN);
+	(*slot)->sequence = old->d.sequence;
+	(*slot)->len[0] = old->raw_len;
+	memcpy((*slot)->bytes[0], old->raw, old->raw_len);
+	(*slot)->len[1] = (uint16_t)len;
+	memcpy((*slot)->bytes[1], bytes, len);
+}
+
+/* Whether both are in evidence already: those who hold the other one send it again and again. */
+static bool is_in_evidence(const struct directory *dir, const struct entry *old)
+{
+	for (size_t i = 0; i < DIRECTORY_EVIDENCE_MAX; i++)
+		if (dir->evidence[i] != NULL && dir->evidence[i]->sequence == old->d.sequence &&
+		    memcmp(dir->evidence[i]->id, old->d.id, NODE_ID_LEN) == 0)
+			return true;
+	return false;
+}
+
+static void replace(struct directory *dir, struct entry *old, struct entry *e,
+		    const struct now *now)
+{
+	e->paid_ns = MAX(old->paid_ns, now->mono_ns) + dir->change_gap_ns;
+	remove_entry(dir, old);
+	insert(dir, e);
+}
+
+/* Everybody ends up with the same one of the two. */
+static void settle(struct directory *dir, struct entry *old, struct entry *e, const struct now *now)
+{
+	if (!is_in_evidence(dir, old))
+		keep_evidence(dir, old, e->raw, e->raw_len);
+	if (memcmp(e->item.hash, old->item.hash, TREE_DIGEST_LEN) < 0)
+		replace(dir, old, e, now);
 	else
-		return false;
-	return true;
+		free(e);
 }
 
 static enum directory_result add(struct directory *dir, const uint8_t *bytes, size_t len,
-				 uint64_t wall_s, enum descriptor_error *error)
+				 bool is_verified, const struct now *now,
+				 enum descriptor_error *error)
 {
 	enum directory_result result;
 	struct descriptor d;
@@ -219,102 +285,131 @@ static enum directory_result add(struct directory *dir, const uint8_t *bytes, si
 
 	*error = descriptor_decode(&d, bytes, len);
 	if (*error == DESCRIPTOR_OK)
-		*error = descriptor_check(&d, wall_s);
+		*error = descriptor_check(&d, wall_s(now));
 	if (*error != DESCRIPTOR_OK)
 		return DIRECTORY_INVALID;
 	old = entry_by_id(dir, d.id);
-	if (is_settled(old, &d, bytes, len, &result))
+	result = judge(dir, old, &d, bytes, len, now);
+	if (result != DIRECTORY_ADDED && result != DIRECTORY_NEWER &&
+	    result != DIRECTORY_EQUIVOCATION)
 		return result;
-	if ((old == NULL && dir->count >= dir->max_entries) || !is_hash_free(dir, &d))
-		return DIRECTORY_FULL;
-	*error = descriptor_verify(&d, bytes, len);
+	if (!is_verified)
+		*error = descriptor_verify(&d, bytes, len);
 	if (*error != DESCRIPTOR_OK)
 		return DIRECTORY_INVALID;
-	if (old != NULL && d.sequence == old->d.sequence)
-		return DIRECTORY_EQUIVOCATION;
-	if (old != NULL)
-		remove_entry(dir, old);
-	insert(dir, entry_new(&d, bytes, len));
-	return old != NULL ? DIRECTORY_NEWER : DIRECTORY_ADDED;
+	if (result == DIRECTORY_EQUIVOCATION)
+		settle(dir, old, entry_new(&d, bytes, len), now);
+	else if (result == DIRECTORY_NEWER)
+		replace(dir, old, entry_new(&d, bytes, len), now);
+	else
+		insert(dir, entry_new(&d, bytes, len));
+	return result;
+}
+
+static enum directory_result add_counted(struct directory *dir, const uint8_t *bytes, size_t len,
+					 bool is_verified, const struct now *now,
+					 enum descriptor_error *error)
+{
+	const enum directory_result result = add(dir, bytes, len, is_verified, now, error);
+
+	dir->stats.results[result]++;
+	if (result == DIRECTORY_INVALID)
+		dir->stats.invalid[*error]++;
+	return result;
 }
 
 enum directory_result directory_add(struct directory *dir, const uint8_t *bytes, size_t len,
 				    const struct now *now, enum descriptor_error *error)
 {
-	enum descriptor_error e;
-	const enum directory_result result = add(dir, bytes, len, wall_s(now), &e);
+	enum descriptor_error unused;
 
-	dir->stats.results[result]++;
-	if (result == DIRECTORY_INVALID)
-		dir->stats.invalid[e]++;
-	if (error != NULL)
-		*error = e;
-	return result;
+	return add_counted(dir, bytes, len, false, now, error != NULL ? error : &unused);
+}
+
+enum directory_result directory_restore(struct directory *dir, const uint8_t *bytes, size_t len,
+					const struct now *now)
+{
+	enum descriptor_error error;
+
+	return add_counted(dir, bytes, len, true, now, &error);
+}
+
+/* ---- lookups ---- */
+
+static const struct descriptor *descriptor_of(const struct entry *e)
+{
+	return e != NULL ? &e->d : NULL;
+}
+
+/* The reverse: what is handed out is the first member of its entry. */
+static const struct entry *entry_holding(const struct descriptor *d)
+{
+	return (const struct entry *)(const void *)d;
 }
 
 const struct descriptor *directory_by_id(const struct directory *dir,
 					 const uint8_t id[static NODE_ID_LEN])
 {
-	const struct entry *e = entry_by_id(dir, id);
-
-	return e != NULL ? &e->d : NULL;
+	return descriptor_of(entry_by_id(dir, id));
 }
 
 const struct descriptor *directory_by_link(const struct directory *dir,
 					   const uint8_t link_key[static DH_LEN])
 {
-	const struct entry *e = entry_by_link(dir, link_key);
-
-	return e != NULL ? &e->d : NULL;
+	return descriptor_of(entry_by_link(dir, link_key));
 }
 
 const uint8_t *directory_raw(const struct descriptor *d, size_t *len)
 {
-	const struct entry *e = (const struct entry *)(const void *)d; /* its first member */
-
-	*len = e->raw_len;
-	return e->raw;
+	*len = entry_holding(d)->raw_len;
+	return entry_holding(d)->raw;
 }
 
-/*
- * The first slot of the log whose change number is above change.  Numbers rise by at least one a
- * slot, which gives an upper bound: the place itself in a log that was never compacted, and from
- * there downwards otherwise.
- */
-static size_t log_find(const struct directory *dir, uint64_t change)
+const struct descriptor *directory_next(const struct directory *dir, const struct descriptor *d)
 {
-	const struct log_slot *log = dir->log;
-	size_t low, high, step = 1;
-
-	if (dir->log_len == 0 || log[0].change > change)
-		return 0;
-	high = (size_t)MIN(dir->log_len, change - log[0].change + 1);
-	low = high;
-	while (low > 0 && log[low - 1].change > change) {
-		high = low - 1;
-		low -= MIN(step, low);
-		step *= 2;
-	}
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-
-		if (log[middle].change > change)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return descriptor_of(
+	    entry_of(tree_after(&dir->tree, d != NULL ? &entry_holding(d)->item : NULL)));
 }
 
-const struct descriptor *directory_next(const struct directory *dir, uint64_t *change)
+static const struct entry *entry_in_changes(const struct list *it)
 {
-	for (size_t i = log_find(dir, *change); i < dir->log_len; i++) {
-		if (dir->log[i].entry != NULL) {
-			*change = dir->log[i].change;
-			return &dir->log[i].entry->d;
-		}
+	return (const struct entry *)(const void *)((const char *)it -
+						    offsetof(struct entry, in_changes));
+}
+
+const struct descriptor *directory_since(const struct directory *dir, uint64_t change)
+{
+	const struct list *it = &dir->changes;
+
+	while (it->prev != &dir->changes && entry_in_changes(it->prev)->change > change)
+		it = it->prev;
+	return it != &dir->changes ? &entry_in_changes(it)->d : NULL;
+}
+
+const struct descriptor *directory_later(const struct directory *dir, const struct descriptor *d)
+{
+	const struct list *next = entry_holding(d)->in_changes.next;
+
+	return next != &dir->changes ? &entry_in_changes(next)->d : NULL;
+}
+
+uint64_t directory_last_change(const struct directory *dir)
+{
+	return dir->last_change;
+}
+
+const struct descriptor *directory_random(const struct directory *dir, const struct rng *rng)
+{
+	const size_t mask = ((size_t)1 << dir->by_id.bits) - 1;
+
+	if (dir->count == 0)
+		return NULL;
+	for (;;) { /* three eighths of the slots are in use, fewer only after many expiries */
+		const struct entry *e = dir->by_id.slots[rng_u64(rng) & mask].value;
+
+		if (e != NULL)
+			return &e->d;
 	}
-	return NULL;
 }
 
 size_t directory_count(const struct directory *dir)
@@ -324,36 +419,29 @@ size_t directory_count(const struct directory *dir)
 
 uint64_t directory_version(const struct directory *dir)
 {
-	return dir->last_change + dir->removals;
+	return dir->version;
 }
 
-uint64_t directory_last_change(const struct directory *dir)
-{
-	return dir->last_change;
-}
-
-uint64_t directory_epoch(const struct directory *dir)
-{
-	return dir->epoch;
-}
+/* ---- removal ---- */
 
 size_t directory_expire(struct directory *dir, const struct now *now)
 {
 	const size_t before = dir->count;
 	const uint64_t t = wall_s(now);
+	struct tree_item *item, *next;
 
 	if (t < dir->next_expiry_s)
 		return 0;
 	dir->next_expiry_s = UINT64_MAX;
-	for (size_t i = 0; i < dir->log_len; i++) {
-		struct entry *e = dir->log[i].entry;
+	for (item = tree_after(&dir->tree, NULL); item != NULL; item = next) {
+		struct entry *e = entry_of(item);
 
-		if (e != NULL && e->d.valid_until_s <= t)
+		next = tree_after(&dir->tree, item);
+		if (e->d.valid_until_s <= t)
 			remove_entry(dir, e);
-		else if (e != NULL)
+		else
 			dir->next_expiry_s = MIN(dir->next_expiry_s, e->d.valid_until_s);
 	}
-	log_trim(dir);
 	dir->stats.expired += before - dir->count;
 	return before - dir->count;
 }
@@ -365,6 +453,90 @@ uint64_t directory_deadline(const struct directory *dir, const struct now *now)
 	if (dir->next_expiry_s * NS_PER_S <= now->wall_ns)
 		return now->mono_ns;
 	return now->mono_ns + (dir->next_expiry_s * NS_PER_S - now->wall_ns);
+}
+
+size_t directory_recheck(struct directory *dir)
+{
+	const size_t before = dir->count;
+	struct tree_item *item, *next;
+
+	if (dir->members.slot_of == NULL)
+		return 0;
+	for (item = tree_after(&dir->tree, NULL); item != NULL; item = next) {
+		struct entry *e = entry_of(item);
+
+		next = tree_after(&dir->tree, item);
+		if (dir->members.slot_of(dir->members.ctx, e->d.id) != e->d.slot)
+			remove_entry(dir, e);
+	}
+	return before - dir->count;
+}
+
+/* ---- comparing ---- */
+
+uint32_t directory_part_count(const struct directory *dir, struct tree_part part)
+{
+	return tree_count(&dir->tree, part);
+}
+
+const uint8_t *directory_part_digest(struct directory *dir, struct tree_part part)
+{
+	return tree_digest(&dir->tree, part);
+}
+
+const struct descriptor *directory_part_next(const struct directory *dir, struct tree_part part,
+					     const uint8_t *after)
+{
+	return descriptor_of(entry_of(tree_next(&dir->tree, part, after)));
+}
+
+const uint8_t *directory_hash(const struct descriptor *d)
+{
+	return entry_holding(d)->item.hash;
+}
+
+/* ---- the view ---- */
+
+void directory_set_view(struct directory *dir, uint64_t before_s)
+{
+	dir->version += dir->view_before_s != before_s;
+	dir->view_before_s = before_s;
+}
+
+uint64_t directory_view(const struct directory *dir)
+{
+	return dir->view_before_s;
+}
+
+bool directory_in_view(const struct directory *dir, const struct descriptor *d)
+{
+	return dir->view_before_s == 0 || d->since_s < dir->view_before_s;
+}
+
+size_t directory_view_digest(const struct directory *dir, uint8_t out[static TREE_DIGEST_LEN])
+{
+	crypto_generichash_state state;
+	size_t count = 0;
+
+	crypto_generichash_init(&state, NULL, 0, TREE_DIGEST_LEN);
+	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
+	     d = directory_next(dir, d)) {
+		if (!directory_in_view(dir, d))
+			continue;
+		crypto_generichash_update(&state, d->id, NODE_ID_LEN);
+		count++;
+	}
+	crypto_generichash_final(&state, out, TREE_DIGEST_LEN);
+	return count;
+}
+
+/* ---- what happened ---- */
+
+const struct directory_evidence *directory_evidence(const struct directory *dir, unsigned i)
+{
+	if (i >= MIN(dir->evidence_count, (uint64_t)DIRECTORY_EVIDENCE_MAX))
+		return NULL;
+	return dir->evidence[(dir->evidence_count - 1 - i) % DIRECTORY_EVIDENCE_MAX];
 }
 
 const struct directory_stats *directory_stats(const struct directory *dir)

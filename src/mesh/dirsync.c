@@ -1,33 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * Descriptor exchange: who our neighbours are, serving their questions, pushing our own descriptor.
- * The pull of a source is in dirsync_pull.c, the messages in dirsync_msg.c.
- */
 #include "mesh/dirsync.h"
 
 #include <errno.h>
 
-#include "mesh/dirsync_pull.h"
-#include "util/bucket.h"
-#include "util/map.h"
 #include "util/xalloc.h"
 
 enum {
-	MAX_PEERS_DEFAULT = 4096,
-	/* Replies waiting to be sent, in all and for one peer; what is more is asked again. */
-	REPLIES_MAX = 256,
-	PEER_REPLIES_MAX = PULL_WINDOW_MAX,
-
-	/* What a neighbour is granted, per second and at once. */
-	GET_RATE = 2000,
-	GET_BURST = 256,
-	PUSH_RATE = 1,
-	PUSH_BURST = 8,
-	PUSH_TRIES_MAX = 8,
+	PUSH_TRIES_MAX = 6,
+	EVENTS_MAX = 32,
+	BEHIND_PER_S = 2, /* at most so often are we told that others have more */
+	BEHIND_BURST = 8,
 };
 
-#define PERIOD_DEFAULT_NS (600 * NS_PER_S)
-#define RETRY_PERIOD_NS   (10 * NS_PER_S) /* after a source that did not answer, at most */
+#define PUSH_AGAIN_NS (NS_PER_S / 2)
 
 enum push_state {
 	PUSH_IDLE,
@@ -35,39 +20,26 @@ enum push_state {
 	PUSH_SENT,
 };
 
+/* A mirror we pull from, and push to. */
 struct source {
 	uint32_t link_id; /* 0: unused */
-	bool is_up;
-	struct pull pull;
-	uint64_t next_pull_ns;
+	struct pull *pull;
 	enum push_state push;
 	uint64_t push_sent_ns;
 	uint16_t push_request;
 	uint8_t push_tries;
 };
 
-struct peer {
-	uint32_t link_id;
-	unsigned replies; /* waiting */
-	struct bucket gets, pushes;
-	struct source *source; /* NULL: only a neighbour */
-};
-
-struct reply {
-	uint32_t link_id;
-	struct dirsync_msg msg; /* the GET to be answered, or the PUSHED to be sent */
-};
-
 struct dirsync {
 	struct dirsync_params params;
-	struct map peers; /* link id -> peer */
-	struct source sources[DIRSYNC_SOURCES_MAX];
-	struct reply replies[REPLIES_MAX]; /* ring */
-	unsigned replies_head, replies_len;
+	struct serve serve;
+	struct source sources[DIRSYNC_PULLS_MAX];
+	struct bucket behind;
 	uint8_t own[DESCRIPTOR_MAX];
 	uint16_t own_len; /* 0: nothing published */
-	bool is_complete, tell_complete, tell_refused;
-	uint64_t told_version;
+	uint16_t push_request;
+	struct dirsync_event events[EVENTS_MAX]; /* ring */
+	unsigned event_head, event_count;
 	struct dirsync_stats stats;
 };
 
@@ -76,12 +48,7 @@ struct dirsync *dirsync_create(const struct dirsync_params *params)
 	struct dirsync *ds = xcalloc(1, sizeof(*ds));
 
 	ds->params = *params;
-	if (ds->params.period_ns == 0)
-		ds->params.period_ns = PERIOD_DEFAULT_NS;
-	if (ds->params.max_peers == 0)
-		ds->params.max_peers = MAX_PEERS_DEFAULT;
-	ds->told_version = directory_version(params->dir);
-	map_init(&ds->peers, 64, params->rng);
+	serve_init(&ds->serve, params->dir, params->rng, params->cells_per_s);
 	return ds;
 }
 
@@ -89,76 +56,48 @@ void dirsync_free(struct dirsync *ds)
 {
 	if (ds == NULL)
 		return;
-	for (size_t i = 0; i < (size_t)1 << ds->peers.bits; i++)
-		free(ds->peers.slots[i].value);
-	map_fini(&ds->peers);
+	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++)
+		pull_free(ds->sources[i].pull);
+	serve_fini(&ds->serve);
 	free(ds);
 }
 
-/* Peers */
+/* ---- events ---- */
 
-/* The source of that link from before, a free one, or the place of one that is down. */
-static struct source *source_for(struct dirsync *ds, uint32_t link_id)
+/* The oldest give way: whoever does not take them has a period of his own. */
+static struct dirsync_event *tell(struct dirsync *ds, enum dirsync_event_type type,
+				  uint32_t link_id)
 {
-	struct source *best = NULL;
+	struct dirsync_event *ev;
 
-	for (unsigned i = 0; i < DIRSYNC_SOURCES_MAX; i++) {
-		struct source *s = &ds->sources[i];
-
-		if (s->link_id == link_id)
-			return s;
-		if (!s->is_up && (best == NULL || s->link_id == 0))
-			best = s;
+	if (ds->event_count == EVENTS_MAX) {
+		ds->event_head = (ds->event_head + 1) % EVENTS_MAX;
+		ds->event_count--;
 	}
-	if (best != NULL)
-		*best = (struct source){.link_id = link_id};
-	return best;
+	ev = &ds->events[(ds->event_head + ds->event_count++) % EVENTS_MAX];
+	*ev = (struct dirsync_event){.type = type, .link_id = link_id};
+	return ev;
 }
 
-static int make_source(struct dirsync *ds, struct peer *peer, const struct now *now)
+bool dirsync_next_event(struct dirsync *ds, struct dirsync_event *ev)
 {
-	struct source *s = source_for(ds, peer->link_id);
-
-	if (s == NULL)
-		return -ENOSPC;
-	s->is_up = true;
-	s->next_pull_ns = now->mono_ns;
-	peer->source = s;
-	return 0;
+	if (ds->event_count == 0)
+		return false;
+	*ev = ds->events[ds->event_head];
+	ds->event_head = (ds->event_head + 1) % EVENTS_MAX;
+	ds->event_count--;
+	return true;
 }
 
-int dirsync_peer_up(struct dirsync *ds, uint32_t link_id, enum dirsync_peer_kind kind,
-		    const struct now *now)
+/* ---- pulling ---- */
+
+static struct source *source_by_link(struct dirsync *ds, uint32_t link_id)
 {
-	struct peer *peer = map_get(&ds->peers, link_id);
-
-	if (peer == NULL) {
-		if (ds->peers.count >= ds->params.max_peers)
-			return -ENOSPC;
-		peer = xcalloc(1, sizeof(*peer));
-		peer->link_id = link_id;
-		map_put(&ds->peers, link_id, peer);
-	}
-	if (kind == DIRSYNC_NEIGHBOUR || peer->source != NULL)
-		return 0;
-	return make_source(ds, peer, now);
+	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++)
+		if (ds->sources[i].link_id == link_id)
+			return &ds->sources[i];
+	return NULL;
 }
-
-void dirsync_peer_down(struct dirsync *ds, uint32_t link_id)
-{
-	struct peer *peer = map_del(&ds->peers, link_id);
-
-	if (peer == NULL)
-		return;
-	if (peer->source != NULL) {
-		peer->source->is_up = false;
-		peer->source->push = PUSH_IDLE;
-		pull_stop(&peer->source->pull);
-	}
-	free(peer);
-}
-
-/* Our own descriptor */
 
 static void want_push(struct dirsync *ds, struct source *s)
 {
@@ -166,8 +105,80 @@ static void want_push(struct dirsync *ds, struct source *s)
 		return;
 	s->push = PUSH_READY;
 	s->push_tries = 0;
-	s->push_request++;
+	s->push_request = ++ds->push_request;
 }
+
+int dirsync_pull(struct dirsync *ds, uint32_t link_id, const struct now *now)
+{
+	struct source *s = source_by_link(ds, link_id);
+
+	if (s == NULL)
+		s = source_by_link(ds, 0);
+	else if (s->pull != NULL)
+		return -EALREADY;
+	if (s == NULL)
+		return -ENOSPC;
+	*s = (struct source){.link_id = link_id, .pull = pull_create(ds->params.dir, now)};
+	want_push(ds, s); /* it may not know us, or have restarted and forgotten us */
+	return 0;
+}
+
+static void release(struct source *s)
+{
+	if (s->pull == NULL && s->push == PUSH_IDLE)
+		s->link_id = 0;
+}
+
+static void end_pull(struct dirsync *ds, struct source *s, enum pull_verdict verdict)
+{
+	struct dirsync_event *ev = tell(ds, DIRSYNC_PULLED, s->link_id);
+
+	ev->verdict = verdict;
+	ev->result = *pull_result(s->pull);
+	ds->stats.pulls_done += verdict == PULL_DONE;
+	ds->stats.pulls_failed += verdict == PULL_FAILED;
+	ds->stats.mirrors_lied += verdict == PULL_LIED;
+	ds->stats.cells_received += ev->result.cells;
+	ds->stats.cells_lost += ev->result.lost;
+	pull_free(s->pull);
+	s->pull = NULL;
+	release(s);
+}
+
+void dirsync_down(struct dirsync *ds, uint32_t link_id)
+{
+	struct source *s = source_by_link(ds, link_id);
+
+	serve_forget(&ds->serve, link_id);
+	if (s == NULL)
+		return;
+	s->push = PUSH_IDLE;
+	if (s->pull != NULL)
+		end_pull(ds, s, PULL_FAILED);
+	else
+		release(s);
+}
+
+static enum drop recv_answer(struct dirsync *ds, struct source *s, const struct sync_msg *m,
+			     const struct now *now)
+{
+	const enum pull_verdict verdict =
+	    s != NULL && s->pull != NULL ? pull_take(s->pull, m, now) : PULL_UNASKED;
+
+	switch (verdict) {
+	case PULL_GOES_ON:
+		return DROP_NONE;
+	case PULL_UNASKED:
+		return DROP_LINKCTL;
+	case PULL_DONE:
+	case PULL_FAILED:
+	case PULL_LIED:
+		end_pull(ds, s, verdict);
+	}
+	return verdict == PULL_LIED ? DROP_LINKCTL : DROP_NONE;
+}
+
+/* ---- our own descriptor ---- */
 
 enum directory_result dirsync_publish(struct dirsync *ds, const uint8_t *bytes, size_t len,
 				      const struct now *now)
@@ -178,323 +189,184 @@ enum directory_result dirsync_publish(struct dirsync *ds, const uint8_t *bytes, 
 		return result;
 	memcpy(ds->own, bytes, len);
 	ds->own_len = (uint16_t)len;
-	for (unsigned i = 0; i < DIRSYNC_SOURCES_MAX; i++)
-		if (ds->sources[i].is_up)
+	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++)
+		if (ds->sources[i].link_id != 0)
 			want_push(ds, &ds->sources[i]);
 	return result;
 }
 
-static enum drop recv_pushed(struct dirsync *ds, struct source *s, const struct dirsync_msg *m)
+static enum drop recv_pushed(struct dirsync *ds, struct source *s, const struct sync_msg *m)
 {
+	struct dirsync_event *ev;
+
 	if (s == NULL || s->push != PUSH_SENT || s->push_request != m->request)
 		return DROP_LINKCTL;
 	s->push = PUSH_IDLE;
-	ds->stats.push_result = m->result;
-	ds->stats.push_error = m->error;
 	if (m->result != DIRECTORY_ADDED && m->result != DIRECTORY_NEWER &&
-	    m->result != DIRECTORY_KNOWN)
-		ds->tell_refused = true;
+	    m->result != DIRECTORY_KNOWN) {
+		ev = tell(ds, DIRSYNC_REFUSED, s->link_id);
+		ev->refusal = m->result;
+		ev->error = m->error;
+	}
+	release(s);
 	return DROP_NONE;
 }
 
-/* Serving */
-
-static enum drop queue_reply(struct dirsync *ds, struct peer *peer, const struct dirsync_msg *m)
-{
-	if (ds->replies_len == REPLIES_MAX || peer->replies == PEER_REPLIES_MAX)
-		return DROP_NO_BUFFER;
-	peer->replies++;
-	ds->replies[(ds->replies_head + ds->replies_len++) % REPLIES_MAX] =
-	    (struct reply){.link_id = peer->link_id, .msg = *m};
-	return DROP_NONE;
-}
-
-static enum drop recv_get(struct dirsync *ds, struct peer *peer, const struct dirsync_msg *m,
-			  const struct now *now)
-{
-	if (!bucket_take(&peer->gets, GET_RATE, GET_BURST, now->mono_ns)) {
-		ds->stats.rate_limited++;
-		return DROP_RATE;
-	}
-	return queue_reply(ds, peer, m);
-}
-
-static enum drop recv_push(struct dirsync *ds, struct peer *peer, const struct dirsync_msg *m,
-			   const struct now *now)
-{
-	struct dirsync_msg answer = {.type = DIRSYNC_PUSHED, .request = m->request};
-
-	if (!bucket_take(&peer->pushes, PUSH_RATE, PUSH_BURST, now->mono_ns)) {
-		ds->stats.rate_limited++;
-		return DROP_RATE;
-	}
-	answer.result =
-	    directory_add(ds->params.dir, m->items[0].bytes, m->items[0].len, now, &answer.error);
-	ds->stats.pushes_taken += answer.result <= DIRECTORY_NEWER;
-	return queue_reply(ds, peer, &answer);
-}
-
-/* The DATA that answers a GET, with descriptors borrowed from the directory. */
-static struct dirsync_msg answer_get(struct dirsync *ds, const struct dirsync_msg *get)
-{
-	const struct directory *dir = ds->params.dir;
-	struct dirsync_msg m = {
-	    .type = DIRSYNC_DATA,
-	    .request = get->request,
-	    .epoch = directory_epoch(dir),
-	    .from = get->from,
-	    .next = get->from,
-	    .last = directory_last_change(dir),
-	    .total = (uint32_t)directory_count(dir),
-	};
-	size_t room = CELL_BODY_LEN - DIRSYNC_DATA_HEAD_LEN;
-
-	if (get->epoch != 0 && get->epoch != m.epoch)
-		return m;
-	for (;;) {
-		uint64_t change = m.next;
-		const struct descriptor *d = directory_next(dir, &change);
-		const uint8_t *raw;
-		size_t len;
-
-		if (d == NULL) {
-			m.next = MAX(m.next, m.last);
-			return m;
-		}
-		if (change > get->to) {
-			m.next = change - 1;
-			return m;
-		}
-		raw = directory_raw(d, &len);
-		if (m.count == DIRSYNC_ITEMS_MAX || room < 2 + len)
-			return m;
-		m.items[m.count++] = (struct dirsync_item){.bytes = raw, .len = (uint16_t)len};
-		m.next = change;
-		room -= 2 + len;
-	}
-}
-
-static bool next_reply(struct dirsync *ds, uint32_t *link_id, uint8_t *body)
-{
-	while (ds->replies_len > 0) {
-		const struct reply *r = &ds->replies[ds->replies_head];
-		struct peer *peer = map_get(&ds->peers, r->link_id);
-		struct dirsync_msg m = r->msg;
-
-		ds->replies_head = (ds->replies_head + 1) % REPLIES_MAX;
-		ds->replies_len--;
-		if (peer == NULL)
-			continue;      /* went down since it asked */
-		if (peer->replies > 0) /* else: it went and came */
-			peer->replies--;
-		if (m.type == DIRSYNC_GET) {
-			m = answer_get(ds, &r->msg);
-			ds->stats.requests_served++;
-		}
-		*link_id = r->link_id;
-		dirsync_encode(&m, body);
-		return true;
-	}
-	return false;
-}
-
-/* Pulling */
-
-/* Neighbours of a crowd that started together drift apart. */
-static uint64_t jittered(const struct dirsync *ds, uint64_t period_ns)
-{
-	return period_ns - period_ns / 8 + rng_below(ds->params.rng, period_ns / 4 + 1);
-}
-
-static void begin_pull(struct dirsync *ds, struct source *s, const struct now *now)
-{
-	pull_start(&s->pull, now);
-	s->next_pull_ns = now->mono_ns + jittered(ds, ds->params.period_ns);
-	want_push(ds, s); /* it may have restarted and forgotten us */
-}
-
-static void source_lied(struct dirsync *ds)
-{
-	ds->stats.sources_dropped++;
-	ds->tell_refused = true;
-}
-
-static enum drop recv_data(struct dirsync *ds, struct source *s, const struct dirsync_msg *m,
-			   const struct now *now)
-{
-	if (s == NULL)
-		return DROP_LINKCTL;
-	switch (pull_take(&s->pull, ds->params.dir, m, now)) {
-	case PULL_UNASKED:
-		return DROP_LINKCTL;
-	case PULL_LIED:
-		source_lied(ds);
-		return DROP_LINKCTL;
-	case PULL_DONE:
-		ds->is_complete = ds->tell_complete = true;
-		break;
-	case PULL_GOES_ON:
-		break;
-	}
-	ds->stats.replies_received++;
-	ds->stats.last_total = m->total;
-	return DROP_NONE;
-}
-
-enum drop dirsync_recv(struct dirsync *ds, uint32_t link_id,
-		       const uint8_t body[static CELL_BODY_LEN], const struct now *now)
-{
-	struct peer *peer = map_get(&ds->peers, link_id);
-	struct dirsync_msg m;
-
-	if (peer == NULL || dirsync_decode(&m, body) != 0)
-		return DROP_LINKCTL;
-	switch (m.type) {
-	case DIRSYNC_GET:
-		return ds->params.is_node ? recv_get(ds, peer, &m, now) : DROP_LINKCTL;
-	case DIRSYNC_PUSH:
-		return ds->params.is_node ? recv_push(ds, peer, &m, now) : DROP_LINKCTL;
-	case DIRSYNC_DATA:
-		return recv_data(ds, peer->source, &m, now);
-	case DIRSYNC_PUSHED:
-		return recv_pushed(ds, peer->source, &m);
-	}
-	return DROP_LINKCTL;
-}
-
-static bool next_push(struct dirsync *ds, struct source *s, struct dirsync_msg *m,
-		      const struct now *now)
+static bool next_push(struct dirsync *ds, struct source *s, uint8_t *body, const struct now *now)
 {
 	if (s->push != PUSH_READY)
 		return false;
 	s->push = PUSH_SENT;
 	s->push_sent_ns = now->mono_ns;
 	ds->stats.pushes_sent++;
-	*m = (struct dirsync_msg){
-	    .type = DIRSYNC_PUSH,
-	    .request = s->push_request,
-	    .count = 1,
-	    .items = {{.bytes = ds->own, .len = ds->own_len}},
-	};
+	sync_encode(&(struct sync_msg){.type = SYNC_PUSH,
+				       .request = s->push_request,
+				       .bytes = ds->own,
+				       .len = ds->own_len},
+		    body);
 	return true;
 }
+
+static void tick_push(struct source *s, const struct now *now)
+{
+	if (s->push != PUSH_SENT || now->mono_ns < s->push_sent_ns + PUSH_AGAIN_NS)
+		return;
+	/* Given up until the next pull brings a new attempt. */
+	s->push = ++s->push_tries > PUSH_TRIES_MAX ? PUSH_IDLE : PUSH_READY;
+	release(s);
+}
+
+/* ---- answering ---- */
+
+static bool is_known(struct directory *dir, struct tree_part part, const uint8_t *hash)
+{
+	const struct descriptor *d = NULL;
+
+	while ((d = directory_part_next(dir, part, d != NULL ? d->id : NULL)) != NULL)
+		if (memcmp(directory_hash(d), hash, SYNC_HASH_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* Whether its question shows that the asker has a descriptor that we have not. */
+static bool has_more(struct directory *dir, const struct sync_msg *m)
+{
+	static const uint8_t nothing[TREE_DIGEST_LEN];
+
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct sync_part *p = &m->parts[i];
+		const struct tree_part part = {m->level, p->index};
+
+		if (m->type == SYNC_ASK && directory_part_count(dir, part) == 0 &&
+		    memcmp(p->digest, nothing, sizeof(nothing)) != 0)
+			return true;
+		for (unsigned k = 0; k < p->hash_count; k++)
+			if (!is_known(dir, part, p->hashes + (size_t)k * SYNC_HASH_LEN))
+				return true;
+	}
+	return false;
+}
+
+static enum drop recv_question(struct dirsync *ds, uint32_t link_id, bool is_member,
+			       const struct sync_msg *m, const uint8_t *body, const struct now *now)
+{
+	const struct source *s = source_by_link(ds, link_id);
+	enum drop why;
+
+	if (!ds->params.is_node)
+		return DROP_LINKCTL;
+	why = serve_take(&ds->serve, link_id, body, now);
+	if (why == DROP_NONE && is_member && (s == NULL || s->pull == NULL) &&
+	    has_more(ds->params.dir, m) &&
+	    bucket_take(&ds->behind, BEHIND_PER_S, BEHIND_BURST, now->mono_ns))
+		tell(ds, DIRSYNC_BEHIND, link_id);
+	return why;
+}
+
+enum drop dirsync_recv(struct dirsync *ds, uint32_t link_id, bool is_member,
+		       const uint8_t body[static CELL_BODY_LEN], const struct now *now)
+{
+	struct source *s = source_by_link(ds, link_id);
+	struct sync_msg m;
+
+	if (sync_decode(&m, body) != 0)
+		return DROP_LINKCTL;
+	switch (m.type) {
+	case SYNC_ASK:
+	case SYNC_FETCH:
+	case SYNC_EVENTS:
+	case SYNC_PUSH:
+		return recv_question(ds, link_id, is_member, &m, body, now);
+	case SYNC_COUNTS:
+	case SYNC_DATA:
+		return recv_answer(ds, s, &m, now);
+	case SYNC_PUSHED:
+		return recv_pushed(ds, s, &m);
+	}
+	return DROP_LINKCTL;
+}
+
+/* ---- out, and time ---- */
 
 bool dirsync_next_out(struct dirsync *ds, uint32_t *link_id, uint8_t body[static CELL_BODY_LEN],
 		      const struct now *now)
 {
-	struct dirsync_msg m;
-
-	if (next_reply(ds, link_id, body))
+	if (serve_next_out(&ds->serve, link_id, body, now))
 		return true;
-	for (unsigned i = 0; i < DIRSYNC_SOURCES_MAX; i++) {
+	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++) {
 		struct source *s = &ds->sources[i];
 
-		if (!s->is_up)
+		if (s->link_id == 0 || (!next_push(ds, s, body, now) &&
+					(s->pull == NULL || !pull_next_out(s->pull, body, now))))
 			continue;
-		if (!next_push(ds, s, &m, now)) {
-			if (!pull_next_out(&s->pull, &m, now))
-				continue;
-			ds->stats.requests_sent++;
-		}
 		*link_id = s->link_id;
-		dirsync_encode(&m, body);
 		return true;
 	}
 	return false;
 }
 
-void dirsync_refresh(struct dirsync *ds, const struct now *now)
-{
-	for (unsigned i = 0; i < DIRSYNC_SOURCES_MAX; i++)
-		ds->sources[i].next_pull_ns = now->mono_ns;
-}
-
-/* Timers */
-
-static void tick_push(struct source *s, const struct now *now)
-{
-	if (s->push != PUSH_SENT ||
-	    now->mono_ns < s->push_sent_ns + pull_timeout_ns(&s->pull, s->push_tries))
-		return;
-	/* Given up until the next period brings a new attempt. */
-	s->push = ++s->push_tries > PUSH_TRIES_MAX ? PUSH_IDLE : PUSH_READY;
-}
-
-static void tick_source(struct dirsync *ds, struct source *s, const struct now *now)
-{
-	if (!pull_tick(&s->pull, now, &ds->stats.requests_lost))
-		s->next_pull_ns =
-		    now->mono_ns + jittered(ds, MIN(ds->params.period_ns, RETRY_PERIOD_NS));
-	if (!s->pull.is_running && now->mono_ns >= s->next_pull_ns)
-		begin_pull(ds, s, now);
-	tick_push(s, now);
-}
-
 void dirsync_tick(struct dirsync *ds, const struct now *now)
 {
-	for (unsigned i = 0; i < DIRSYNC_SOURCES_MAX; i++)
-		if (ds->sources[i].is_up)
-			tick_source(ds, &ds->sources[i], now);
+	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++) {
+		struct source *s = &ds->sources[i];
+		enum pull_verdict verdict;
+
+		if (s->link_id == 0)
+			continue;
+		verdict = s->pull != NULL ? pull_tick(s->pull, now) : PULL_GOES_ON;
+		if (verdict != PULL_GOES_ON)
+			end_pull(ds, s, verdict);
+		tick_push(s, now);
+	}
+	serve_tick(&ds->serve, now);
 	directory_expire(ds->params.dir, now);
 }
 
 static uint64_t source_deadline(const struct source *s)
 {
-	uint64_t deadline = pull_deadline(&s->pull);
+	uint64_t due = s->pull != NULL ? pull_deadline(s->pull) : NEVER;
 
-	if (!s->pull.is_running)
-		deadline = s->next_pull_ns;
 	if (s->push == PUSH_READY)
-		deadline = 0;
+		due = 0;
 	if (s->push == PUSH_SENT)
-		deadline =
-		    MIN(deadline, s->push_sent_ns + pull_timeout_ns(&s->pull, s->push_tries));
-	return deadline;
+		due = MIN(due, s->push_sent_ns + PUSH_AGAIN_NS);
+	return due;
 }
 
 uint64_t dirsync_deadline(const struct dirsync *ds, const struct now *now)
 {
-	uint64_t deadline = directory_deadline(ds->params.dir, now);
+	uint64_t due = MIN(directory_deadline(ds->params.dir, now), serve_deadline(&ds->serve));
 
-	if (ds->replies_len > 0)
-		return now->mono_ns;
-	for (unsigned i = 0; i < DIRSYNC_SOURCES_MAX; i++)
-		if (ds->sources[i].is_up)
-			deadline = MIN(deadline, source_deadline(&ds->sources[i]));
-	return MAX(deadline, now->mono_ns);
+	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++)
+		if (ds->sources[i].link_id != 0)
+			due = MIN(due, source_deadline(&ds->sources[i]));
+	return MAX(due, now->mono_ns);
 }
 
-/* Events */
-
-static bool take(bool *flag)
+struct dirsync_stats dirsync_stats(const struct dirsync *ds)
 {
-	const bool was = *flag;
+	struct dirsync_stats out = ds->stats;
 
-	*flag = false;
-	return was;
-}
-
-enum dirsync_event dirsync_next_event(struct dirsync *ds)
-{
-	const uint64_t version = directory_version(ds->params.dir);
-
-	if (ds->told_version != version) {
-		ds->told_version = version;
-		return DIRSYNC_EVENT_CHANGED;
-	}
-	if (take(&ds->tell_complete))
-		return DIRSYNC_EVENT_COMPLETE;
-	if (take(&ds->tell_refused))
-		return DIRSYNC_EVENT_REFUSED;
-	return DIRSYNC_EVENT_NONE;
-}
-
-bool dirsync_is_complete(const struct dirsync *ds)
-{
-	return ds->is_complete;
-}
-
-const struct dirsync_stats *dirsync_stats(const struct dirsync *ds)
-{
-	return &ds->stats;
+	out.serve = ds->serve.stats;
+	return out;
 }

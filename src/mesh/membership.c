@@ -6,56 +6,89 @@
 #include <stdio.h>
 
 enum {
-	PEERS_MAX = 1 << 18, /* no less than links: each is a neighbour that may ask */
+	CALLS_MAX = 4,
+	MIRRORS_WANTED = 2, /* of a client's round, whatever they tell */
+	BARREN_ENOUGH = 2,  /* in a row that added nothing */
+	ATTEMPTS_MAX = 8,   /* of a round */
+	REDRAWS = 8,        /* to find a mirror with a good score */
+	SEED_ONE_IN = 8,    /* calls that go to a seed all the same: halves of a mesh meet there */
+	LACKED_SLACK = 8,   /* descriptors that may be on their way to an honest mirror ... */
+	LACKED_ONE_IN = 20, /* ... and the share of all */
 };
 
-#define RETRY_MIN_NS NS_PER_S
-#define RETRY_MAX_NS (60 * NS_PER_S)
+#define CALL_NS        (4 * NS_PER_S) /* for a link to come up */
+#define EARLY_NS       NS_PER_S       /* first gap between rounds; doubles up to the period */
+#define RETRY_MAX_NS   (60 * NS_PER_S)
+#define REFRESH_GAP_NS (NS_PER_S / 4)
+#define BAD_NS         (600 * NS_PER_S) /* how long a bad score is remembered */
+#define FAILED_NS      (60 * NS_PER_S)
 
-/* A seed and our link to it. */
-struct contact {
-	struct seed seed;
-	uint32_t link; /* 0: none asked for */
-	bool is_up;
-	uint64_t retry_ns; /* when to try again */
-	uint64_t backoff_ns;
+/* A mirror that we are bringing a link up to, or pull from. */
+struct call {
+	uint32_t link; /* 0: free */
+	uint8_t id[NODE_ID_LEN];
+	uint64_t give_up_ns; /* NEVER once it is pulled from */
+};
+
+/* Comparing with mirrors until enough have been heard. */
+struct round {
+	bool is_running;
+	uint64_t began_ns;
+	unsigned attempts, done, barren;
 };
 
 struct membership {
 	struct membership_params params;
 	struct dirsync *sync;
-	struct contact contact[SEEDS_MAX];
-	size_t count;
-	bool wanted;
-	/*
-	 * A mesh that is being started changes quickly: the first refreshes come after 1, 2, 4, ...
-	 * s.
-	 */
-	uint64_t early_ns, early_gap_ns;
+	struct seed seeds[SEEDS_MAX];
+	size_t seed_count, next_seed;
+	bool is_wanted;
+	bool is_heard; /* some mirror has told all it knew, or a cache did */
+	struct call calls[CALLS_MAX];
+	struct round round;
+	uint64_t next_round_ns, gap_ns;
+	uint64_t rounds;
+	struct mirror_score scores[MEMBERSHIP_MIRRORS_MAX];
+	struct link_rtt rtts[DESCRIPTOR_RTTS_MAX]; /* ring */
+	uint64_t rtt_count;
+	uint64_t epoch_s;
+	uint64_t reverse_pulls;
+	/* Why a mirror did not take our descriptor; ADDED: none refused it. */
+	enum directory_result refusal;
+	enum descriptor_error refusal_error;
 };
+
+static bool is_node(const struct membership *m)
+{
+	return m->params.own_id != NULL;
+}
+
+static uint64_t period_ns(const struct membership *m)
+{
+	if (m->params.period_ns != 0)
+		return m->params.period_ns;
+	return is_node(m) ? MEMBERSHIP_NODE_PERIOD_NS : MEMBERSHIP_CLIENT_PERIOD_NS;
+}
 
 struct membership *membership_create(const struct membership_params *params)
 {
 	struct membership *m = xcalloc(1, sizeof(*m));
 
 	m->params = *params;
-	if (m->params.period_ns == 0)
-		m->params.period_ns = MEMBERSHIP_PERIOD_NS;
-	m->early_ns = NEVER;
-	m->count = MIN(params->seed_count, (size_t)SEEDS_MAX);
-	for (size_t i = 0; i < m->count; i++) {
+	m->next_round_ns = NEVER;
+	m->seed_count = MIN(params->seed_count, (size_t)SEEDS_MAX);
+	for (size_t i = 0; i < m->seed_count; i++) {
 		/* In an order of our own, so that not every newcomer asks the first seed. */
 		const size_t k = (size_t)rng_below(params->rng, i + 1);
 
-		m->contact[i] = m->contact[k];
-		m->contact[k] = (struct contact){.seed = params->seeds[i]};
+		m->seeds[i] = m->seeds[k];
+		m->seeds[k] = params->seeds[i];
 	}
 	m->sync = dirsync_create(&(struct dirsync_params){
 	    .dir = params->dir,
 	    .rng = params->rng,
-	    .is_node = params->is_node,
-	    .max_peers = PEERS_MAX,
-	    .period_ns = m->params.period_ns,
+	    .is_node = is_node(m),
+	    .cells_per_s = params->cells_per_s,
 	});
 	return m;
 }
@@ -68,112 +101,323 @@ void membership_free(struct membership *m)
 	free(m);
 }
 
-static struct contact *contact_by_link(struct membership *m, uint32_t link)
+/* ---- scores ---- */
+
+static struct mirror_score *score_find(struct membership *m, const uint8_t *id)
 {
-	for (size_t i = 0; i < m->count; i++)
-		if (m->contact[i].link == link)
-			return &m->contact[i];
+	for (size_t i = 0; i < MEMBERSHIP_MIRRORS_MAX; i++)
+		if (m->scores[i].at_ns != 0 && memcmp(m->scores[i].id, id, NODE_ID_LEN) == 0)
+			return &m->scores[i];
 	return NULL;
+}
+
+/* The mirror's, or in the place of the one not met for longest. */
+static struct mirror_score *score_for(struct membership *m, const uint8_t *id)
+{
+	struct mirror_score *s = score_find(m, id);
+
+	if (s != NULL)
+		return s;
+	s = &m->scores[0];
+	for (size_t i = 1; i < MEMBERSHIP_MIRRORS_MAX; i++)
+		if (m->scores[i].at_ns < s->at_ns)
+			s = &m->scores[i];
+	*s = (struct mirror_score){0};
+	memcpy(s->id, id, NODE_ID_LEN);
+	return s;
+}
+
+static void score_failure(struct membership *m, const uint8_t *id, const struct now *now)
+{
+	struct mirror_score *s = score_for(m, id);
+
+	s->at_ns = now->mono_ns;
+	s->verdict = PULL_FAILED;
+	s->failures++;
+}
+
+static void score_pull(struct membership *m, const uint8_t *id, const struct dirsync_event *ev,
+		       const struct now *now)
+{
+	struct mirror_score *s = score_for(m, id);
+	const uint64_t known = directory_count(m->params.dir);
+	const uint64_t told = ev->result.total - MIN(ev->result.total, ev->result.refused);
+
+	s->at_ns = now->mono_ns;
+	s->verdict = ev->verdict;
+	s->total = ev->result.total;
+	s->lacked = (uint32_t)(known > told ? known - told : 0);
+	s->undelivered = ev->result.undelivered;
+	s->failures = ev->verdict == PULL_DONE ? 0 : s->failures + 1;
+}
+
+static bool is_bad(struct membership *m, const uint8_t *id, const struct now *now)
+{
+	const struct mirror_score *s = score_find(m, id);
+	const uint64_t allowed = LACKED_SLACK + directory_count(m->params.dir) / LACKED_ONE_IN;
+
+	if (s == NULL)
+		return false;
+	if (s->verdict != PULL_DONE && s->verdict != PULL_LIED)
+		return now->mono_ns - s->at_ns < MIN(FAILED_NS << MIN(s->failures, 5u), BAD_NS);
+	return now->mono_ns - s->at_ns < BAD_NS &&
+	       (s->verdict == PULL_LIED || s->lacked + s->undelivered > allowed);
+}
+
+/* ---- whom to call ---- */
+
+static bool is_called(const struct membership *m, const uint8_t *id)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		if (m->calls[i].link != 0 && memcmp(m->calls[i].id, id, NODE_ID_LEN) == 0)
+			return true;
+	return false;
+}
+
+static bool is_own(const struct membership *m, const uint8_t *id)
+{
+	return is_node(m) && memcmp(m->params.own_id, id, NODE_ID_LEN) == 0;
+}
+
+/* Only who sees clients anyway may learn from a call that there is one. */
+static bool is_mirror(const struct membership *m, const struct descriptor *d)
+{
+	return !is_own(m, d->id) && !is_called(m, d->id) &&
+	       (is_node(m) || (d->roles & ROLE_ENTRY) != 0);
+}
+
+static bool pick_seed(struct membership *m, struct seed *out)
+{
+	for (size_t i = 0; i < m->seed_count; i++) {
+		const struct seed *s = &m->seeds[m->next_seed++ % m->seed_count];
+
+		if (is_own(m, s->id) || is_called(m, s->id))
+			continue;
+		*out = *s;
+		return true;
+	}
+	return false;
+}
+
+static bool pick_member(struct membership *m, struct seed *out, const struct now *now)
+{
+	const struct descriptor *found = NULL;
+
+	for (unsigned i = 0; i < 4 * REDRAWS; i++) {
+		const struct descriptor *d = directory_random(m->params.dir, m->params.rng);
+
+		if (d == NULL)
+			break;
+		if (!is_mirror(m, d))
+			continue;
+		found = d;
+		if (i >= REDRAWS || !is_bad(m, d->id, now))
+			break;
+	}
+	if (found == NULL)
+		return false;
+	memcpy(out->id, found->id, NODE_ID_LEN);
+	memcpy(out->link_public, found->link_key, DH_LEN);
+	out->addr = found->addrs[0];
+	return true;
+}
+
+/* Before anybody has answered, seeds and members (of a cache) in turns; then mostly members. */
+static bool pick(struct membership *m, struct seed *out, const struct now *now)
+{
+	const bool seed_first =
+	    m->is_heard ? rng_below(m->params.rng, SEED_ONE_IN) == 0 : m->round.attempts % 2 == 0;
+
+	if (seed_first)
+		return pick_seed(m, out) || pick_member(m, out, now);
+	return pick_member(m, out, now) || pick_seed(m, out);
+}
+
+static struct call *free_call(struct membership *m)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		if (m->calls[i].link == 0)
+			return &m->calls[i];
+	return NULL;
+}
+
+static bool call_one(struct membership *m, const struct now *now)
+{
+	struct call *c = free_call(m);
+	struct seed to;
+
+	if (c == NULL || !pick(m, &to, now))
+		return false;
+	m->round.attempts++;
+	*c = (struct call){
+	    .link = engine_link(m->params.engine, to.link_public, &to.addr, now),
+	    .give_up_ns = now->mono_ns + CALL_NS,
+	};
+	memcpy(c->id, to.id, NODE_ID_LEN);
+	return c->link != 0;
+}
+
+/* ---- rounds ---- */
+
+static unsigned calls_under_way(const struct membership *m)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		n += m->calls[i].link != 0;
+	return n;
+}
+
+/* How many more mirrors this round needs, as far as one can tell yet. */
+static unsigned mirrors_needed(const struct membership *m)
+{
+	const struct round *r = &m->round;
+	const unsigned wanted = is_node(m) && m->is_heard ? 1 : MIRRORS_WANTED;
+
+	if (r->done < wanted)
+		return wanted - r->done;
+	return is_node(m) || r->barren >= BARREN_ENOUGH ? 0 : 1;
+}
+
+static uint64_t jittered(const struct membership *m, uint64_t ns)
+{
+	return ns - ns / 8 + rng_below(m->params.rng, ns / 4 + 1);
+}
+
+static void end_round(struct membership *m, const struct now *now)
+{
+	const uint64_t most = m->round.done > 0 ? period_ns(m) : MIN(period_ns(m), RETRY_MAX_NS);
+
+	m->round.is_running = false;
+	m->rounds++;
+	m->next_round_ns = MAX(m->round.began_ns + jittered(m, MIN(m->gap_ns, most)), now->mono_ns);
+	/* A mesh that is being started changes quickly: the first rounds follow each other soon. */
+	m->gap_ns = MIN(2 * m->gap_ns, most);
+}
+
+static void step_round(struct membership *m, const struct now *now)
+{
+	while (m->round.is_running) {
+		const unsigned under_way = calls_under_way(m);
+
+		if (mirrors_needed(m) > under_way && m->round.attempts < ATTEMPTS_MAX &&
+		    call_one(m, now))
+			continue;
+		if (under_way > 0)
+			return;
+		end_round(m, now);
+	}
+}
+
+static void begin_round(struct membership *m, const struct now *now)
+{
+	m->round = (struct round){.is_running = true, .began_ns = now->mono_ns};
+	m->next_round_ns = NEVER;
+	step_round(m, now);
+}
+
+/* ---- what happens ---- */
+
+static struct call *call_by_link(struct membership *m, uint32_t link)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		if (m->calls[i].link == link)
+			return &m->calls[i];
+	return NULL;
+}
+
+static void on_pulled(struct membership *m, const struct dirsync_event *ev, const struct now *now)
+{
+	struct call *c = call_by_link(m, ev->link_id);
+
+	if (c == NULL)
+		return; /* it was behind, or we; nothing follows from that */
+	score_pull(m, c->id, ev, now);
+	c->link = 0;
+	if (ev->verdict != PULL_DONE)
+		return;
+	m->is_heard = true;
+	m->round.done++;
+	m->round.barren = ev->result.added == 0 ? m->round.barren + 1 : 0;
+}
+
+static void on_sync(struct membership *m, const struct dirsync_event *ev, const struct now *now)
+{
+	switch (ev->type) {
+	case DIRSYNC_PULLED:
+		on_pulled(m, ev, now);
+		break;
+	case DIRSYNC_BEHIND: /* if not now, then by our own choice, later */
+		if (dirsync_pull(m->sync, ev->link_id, now) == 0)
+			m->reverse_pulls++;
+		break;
+	case DIRSYNC_REFUSED:
+		m->refusal = ev->refusal;
+		m->refusal_error = ev->error;
+		break;
+	}
 }
 
 static void pump(struct membership *m, const struct now *now)
 {
 	uint8_t body[CELL_BODY_LEN];
+	struct dirsync_event ev;
 	uint32_t link;
 
+	while (dirsync_next_event(m->sync, &ev))
+		on_sync(m, &ev, now);
+	step_round(m, now);
 	while (dirsync_next_out(m->sync, &link, body, now))
 		engine_link_send(m->params.engine, link, body, now);
-	while (dirsync_next_event(m->sync) != DIRSYNC_EVENT_NONE)
-		; /* users look at directory_version */
 }
 
-/* More sources than dirsync takes are not even called: the others are for when these fail. */
-static size_t contacts_in_use(const struct membership *m)
+static void keep_rtt(struct membership *m, const uint8_t *id, uint64_t rtt_ns)
 {
-	size_t n = 0;
+	struct link_rtt rtt = {.rtt_ns = rtt_ns};
+	size_t at;
 
-	for (size_t i = 0; i < m->count; i++)
-		n += m->contact[i].link != 0;
-	return n;
+	memcpy(rtt.id, id, sizeof(rtt.id));
+	for (at = 0; at < MIN(m->rtt_count, (uint64_t)DESCRIPTOR_RTTS_MAX); at++)
+		if (memcmp(m->rtts[at].id, rtt.id, sizeof(rtt.id)) == 0)
+			break;
+	if (at == MIN(m->rtt_count, (uint64_t)DESCRIPTOR_RTTS_MAX))
+		at = (size_t)(m->rtt_count++ % DESCRIPTOR_RTTS_MAX);
+	m->rtts[at] = rtt;
 }
 
-static void call_seeds(struct membership *m, const struct now *now)
+static void link_up(struct membership *m, const struct engine_event *ev, const struct now *now)
 {
-	size_t in_use = contacts_in_use(m);
+	struct call *c = call_by_link(m, ev->link);
 
-	for (size_t i = 0; i < m->count && in_use < DIRSYNC_SOURCES_MAX; i++) {
-		struct contact *c = &m->contact[i];
-
-		if (c->link != 0 || c->retry_ns > now->mono_ns)
-			continue;
-		c->link = engine_link(m->params.engine, c->seed.link_public, &c->seed.addr, now);
-		c->retry_ns = now->mono_ns + RETRY_MIN_NS; /* when the table is full, or it is us */
-		in_use += c->link != 0;
-	}
-}
-
-/* Nothing is asked of them any more, so that their links run out by themselves. */
-static void leave_seeds(struct membership *m)
-{
-	for (size_t i = 0; i < m->count; i++) {
-		struct contact *c = &m->contact[i];
-
-		if (c->link != 0)
-			dirsync_peer_down(m->sync, c->link);
-		c->link = 0;
-		c->is_up = false;
-		c->backoff_ns = 0;
-		c->retry_ns = 0;
-	}
-}
-
-void membership_want(struct membership *m, bool want, const struct now *now)
-{
-	m->early_gap_ns = NS_PER_S;
-	m->early_ns = want ? now->mono_ns + m->early_gap_ns : NEVER;
-	m->wanted = want;
-	if (want)
-		membership_tick(m, now);
+	if (c == NULL || c->give_up_ns == NEVER)
+		return;
+	if (ev->rtt_ns != 0)
+		keep_rtt(m, c->id, ev->rtt_ns);
+	if (dirsync_pull(m->sync, ev->link, now) == 0)
+		c->give_up_ns = NEVER;
 	else
-		leave_seeds(m);
-}
-
-static void link_up(struct membership *m, uint32_t link, const struct now *now)
-{
-	struct contact *c = contact_by_link(m, link);
-
-	if (c != NULL) {
-		c->is_up = true;
-		c->backoff_ns = 0;
-	}
-	/* A source too many is a neighbour like others. */
-	if (dirsync_peer_up(m->sync, link, c != NULL ? DIRSYNC_SOURCE : DIRSYNC_NEIGHBOUR, now) !=
-		0 &&
-	    c != NULL && dirsync_peer_up(m->sync, link, DIRSYNC_NEIGHBOUR, now) != 0)
-		c->is_up = false;
+		c->link = 0; /* it was pulled from anyway */
 }
 
 static void link_down(struct membership *m, uint32_t link, const struct now *now)
 {
-	struct contact *c = contact_by_link(m, link);
+	struct call *c = call_by_link(m, link);
 
-	dirsync_peer_down(m->sync, link);
-	if (c == NULL)
+	dirsync_down(m->sync, link); /* tells of the end of a pull */
+	if (c == NULL || c->give_up_ns == NEVER)
 		return;
-	c->backoff_ns = MIN(RETRY_MAX_NS, MAX(RETRY_MIN_NS, 2 * c->backoff_ns));
-	c->retry_ns = now->mono_ns + c->backoff_ns;
+	score_failure(m, c->id, now);
 	c->link = 0;
-	c->is_up = false;
 }
 
 void membership_on_event(struct membership *m, const struct engine_event *ev, const struct now *now)
 {
 	if (ev->type == EVENT_LINK_UP)
-		link_up(m, ev->link, now);
+		link_up(m, ev, now);
 	else if (ev->type == EVENT_LINK_DOWN)
 		link_down(m, ev->link, now);
 	else if (ev->type == EVENT_LINK_MESSAGE)
-		(void)dirsync_recv(m->sync, ev->link, ev->body, now);
+		(void)dirsync_recv(m->sync, ev->link, ev->link_is_node, ev->body, now);
 	else
 		return;
 	pump(m, now);
@@ -188,10 +432,38 @@ enum directory_result membership_publish(struct membership *m, const uint8_t *by
 	return r;
 }
 
+/* ---- the owner's wishes ---- */
+
+/* Nothing is asked of them any more, so that their links run out by themselves. */
+static void leave(struct membership *m)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++) {
+		if (m->calls[i].link != 0)
+			dirsync_down(m->sync, m->calls[i].link);
+		m->calls[i].link = 0;
+	}
+	m->round.is_running = false;
+	m->next_round_ns = NEVER;
+}
+
+void membership_want(struct membership *m, bool want, const struct now *now)
+{
+	leave(m);
+	m->is_wanted = want;
+	m->gap_ns = MIN(EARLY_NS, period_ns(m));
+	m->is_heard |= !is_node(m) && directory_count(m->params.dir) > 0;
+	if (!want)
+		return;
+	m->next_round_ns = now->mono_ns;
+	membership_tick(m, now);
+}
+
 void membership_refresh(struct membership *m, const struct now *now)
 {
-	dirsync_refresh(m->sync, now);
-	pump(m, now);
+	if (!m->is_wanted || m->round.is_running)
+		return;
+	m->next_round_ns =
+	    MIN(m->next_round_ns, MAX(now->mono_ns, m->round.began_ns + REFRESH_GAP_NS));
 }
 
 void membership_hurry(struct membership *m, const struct now *now)
@@ -205,17 +477,7 @@ void membership_hurry(struct membership *m, const struct now *now)
 
 bool membership_has_view(const struct membership *m)
 {
-	return dirsync_is_complete(m->sync);
-}
-
-static void refresh_early(struct membership *m, const struct now *now)
-{
-	if (m->early_ns > now->mono_ns)
-		return;
-	dirsync_refresh(m->sync, now);
-	m->early_gap_ns *= 2;
-	m->early_ns =
-	    m->early_gap_ns < m->params.period_ns ? now->mono_ns + m->early_gap_ns : NEVER;
+	return m->is_heard;
 }
 
 void membership_seeds_text(const struct membership *m, char *out, size_t len)
@@ -224,27 +486,88 @@ void membership_seeds_text(const struct membership *m, char *out, size_t len)
 	size_t used = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < m->count && used < len; i++)
+	for (size_t i = 0; i < m->seed_count && used < len; i++)
 		used += (size_t)snprintf(out + used, len - used, "%s%s", i > 0 ? ", " : "",
-					 endpoint_format(&m->contact[i].seed.addr, addr));
+					 endpoint_format(&m->seeds[i].addr, addr));
+}
+
+/* ---- time ---- */
+
+static void turn_epoch(struct membership *m, const struct now *now)
+{
+	const uint64_t wall_s = now->wall_ns / NS_PER_S;
+
+	if (m->params.epoch_s == 0)
+		return;
+	m->epoch_s = wall_s - wall_s % m->params.epoch_s;
+	directory_set_view(m->params.dir, m->epoch_s - MIN(m->epoch_s, m->params.delay_s));
+}
+
+static uint64_t epoch_deadline(const struct membership *m, const struct now *now)
+{
+	if (m->params.epoch_s == 0 || !m->is_wanted)
+		return NEVER;
+	return now->mono_ns + m->params.epoch_s * NS_PER_S -
+	       now->wall_ns % (m->params.epoch_s * NS_PER_S);
+}
+
+static void give_up_calls(struct membership *m, const struct now *now)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++) {
+		struct call *c = &m->calls[i];
+
+		if (c->link == 0 || c->give_up_ns > now->mono_ns)
+			continue;
+		score_failure(m, c->id, now);
+		c->link = 0;
+	}
 }
 
 void membership_tick(struct membership *m, const struct now *now)
 {
-	if (m->wanted)
-		call_seeds(m, now);
-	refresh_early(m, now);
+	turn_epoch(m, now);
+	give_up_calls(m, now);
+	if (m->next_round_ns <= now->mono_ns)
+		begin_round(m, now);
 	dirsync_tick(m->sync, now);
 	pump(m, now);
 }
 
 uint64_t membership_deadline(const struct membership *m, const struct now *now)
 {
-	uint64_t due = MIN(dirsync_deadline(m->sync, now), m->early_ns);
+	uint64_t due = MIN(dirsync_deadline(m->sync, now), m->next_round_ns);
 
-	if (m->wanted && contacts_in_use(m) < DIRSYNC_SOURCES_MAX)
-		for (size_t i = 0; i < m->count; i++)
-			if (m->contact[i].link == 0)
-				due = MIN(due, MAX(m->contact[i].retry_ns, now->mono_ns));
-	return due;
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		if (m->calls[i].link != 0)
+			due = MIN(due, m->calls[i].give_up_ns);
+	return MIN(due, epoch_deadline(m, now));
+}
+
+/* ---- telling ---- */
+
+unsigned membership_rtts(const struct membership *m,
+			 uint8_t out[static DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN])
+{
+	const unsigned n = (unsigned)MIN(m->rtt_count, (uint64_t)DESCRIPTOR_RTTS_MAX);
+
+	for (unsigned i = 0; i < n; i++)
+		link_rtt_put(out + (size_t)i * LINK_RTT_LEN, &m->rtts[i]);
+	return n;
+}
+
+void membership_view(const struct membership *m, struct membership_view *out)
+{
+	*out = (struct membership_view){
+	    .epoch_s = m->epoch_s,
+	    .known = directory_count(m->params.dir),
+	    .rounds = m->rounds,
+	    .reverse_pulls = m->reverse_pulls,
+	    .refusal = m->refusal,
+	    .refusal_error = m->refusal_error,
+	    .sync = dirsync_stats(m->sync),
+	};
+	out->view_count = directory_view_digest(m->params.dir, out->view_digest);
+	for (size_t i = 0; i < MEMBERSHIP_MIRRORS_MAX; i++)
+		if (m->scores[i].at_ns != 0)
+			out->mirrors[out->mirror_count++] = m->scores[i];
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Keeping in touch with the mesh: links to the seeds, and dirsync over the engine's links.  Clients
- * and nodes alike; what else is behind the directory is changed here and nowhere else.
+ * Keeping in touch with the mesh: whom to compare directories with, and when, over the engine's
+ * links.  A node asks one random member each period, so that news reach all in a few periods; a
+ * client asks two mirrors, and further ones until two in a row add nothing.  Clients and nodes
+ * alike; what else is behind the directory is changed here and nowhere else.
  */
 #ifndef MESH_MEMBERSHIP_H
 #define MESH_MEMBERSHIP_H
@@ -10,8 +12,10 @@
 #include "mesh/dirsync.h"
 #include "mesh/seed.h"
 
-#define SEEDS_MAX            16
-#define MEMBERSHIP_PERIOD_NS (20 * NS_PER_S)
+#define SEEDS_MAX                   16
+#define MEMBERSHIP_NODE_PERIOD_NS   (30 * NS_PER_S)
+#define MEMBERSHIP_CLIENT_PERIOD_NS (600 * NS_PER_S)
+#define MEMBERSHIP_MIRRORS_MAX      32
 
 struct membership;
 
@@ -21,9 +25,12 @@ struct membership_params {
 	const struct rng *rng;    /* borrowed */
 	const struct seed *seeds; /* copied */
 	size_t seed_count;
-	bool is_node;
-	uint64_t period_ns; /* between refreshes, which carry only what changed; 0:
-			       MEMBERSHIP_PERIOD_NS */
+	const uint8_t *own_id; /* of a node, borrowed; NULL: a client */
+	uint64_t period_ns;    /* between rounds; 0: as above */
+	uint32_t cells_per_s;  /* see dirsync_params */
+	/* The view of an epoch has the nodes that have been up since delay_s before it began;
+	 * epoch_s 0: any that are known. */
+	uint32_t epoch_s, delay_s;
 };
 
 struct membership *membership_create(const struct membership_params *params);
@@ -37,18 +44,16 @@ void membership_on_event(struct membership *m, const struct engine_event *ev,
 enum directory_result membership_publish(struct membership *m, const uint8_t *bytes, size_t len,
 					 const struct now *now);
 
-/* membership_want(m, want, now): hold the links to seeds (a node always; a client while it is on).
- */
+/* membership_want(m, want, now): take part (a node always; a client while it is on). */
 void membership_want(struct membership *m, bool want, const struct now *now);
 
-/* membership_has_view(m): some source has told all it knew: paths can be chosen. */
+/* membership_has_view(m): paths can be chosen: some mirror has told all it knew, or a cache did. */
 bool membership_has_view(const struct membership *m);
 
 /* membership_seeds_text(m, out, len): where the seeds are, as far as out has room. */
 void membership_seeds_text(const struct membership *m, char *out, size_t len);
 
-/* membership_refresh(m, now): ask the sources now for what changed, rather than at the period's
- * end. */
+/* membership_refresh(m, now): begin a round now rather than at the period's end. */
 void membership_refresh(struct membership *m, const struct now *now);
 
 /* membership_hurry(m, now): the machine's network has changed: call the seeds that are down now. */
@@ -56,5 +61,35 @@ void membership_hurry(struct membership *m, const struct now *now);
 
 void membership_tick(struct membership *m, const struct now *now);
 uint64_t membership_deadline(const struct membership *m, const struct now *now);
+
+/* membership_rtts(m, out): the round trips of the last links that we brought up, encoded for a
+ * descriptor; their number. */
+unsigned membership_rtts(const struct membership *m,
+			 uint8_t out[static DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN]);
+
+/* What is known of a mirror from the last time that we pulled from it. */
+struct mirror_score {
+	uint8_t id[NODE_ID_LEN];
+	uint64_t at_ns; /* when; 0: unused */
+	enum pull_verdict verdict;
+	uint32_t total;  /* descriptors it said it has */
+	uint32_t lacked; /* of those that we knew afterwards */
+	uint32_t undelivered;
+	unsigned failures; /* in a row */
+};
+
+struct membership_view {
+	uint64_t epoch_s; /* when the present one began; 0: there are none */
+	uint8_t view_digest[TREE_DIGEST_LEN];
+	size_t view_count; /* nodes that paths are chosen from */
+	size_t known;      /* descriptors */
+	uint64_t rounds, reverse_pulls;
+	enum directory_result refusal; /* of our own descriptor, by a mirror; ADDED: none */
+	enum descriptor_error refusal_error;
+	size_t mirror_count;
+	struct mirror_score mirrors[MEMBERSHIP_MIRRORS_MAX];
+	struct dirsync_stats sync;
+};
+void membership_view(const struct membership *m, struct membership_view *out);
 
 #endif

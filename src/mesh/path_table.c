@@ -144,10 +144,10 @@ static void set_weight(struct path_tables *t, size_t row, enum path_role role,
 	r->weight[role] = weight;
 }
 
-static void take_in(struct path_tables *t, const struct descriptor *d)
+static void take_in(struct path_tables *t, const struct directory *dir, const struct descriptor *d)
 {
 	const size_t row = row_of(t, d->id), country = country_index(d->country);
-	const uint64_t weight = path_weight(d);
+	const uint64_t weight = directory_in_view(dir, d) ? path_weight(d) : 0;
 
 	/* Two ids with the same beginning: nobody can make one to match another's in our time. */
 	if (memcmp(t->rows[row].id, d->id, NODE_ID_LEN) != 0)
@@ -173,12 +173,13 @@ static void take_out(struct path_tables *t, size_t row)
 
 void path_tables_follow(struct path_tables *t, const struct directory *dir)
 {
-	const struct descriptor *d;
-
-	if (t->len > 2 * directory_count(dir) + ROWS_SPARE)
+	if (t->len > 2 * directory_count(dir) + ROWS_SPARE || t->view_s != directory_view(dir))
 		forget_rows(t);
-	while ((d = directory_next(dir, &t->change)) != NULL)
-		take_in(t, d);
+	t->view_s = directory_view(dir);
+	for (const struct descriptor *d = directory_since(dir, t->change); d != NULL;
+	     d = directory_later(dir, d))
+		take_in(t, dir, d);
+	t->change = directory_last_change(dir);
 }
 
 /* ---- drawing ---- */

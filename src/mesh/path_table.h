@@ -39,6 +39,7 @@ struct path_tables {
 	size_t len, room;
 	struct map by_id;
 	struct path_group entries, relays, exits[PATH_COUNTRIES];
+	uint64_t view_s; /* of the directory, that weights were given by */
 	uint64_t change; /* of the directory, up to which all is in */
 };
 

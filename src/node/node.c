@@ -17,6 +17,7 @@ struct node {
 	uint64_t publish_ns; /* when the next descriptor is due */
 	uint64_t sequence;
 	uint64_t valid_until_s;
+	uint64_t since_s;
 };
 
 struct node *node_create(const struct node_params *params, const struct now *now)
@@ -29,6 +30,7 @@ struct node *node_create(const struct node_params *params, const struct now *now
 	onion_keys_init(&n->keys, params->rng, now, 0, 0);
 	dh_keypair_generate(&n->session, params->rng);
 	n->publish_ns = now->mono_ns;
+	n->since_s = now->wall_ns / NS_PER_S;
 	return n;
 }
 
@@ -80,7 +82,9 @@ static void describe(const struct node *n, struct descriptor *d, uint64_t wall_s
 	    .sequence = n->sequence,
 	    .published_s = wall_s - BACKDATE_S,
 	    .valid_until_s = wall_s + VALID_S,
+	    .since_s = n->since_s,
 	    .capacity_kbit = p->capacity_kbit,
+	    .slot = SLOT_NONE,
 	    .roles = p->roles,
 	    .exit_flags = p->roles & ROLE_EXIT ? p->exit_flags : 0,
 	    .load_percent = LOAD_UNKNOWN,
@@ -99,6 +103,7 @@ static void describe(const struct node *n, struct descriptor *d, uint64_t wall_s
 		d->tail = n->tail;
 		d->tail_len = sizeof(n->tail);
 	}
+	snprintf(d->software, sizeof(d->software), "%s", MACRO_VERSION);
 	onion_keys_advertise(&n->keys, d);
 }
 

@@ -162,7 +162,7 @@ static void start(struct mesh *m, struct member *me, bool is_client)
 	    .rng = sim_rng(m->sim),
 	    .seeds = seeds,
 	    .seed_count = m->seeds,
-	    .is_node = !is_client,
+	    .own_id = is_client ? NULL : me->identity.id,
 	    .period_ns = 2 * NS_PER_S,
 	});
 	if (is_client)

@@ -36,6 +36,8 @@ static inline struct descriptor fixture_descriptor(unsigned n)
 	    .sequence = 7,
 	    .published_s = FIXTURE_WALL_S - 60,
 	    .valid_until_s = FIXTURE_WALL_S + 3600,
+	    .since_s = FIXTURE_WALL_S - 7200,
+	    .slot = SLOT_NONE,
 	    .capacity_kbit = 100000,
 	    .roles = ROLE_ALL,
 	    .exit_flags = EXIT_ALL,

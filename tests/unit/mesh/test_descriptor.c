@@ -32,11 +32,14 @@ static enum descriptor_error open_at(const uint8_t *p, size_t len, uint64_t wall
 static bool is_same(const struct descriptor *a, const struct descriptor *b)
 {
 	bool same = a->sequence == b->sequence && a->published_s == b->published_s &&
-		    a->valid_until_s == b->valid_until_s && a->capacity_kbit == b->capacity_kbit &&
-		    a->roles == b->roles && a->exit_flags == b->exit_flags &&
-		    a->load_percent == b->load_percent && strcmp(a->country, b->country) == 0 &&
-		    strcmp(a->name, b->name) == 0 && a->onion_key_count == b->onion_key_count &&
-		    a->addr_count == b->addr_count && a->tail_len == b->tail_len;
+		    a->valid_until_s == b->valid_until_s && a->since_s == b->since_s &&
+		    a->slot == b->slot && strcmp(a->software, b->software) == 0 &&
+		    a->policy_count == b->policy_count && a->rtt_count == b->rtt_count &&
+		    a->capacity_kbit == b->capacity_kbit && a->roles == b->roles &&
+		    a->exit_flags == b->exit_flags && a->load_percent == b->load_percent &&
+		    strcmp(a->country, b->country) == 0 && strcmp(a->name, b->name) == 0 &&
+		    a->onion_key_count == b->onion_key_count && a->addr_count == b->addr_count &&
+		    a->tail_len == b->tail_len;
 
 #define SAME(member) (memcmp(&a->member, &b->member, sizeof(a->member)) == 0)
 	same = same && SAME(id) && SAME(link_key) && SAME(session_key) && SAME(operator_tag) &&
@@ -46,6 +49,10 @@ static bool is_same(const struct descriptor *a, const struct descriptor *b)
 		       SAME(onion_keys[i].valid_from_s) && SAME(onion_keys[i].valid_until_s);
 	for (unsigned i = 0; same && i < a->addr_count; i++)
 		same = endpoint_equal(&a->addrs[i], &b->addrs[i]);
+	for (unsigned i = 0; same && i < a->policy_count; i++)
+		same = SAME(policy[i].min) && SAME(policy[i].max);
+	if (a->rtt_count > 0)
+		same = same && memcmp(a->rtts, b->rtts, a->rtt_count * (size_t)LINK_RTT_LEN) == 0;
 #undef SAME
 	return same && (a->tail_len == 0 || memcmp(a->tail, b->tail, a->tail_len) == 0);
 }
@@ -76,9 +83,22 @@ static void round_trip(const struct descriptor *d)
 static void test_round_trip(void)
 {
 	static const uint8_t tail[] = {2, 3, 0, 'a', 'b', 'c', 8, 0, 0};
+	uint8_t rtts[DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN];
 	struct descriptor d = fixture_descriptor(1);
 
 	round_trip(&d);
+	d.slot = 4711;
+	snprintf(d.software, sizeof(d.software), "0.1.0-rc1");
+	for (unsigned i = 0; i < DESCRIPTOR_RTTS_MAX; i++)
+		link_rtt_put(rtts + (size_t)i * LINK_RTT_LEN,
+			     &(struct link_rtt){.id = {(uint8_t)i}, .rtt_ns = i * NS_PER_MS});
+	d.rtts = rtts;
+	d.rtt_count = DESCRIPTOR_RTTS_MAX;
+	d.policy_count = 2;
+	d.policy[0] = (struct port_range){1, 24};
+	d.policy[1] = (struct port_range){26, 65535};
+	round_trip(&d);
+	d.policy_count = 0;
 	d.roles = ROLE_RELAY;
 	d.exit_flags = 0;
 	memset(d.session_key, 0, sizeof(d.session_key));
@@ -204,7 +224,7 @@ static void test_other_encodings_refused(void)
 {
 	struct descriptor d = fixture_descriptor(3);
 	const size_t body_len = fixture_sign(&d, 3, bytes) - SIGN_LEN;
-	const size_t name_at = 136 + DH_LEN; /* length byte; after the exit's session key */
+	const size_t name_at = 148 + DH_LEN; /* length byte; after the exit's session key */
 	struct identity id;
 
 	fixture_identity(&id, 3);
@@ -217,15 +237,27 @@ static void test_other_encodings_refused(void)
 	CHECK_INT(open_at(bytes, sign_raw(bytes, body_len, &id), FIXTURE_WALL_S),
 		  DESCRIPTOR_MALFORMED);
 	fixture_sign(&d, 3, bytes);
-	bytes[name_at + 1 + strlen(d.name)] = 3; /* onion keys */
+	bytes[name_at + 1 + strlen(d.name)] = DESCRIPTOR_SOFTWARE_MAX + 1;
 	CHECK_INT(open_at(bytes, sign_raw(bytes, body_len, &id), FIXTURE_WALL_S),
 		  DESCRIPTOR_MALFORMED);
 	fixture_sign(&d, 3, bytes);
-	bytes[body_len - 19] = 5; /* addresses */
+	bytes[name_at + 2 + strlen(d.name)] = 3; /* onion keys */
 	CHECK_INT(open_at(bytes, sign_raw(bytes, body_len, &id), FIXTURE_WALL_S),
 		  DESCRIPTOR_MALFORMED);
 	fixture_sign(&d, 3, bytes);
-	bytes[0] = 2;
+	bytes[body_len - 1] = DESCRIPTOR_RTTS_MAX + 1;
+	CHECK_INT(open_at(bytes, sign_raw(bytes, body_len, &id), FIXTURE_WALL_S),
+		  DESCRIPTOR_MALFORMED);
+	fixture_sign(&d, 3, bytes);
+	bytes[body_len - 2] = DESCRIPTOR_POLICY_MAX + 1;
+	CHECK_INT(open_at(bytes, sign_raw(bytes, body_len, &id), FIXTURE_WALL_S),
+		  DESCRIPTOR_MALFORMED);
+	fixture_sign(&d, 3, bytes);
+	bytes[body_len - 21] = 5; /* addresses */
+	CHECK_INT(open_at(bytes, sign_raw(bytes, body_len, &id), FIXTURE_WALL_S),
+		  DESCRIPTOR_MALFORMED);
+	fixture_sign(&d, 3, bytes);
+	bytes[0] = DESCRIPTOR_VERSION + 1;
 	CHECK_INT(open_at(bytes, sign_raw(bytes, body_len, &id), FIXTURE_WALL_S),
 		  DESCRIPTOR_UNKNOWN_VERSION);
 }
@@ -268,12 +300,12 @@ static void set_ip(struct descriptor *d, const char *ip)
 }
 
 /* Each check by its name: wrong as said, right without. */
-#define EXPECT(error, change)                                                   \
+#define EXPECT(error, ...)                                                      \
 	do {                                                                    \
 		struct descriptor d = fixture_descriptor(5);                    \
 		memset(d.link_key, 7, DH_LEN);                                  \
 		CHECK_INT(descriptor_check(&d, FIXTURE_WALL_S), DESCRIPTOR_OK); \
-		change;                                                         \
+		__VA_ARGS__;                                                    \
 		CHECK_INT(descriptor_check(&d, FIXTURE_WALL_S), error);         \
 	} while (0)
 
@@ -368,6 +400,34 @@ static void test_traits(void)
 	EXPECT(DESCRIPTOR_PROTOCOL, d.link_versions.min = 0);
 	EXPECT(DESCRIPTOR_PROTOCOL, d.circuit_versions.max = 0);
 	EXPECT(DESCRIPTOR_PROTOCOL, d.session_versions.min = 3);
+	EXPECT(DESCRIPTOR_SOFTWARE, d.software[0] = 'A');
+}
+
+static void test_hints(void)
+{
+	uint8_t rtt[LINK_RTT_LEN] = {0};
+
+	EXPECT(DESCRIPTOR_SINCE, d.since_s = 0);
+	EXPECT(DESCRIPTOR_OK, d.since_s = d.published_s + DESCRIPTOR_SKEW_S);
+	EXPECT(DESCRIPTOR_SINCE, d.since_s = d.published_s + DESCRIPTOR_SKEW_S + 1);
+	EXPECT(DESCRIPTOR_OK, d.policy_count = 1; d.policy[0] = (struct port_range){80, 80});
+	EXPECT(DESCRIPTOR_POLICY, d.policy_count = 1; d.policy[0] = (struct port_range){0, 80});
+	EXPECT(DESCRIPTOR_POLICY, d.policy_count = 1; d.policy[0] = (struct port_range){81, 80});
+	EXPECT(DESCRIPTOR_POLICY, d.policy_count = 2; d.policy[0] = (struct port_range){1, 80};
+	       d.policy[1] = (struct port_range){81, 90}); /* that is one */
+	EXPECT(DESCRIPTOR_OK, d.policy_count = 2; d.policy[0] = (struct port_range){1, 80};
+	       d.policy[1] = (struct port_range){82, 65535});
+	EXPECT(DESCRIPTOR_POLICY, d.policy_count = 2; d.policy[0] = (struct port_range){1, 65535};
+	       d.policy[1] = (struct port_range){1, 65535});
+	EXPECT(DESCRIPTOR_POLICY, d.policy_count = 1; d.policy[0] = (struct port_range){80, 80};
+	       d.roles = ROLE_RELAY; d.exit_flags = 0; memset(d.session_key, 0, DH_LEN));
+	EXPECT(DESCRIPTOR_RTT, d.rtts = rtt; d.rtt_count = 1);
+	link_rtt_put(rtt, &(struct link_rtt){.rtt_ns = 1});
+	EXPECT(DESCRIPTOR_OK, d.rtts = rtt; d.rtt_count = 1);
+	link_rtt_put(rtt, &(struct link_rtt){.id = {9}, .rtt_ns = 3600 * NS_PER_S});
+	EXPECT(DESCRIPTOR_OK, d.rtts = rtt; d.rtt_count = 1;
+	       CHECK_INT(descriptor_rtt(&d, 0).rtt_ns, 65535 * LINK_RTT_UNIT_NS);
+	       CHECK_INT(descriptor_rtt(&d, 0).id[0], 9));
 }
 
 /* What could not be received cannot be signed either. */
@@ -443,6 +503,7 @@ int main(void)
 	RUN(test_weak_keys_agree_with_dh);
 	RUN(test_addresses);
 	RUN(test_traits);
+	RUN(test_hints);
 	RUN(test_sign_refuses);
 	RUN(test_failure_leaves_output);
 	RUN(test_onion_key_choice);

@@ -36,20 +36,152 @@ static void test_results(void)
 	directory_free(NULL);
 }
 
+/* Of two descriptors with one sequence everybody keeps the same, in whatever order they came. */
 static void test_equivocation(void)
+{
+	struct directory *dir[2] = {fixture_directory(0), fixture_directory(0)};
+	struct descriptor d[2] = {fixture_descriptor(1), fixture_descriptor(1)};
+	const struct directory_evidence *e;
+	const struct descriptor *kept[2];
+
+	d[1].capacity_kbit++;
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK_INT(fixture_add(dir[i], &d[i], 1), DIRECTORY_ADDED);
+		CHECK_INT(fixture_add(dir[i], &d[1 - i], 1), DIRECTORY_EQUIVOCATION);
+		CHECK_INT(directory_stats(dir[i])->results[DIRECTORY_EQUIVOCATION], 1);
+		CHECK_INT(directory_count(dir[i]), 1);
+		kept[i] = directory_next(dir[i], NULL);
+		NEED(kept[i] != NULL);
+		e = directory_evidence(dir[i], 0);
+		NEED(e != NULL);
+		CHECK_INT(e->sequence, d[0].sequence);
+		CHECK_MEM(e->id, kept[i]->id, NODE_ID_LEN);
+		CHECK(e->len[0] > 0 && e->len[0] == e->len[1]);
+		CHECK(memcmp(e->bytes[0], e->bytes[1], e->len[0]) != 0);
+		CHECK(directory_evidence(dir[i], 1) == NULL);
+	}
+	CHECK_INT(kept[0]->capacity_kbit, kept[1]->capacity_kbit);
+	CHECK_MEM(directory_part_digest(dir[0], (struct tree_part){0}),
+		  directory_part_digest(dir[1], (struct tree_part){0}), TREE_DIGEST_LEN);
+	/* the loser again and again: refused, and no more evidence */
+	for (unsigned i = 0; i < 10; i++)
+		CHECK_INT(fixture_add(dir[0], &d[kept[0]->capacity_kbit == d[0].capacity_kbit], 1),
+			  DIRECTORY_EQUIVOCATION);
+	CHECK(directory_evidence(dir[0], 1) == NULL);
+	directory_free(dir[0]);
+	directory_free(dir[1]);
+}
+
+/* A node that changes too often: a few at once, then one each gap. */
+static void test_changes_are_rationed(void)
 {
 	struct directory *dir = fixture_directory(0);
 	struct descriptor d = fixture_descriptor(1);
-	const struct descriptor *kept;
+	struct now now = fixture_now();
+	uint8_t bytes[DESCRIPTOR_MAX];
+	unsigned taken = 0;
+	size_t len;
 
-	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_ADDED);
-	d.capacity_kbit++;
-	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_EQUIVOCATION);
-	CHECK_INT(directory_stats(dir)->results[DIRECTORY_EQUIVOCATION], 1);
-	uint64_t change = 0;
-	kept = directory_next(dir, &change);
-	NEED(kept != NULL);
-	CHECK_INT(kept->capacity_kbit, 100000); /* the first */
+	for (unsigned i = 0; i < 20; i++) {
+		d.sequence++;
+		taken += fixture_add(dir, &d, 1) == DIRECTORY_NEWER;
+	}
+	CHECK_INT(taken, DIRECTORY_CHANGES_BURST); /* after the first, an addition */
+	CHECK_INT(directory_stats(dir)->results[DIRECTORY_TOO_SOON], 15);
+	len = fixture_sign(&d, 1, bytes);
+	now = fixture_later(now, 299 * NS_PER_S);
+	CHECK_INT(directory_add(dir, bytes, len, &now, NULL), DIRECTORY_TOO_SOON);
+	now = fixture_later(now, NS_PER_S);
+	CHECK_INT(directory_add(dir, bytes, len, &now, NULL), DIRECTORY_NEWER);
+	directory_free(dir);
+}
+
+/* A registry in which node n has slot 10 + n, but for those above last. */
+struct registry_fake {
+	unsigned last;
+};
+
+static uint32_t slot_of(void *ctx, const uint8_t id[static NODE_ID_LEN])
+{
+	const struct registry_fake *r = ctx;
+	struct identity member;
+
+	for (unsigned n = 0; n <= r->last; n++) {
+		fixture_identity(&member, n);
+		if (memcmp(member.id, id, NODE_ID_LEN) == 0)
+			return 10 + n;
+	}
+	return SLOT_NONE;
+}
+
+static void test_members_only(void)
+{
+	struct registry_fake registry = {.last = 5};
+	struct directory *dir = directory_create(&(struct directory_params){
+	    .rng = &rng_system, .members = {.ctx = &registry, .slot_of = slot_of}});
+	struct descriptor d;
+
+	for (unsigned n = 0; n < 10; n++) {
+		d = fixture_descriptor(n);
+		d.slot = 10 + n;
+		CHECK_INT(fixture_add(dir, &d, n), n <= 5 ? DIRECTORY_ADDED : DIRECTORY_STRANGER);
+	}
+	d = fixture_descriptor(1);
+	d.sequence++;
+	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_WRONG_SLOT); /* none */
+	d.slot = 12;
+	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_WRONG_SLOT);
+	CHECK_INT(directory_count(dir), 6);
+	CHECK_INT(directory_recheck(dir), 0);
+	registry.last = 3;
+	CHECK_INT(directory_recheck(dir), 2);
+	CHECK_INT(directory_count(dir), 4);
+	directory_free(dir);
+}
+
+/* The view of an epoch is of those that were up before it, whatever else is known. */
+static void test_view(void)
+{
+	struct directory *dir[2] = {fixture_directory(0), fixture_directory(0)};
+	uint8_t digest[2][TREE_DIGEST_LEN], all[TREE_DIGEST_LEN];
+
+	for (unsigned n = 0; n < 20; n++) {
+		struct descriptor d = fixture_descriptor(n);
+
+		d.since_s = FIXTURE_WALL_S - 1000 + n;
+		for (unsigned i = 0; i < 2; i++) {
+			d.sequence += n % 3; /* news of a node do not change who is in view */
+			if (i == 0 || n < 15)
+				NEED(fixture_add(dir[i], &d, n) == DIRECTORY_ADDED);
+		}
+	}
+	CHECK_INT(directory_view_digest(dir[0], all), 20);
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t version = directory_version(dir[i]);
+
+		directory_set_view(dir[i], FIXTURE_WALL_S - 1000 + 10);
+		CHECK(directory_version(dir[i]) != version);
+		CHECK_INT(directory_view_digest(dir[i], digest[i]), 10);
+	}
+	CHECK_MEM(digest[0], digest[1], TREE_DIGEST_LEN);
+	CHECK(memcmp(digest[0], all, TREE_DIGEST_LEN) != 0);
+	directory_free(dir[0]);
+	directory_free(dir[1]);
+}
+
+/* Signed bytes from our own cache are checked, but for the signature. */
+static void test_restore(void)
+{
+	struct directory *dir = fixture_directory(0);
+	const struct descriptor d = fixture_descriptor(1);
+	const struct now now = fixture_now(), later = fixture_later(now, 7200 * NS_PER_S);
+	uint8_t bytes[DESCRIPTOR_MAX];
+	const size_t len = fixture_sign(&d, 1, bytes);
+
+	CHECK_INT(directory_restore(dir, bytes, len, &later), DIRECTORY_INVALID);
+	CHECK_INT(directory_restore(dir, bytes, len - 1, &now), DIRECTORY_INVALID);
+	CHECK_INT(directory_restore(dir, bytes, len, &now), DIRECTORY_ADDED);
+	CHECK_INT(directory_count(dir), 1);
 	directory_free(dir);
 }
 
@@ -174,65 +306,73 @@ static void test_expiry(void)
 	directory_free(dir);
 }
 
-/* After random additions, replacements and expiries: iteration shows each node once, in order of
- * change, and "since" shows just what came after. */
-static void test_changes(void)
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(a, b, NODE_ID_LEN);
+}
+
+/* After random additions and replacements: iteration shows each node once, in the order of ids, and
+ * parts add up. */
+static void test_order(void)
 {
 	enum {
 		NODES = 40,
-		STEPS = 3000
+		STEPS = 500
 	};
-	struct directory *dir = fixture_directory(0);
+	struct directory *dir =
+	    directory_create(&(struct directory_params){.rng = &rng_system, .change_gap_ns = 1});
 	struct rng rng = rng_seeded(5);
 	struct now now = fixture_now();
+	uint8_t ids[NODES][NODE_ID_LEN];
 	uint64_t sequence[NODES] = {0};
+	const struct descriptor *d = NULL;
+	unsigned seen = 0, sum = 0;
 
 	for (unsigned step = 0; step < STEPS; step++) {
-		const unsigned n = (unsigned)rng_below(&rng, NODES);
-		struct descriptor d = fixture_descriptor(n);
-		const uint64_t since = directory_last_change(dir);
+		const unsigned n = step < NODES ? step : (unsigned)rng_below(&rng, NODES);
+		struct descriptor made = fixture_descriptor(n);
 		const uint64_t version = directory_version(dir);
-		const struct descriptor *found;
-		uint64_t change = since;
+		uint8_t bytes[DESCRIPTOR_MAX];
+		size_t len;
 
-		d.sequence = 100 + ++sequence[n];
-		NEED(fixture_add(dir, &d, n) <= DIRECTORY_NEWER);
+		made.sequence = 100 + ++sequence[n];
+		len = fixture_sign(&made, n, bytes);
+		now.mono_ns += 10;
+		NEED(directory_add(dir, bytes, len, &now, NULL) <= DIRECTORY_NEWER);
 		CHECK(directory_version(dir) != version);
-		found = directory_next(dir, &change);
-		NEED(found != NULL);
-		CHECK(found->sequence == d.sequence && strcmp(found->name, d.name) == 0);
-		CHECK_INT(change, directory_last_change(dir));
-		CHECK(directory_next(dir, &change) == NULL);
 	}
-	uint64_t change = 0, before = 0;
-	unsigned seen = 0;
-	const struct descriptor *d;
+	for (unsigned n = 0; n < NODES; n++) {
+		struct identity id;
 
-	while ((d = directory_next(dir, &change)) != NULL) {
-		CHECK(change > before);
-		before = change;
+		fixture_identity(&id, n);
+		memcpy(ids[n], id.id, NODE_ID_LEN);
+	}
+	CHECK_INT(directory_last_change(dir), STEPS);
+	CHECK(directory_since(dir, STEPS) == NULL);
+	NEED(directory_since(dir, STEPS - 1) != NULL);
+	CHECK(directory_later(dir, directory_since(dir, STEPS - 1)) == NULL);
+	for (d = directory_since(dir, 0); d != NULL; d = directory_later(dir, d))
+		seen++;
+	CHECK_INT(seen, NODES); /* each once, where it changed last */
+	seen = 0;
+	qsort(ids, NODES, NODE_ID_LEN, by_id);
+	while ((d = directory_next(dir, d)) != NULL) {
+		NEED(seen < NODES);
+		CHECK_MEM(d->id, ids[seen], NODE_ID_LEN);
 		CHECK_INT(d->sequence, 100 + sequence[atoi(d->name + 5)]);
+		CHECK(directory_random(dir, &rng) != NULL);
 		seen++;
 	}
 	CHECK_INT(seen, NODES);
-	CHECK_INT(directory_count(dir), NODES);
+	for (uint16_t i = 0; i < 8; i++)
+		sum += directory_part_count(dir, (struct tree_part){3, i});
+	CHECK_INT(sum, NODES);
 	now = fixture_later(now, 100000 * NS_PER_S);
 	CHECK_INT(directory_expire(dir, &now), NODES);
-	change = 0;
-	CHECK(directory_next(dir, &change) == NULL);
-	CHECK_INT(directory_last_change(dir), STEPS);
+	CHECK(directory_next(dir, NULL) == NULL);
+	CHECK(directory_random(dir, &rng) == NULL);
 	rng_seeded_free(&rng);
 	directory_free(dir);
-}
-
-static void test_epochs_differ(void)
-{
-	struct directory *a = fixture_directory(0), *b = fixture_directory(0);
-
-	CHECK(directory_epoch(a) != directory_epoch(b));
-	CHECK(directory_epoch(a) != 0);
-	directory_free(a);
-	directory_free(b);
 }
 
 /* An extension's bytes are kept with the entry, not borrowed from the caller. */
@@ -242,13 +382,16 @@ static void test_tail_is_kept(void)
 	struct directory *dir = fixture_directory(0);
 	struct descriptor d = fixture_descriptor(1);
 	const struct descriptor *found;
-	uint64_t change = 0;
+	const uint8_t rtt[LINK_RTT_LEN] = {7, [8] = 1};
 
+	d.rtts = rtt;
+	d.rtt_count = 1;
 	d.tail = tail;
 	d.tail_len = sizeof(tail);
 	NEED(fixture_add(dir, &d, 1) == DIRECTORY_ADDED);
-	found = directory_next(dir, &change);
+	found = directory_next(dir, NULL);
 	NEED(found != NULL && found->tail_len == sizeof(tail));
+	CHECK(found->rtts != rtt && descriptor_rtt(found, 0).id[0] == 7);
 	CHECK_MEM(found->tail, tail, sizeof(tail));
 	directory_free(dir);
 }
@@ -261,8 +404,11 @@ int main(void)
 	RUN(test_lookups_and_raw);
 	RUN(test_shared_link_key);
 	RUN(test_expiry);
-	RUN(test_changes);
-	RUN(test_epochs_differ);
+	RUN(test_order);
+	RUN(test_changes_are_rationed);
+	RUN(test_members_only);
+	RUN(test_view);
+	RUN(test_restore);
 	RUN(test_tail_is_kept);
 	return test_done();
 }

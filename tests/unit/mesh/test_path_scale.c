@@ -19,9 +19,30 @@ struct directory {
 	struct descriptor *nodes;
 };
 
-const struct descriptor *directory_next(const struct directory *dir, uint64_t *change)
+const struct descriptor *directory_since(const struct directory *dir, uint64_t change)
 {
-	return *change < NODES ? &dir->nodes[(*change)++] : NULL;
+	return change < NODES ? &dir->nodes[change] : NULL;
+}
+
+const struct descriptor *directory_later(const struct directory *dir, const struct descriptor *d)
+{
+	return d + 1 < dir->nodes + NODES ? d + 1 : NULL;
+}
+
+uint64_t directory_last_change(const struct directory *dir)
+{
+	return directory_count(dir);
+}
+
+uint64_t directory_view(const struct directory *dir)
+{
+	(void)dir;
+	return 0;
+}
+
+bool directory_in_view(const struct directory *dir, const struct descriptor *d)
+{
+	return d >= dir->nodes;
 }
 
 const struct descriptor *directory_by_id(const struct directory *dir,

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Answering ASK, FETCH, EVENTS and PUSH: a queue of questions for each neighbour that has any, one
+ * cell of answer at a time in turns, at bounded rates.  What does not fit is dropped; whoever asked
+ * asks again.
+ */
+#ifndef MESH_SYNC_SERVE_H
+#define MESH_SYNC_SERVE_H
+
+#include "mesh/sync_msg.h"
+#include "util/bucket.h"
+#include "util/list.h"
+#include "util/map.h"
+#include "wire/drop.h"
+
+enum {
+	SERVE_PEERS_MAX = 4096, /* that asked lately */
+	SERVE_JOBS_MAX = 256,
+	SERVE_PEER_JOBS_MAX = 8,
+};
+
+struct serve_stats {
+	uint64_t questions, cells, pushes, rate_limited;
+};
+
+struct serve {
+	struct directory *dir;
+	uint32_t cells_per_s; /* for all together */
+	struct map peers;     /* link id -> struct serve_peer; those who asked lately */
+	struct list idle;     /* of peers, the one that was silent longest first ... */
+	struct list busy;     /* ... and of those with jobs, in turns */
+	unsigned jobs;
+	struct bucket cells;
+	uint64_t blocked_ns; /* nothing may be sent before */
+	struct serve_stats stats;
+};
+
+/* serve_init(s, dir, rng, cells_per_s): dir is borrowed; cells_per_s 0: as many as 117 Mbit/s. */
+void serve_init(struct serve *s, struct directory *dir, const struct rng *rng,
+		uint32_t cells_per_s);
+void serve_fini(struct serve *s);
+
+/* serve_take(s, link_id, body, now): a question, well-formed and of one of the four kinds. */
+enum drop serve_take(struct serve *s, uint32_t link_id, const uint8_t body[static CELL_BODY_LEN],
+		     const struct now *now);
+
+/* serve_next_out(s, link_id, body, now): the next cell, until false; serve_deadline: when there
+ * will be another, or a neighbour is to be forgotten. */
+bool serve_next_out(struct serve *s, uint32_t *link_id, uint8_t body[static CELL_BODY_LEN],
+		    const struct now *now);
+uint64_t serve_deadline(const struct serve *s);
+
+/* serve_forget(s, link_id): the link is down.  serve_tick: forget who was silent for long. */
+void serve_forget(struct serve *s, uint32_t link_id);
+void serve_tick(struct serve *s, const struct now *now);
+
+#endif
