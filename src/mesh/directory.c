@@ -21,6 +21,7 @@ struct entry {
 	struct list in_changes;
 	uint64_t change;
 	struct list same_link; /* ring of entries that name the same link key */
+	uint64_t member_s;     /* a member since; 0 in an open mesh */
 	uint64_t paid_ns;      /* until when its changes have used up what is granted */
 	uint16_t raw_len;
 	uint8_t raw[];
@@ -178,10 +179,22 @@ static const uint8_t *moved(const uint8_t *p, const uint8_t *bytes, const struct
 	return p != NULL ? e->raw + (p - bytes) : NULL;
 }
 
-static struct entry *entry_new(const struct descriptor *d, const uint8_t *bytes, size_t len)
+/* In an open mesh everybody is one. */
+static bool find_member(const struct directory *dir, const uint8_t *id,
+			struct directory_member *out)
+{
+	*out = (struct directory_member){.slot = SLOT_NONE};
+	return dir->members.find == NULL || dir->members.find(dir->members.ctx, id, out);
+}
+
+static struct entry *entry_new(const struct directory *dir, const struct descriptor *d,
+			       const uint8_t *bytes, size_t len)
 {
 	struct entry *e = xcalloc(1, sizeof(*e) + len);
+	struct directory_member member;
 
+	find_member(dir, d->id, &member);
+	e->member_s = member.added_s;
 	e->d = *d;
 	e->raw_len = (uint16_t)len;
 	memcpy(e->raw, bytes, len);
@@ -208,19 +221,16 @@ static enum directory_result judge(const struct directory *dir, const struct ent
 				   const struct descriptor *d, const uint8_t *bytes, size_t len,
 				   const struct now *now)
 {
-	uint32_t slot;
+	struct directory_member member;
 
 	if (old != NULL && is_same(old, bytes, len))
 		return DIRECTORY_KNOWN;
 	if (old != NULL && d->sequence < old->d.sequence)
 		return DIRECTORY_STALE;
-	if (dir->members.slot_of != NULL) {
-		slot = dir->members.slot_of(dir->members.ctx, d->id);
-		if (slot == SLOT_NONE)
-			return DIRECTORY_STRANGER;
-		if (slot != d->slot)
-			return DIRECTORY_WRONG_SLOT;
-	}
+	if (!find_member(dir, d->id, &member))
+		return DIRECTORY_STRANGER;
+	if (dir->members.find != NULL && member.slot != d->slot)
+		return DIRECTORY_WRONG_SLOT;
 	if ((old == NULL && dir->count >= dir->max_entries) || !is_hash_free(dir, d))
 		return DIRECTORY_FULL;
 	if (old == NULL)
@@ -298,11 +308,11 @@ static enum directory_result add(struct directory *dir, const uint8_t *bytes, si
 	if (*error != DESCRIPTOR_OK)
 		return DIRECTORY_INVALID;
 	if (result == DIRECTORY_EQUIVOCATION)
-		settle(dir, old, entry_new(&d, bytes, len), now);
+		settle(dir, old, entry_new(dir, &d, bytes, len), now);
 	else if (result == DIRECTORY_NEWER)
-		replace(dir, old, entry_new(&d, bytes, len), now);
+		replace(dir, old, entry_new(dir, &d, bytes, len), now);
 	else
-		insert(dir, entry_new(&d, bytes, len));
+		insert(dir, entry_new(dir, &d, bytes, len));
 	return result;
 }
 
@@ -458,15 +468,16 @@ uint64_t directory_deadline(const struct directory *dir, const struct now *now)
 size_t directory_recheck(struct directory *dir)
 {
 	const size_t before = dir->count;
+	struct directory_member member;
 	struct tree_item *item, *next;
 
-	if (dir->members.slot_of == NULL)
+	if (dir->members.find == NULL)
 		return 0;
 	for (item = tree_after(&dir->tree, NULL); item != NULL; item = next) {
 		struct entry *e = entry_of(item);
 
 		next = tree_after(&dir->tree, item);
-		if (dir->members.slot_of(dir->members.ctx, e->d.id) != e->d.slot)
+		if (!find_member(dir, e->d.id, &member) || member.slot != e->d.slot)
 			remove_entry(dir, e);
 	}
 	return before - dir->count;
@@ -510,7 +521,8 @@ uint64_t directory_view(const struct directory *dir)
 
 bool directory_in_view(const struct directory *dir, const struct descriptor *d)
 {
-	return dir->view_before_s == 0 || d->since_s < dir->view_before_s;
+	return dir->view_before_s == 0 ||
+	       MAX(d->since_s, entry_holding(d)->member_s) < dir->view_before_s;
 }
 
 size_t directory_view_digest(const struct directory *dir, uint8_t out[static TREE_DIGEST_LEN])

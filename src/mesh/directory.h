@@ -12,10 +12,15 @@
 
 struct directory;
 
-/* Who may be in it.  slot_of: a member's slot, or SLOT_NONE for strangers. */
+struct directory_member {
+	uint32_t slot;
+	uint64_t added_s; /* when it became one */
+};
+
+/* Who may be in it.  find: false for strangers. */
 struct directory_members {
 	void *ctx;
-	uint32_t (*slot_of)(void *ctx, const uint8_t id[static NODE_ID_LEN]);
+	bool (*find)(void *ctx, const uint8_t id[static NODE_ID_LEN], struct directory_member *out);
 };
 
 struct directory_params {
@@ -24,7 +29,7 @@ struct directory_params {
 	/* Of a node's newer descriptors DIRECTORY_CHANGES_BURST are taken at once, and then one in
 	 * each such time; 0: 5 minutes. */
 	uint64_t change_gap_ns;
-	struct directory_members members; /* slot_of NULL: an open mesh, whoever signs is in it */
+	struct directory_members members; /* find NULL: an open mesh, whoever signs is in it */
 };
 
 #define DIRECTORY_CHANGES_BURST 4
@@ -120,7 +125,7 @@ const uint8_t *directory_hash(const struct descriptor *d);
 
 /* ---- the view that paths are chosen from: the same for all clients of an epoch ---- */
 
-/* directory_set_view(dir, before_s): only nodes that have been up since before then; 0: all. */
+/* directory_set_view(dir, before_s): only nodes that were members, and up, before then; 0: all. */
 void directory_set_view(struct directory *dir, uint64_t before_s);
 uint64_t directory_view(const struct directory *dir);
 bool directory_in_view(const struct directory *dir, const struct descriptor *d);

@@ -48,7 +48,7 @@ struct dirsync *dirsync_create(const struct dirsync_params *params)
 	struct dirsync *ds = xcalloc(1, sizeof(*ds));
 
 	ds->params = *params;
-	serve_init(&ds->serve, params->dir, params->rng, params->cells_per_s);
+	serve_init(&ds->serve, params->dir, params->registry, params->rng, params->cells_per_s);
 	return ds;
 }
 
@@ -118,7 +118,8 @@ int dirsync_pull(struct dirsync *ds, uint32_t link_id, const struct now *now)
 		return -EALREADY;
 	if (s == NULL)
 		return -ENOSPC;
-	*s = (struct source){.link_id = link_id, .pull = pull_create(ds->params.dir, now)};
+	*s = (struct source){.link_id = link_id,
+			     .pull = pull_create(ds->params.dir, ds->params.registry, now)};
 	want_push(ds, s); /* it may not know us, or have restarted and forgotten us */
 	return 0;
 }

@@ -16,10 +16,11 @@
 struct dirsync;
 
 struct dirsync_params {
-	struct directory *dir; /* borrowed */
-	const struct rng *rng; /* borrowed */
-	bool is_node;          /* answer others */
-	uint32_t cells_per_s;  /* most that answers to all others take; 0: see serve_init */
+	struct directory *dir;     /* borrowed */
+	struct registry *registry; /* borrowed; NULL: an open mesh */
+	const struct rng *rng;     /* borrowed */
+	bool is_node;              /* answer others */
+	uint32_t cells_per_s;      /* most that answers to all others take; 0: see serve_init */
 };
 
 struct dirsync *dirsync_create(const struct dirsync_params *params);

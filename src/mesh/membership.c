@@ -51,7 +51,7 @@ struct membership {
 	struct mirror_score scores[MEMBERSHIP_MIRRORS_MAX];
 	struct link_rtt rtts[DESCRIPTOR_RTTS_MAX]; /* ring */
 	uint64_t rtt_count;
-	uint64_t epoch_s;
+	uint64_t epoch_s, wall_s;
 	uint64_t reverse_pulls;
 	/* Why a mirror did not take our descriptor; ADDED: none refused it. */
 	enum directory_result refusal;
@@ -86,6 +86,7 @@ struct membership *membership_create(const struct membership_params *params)
 	}
 	m->sync = dirsync_create(&(struct dirsync_params){
 	    .dir = params->dir,
+	    .registry = params->registry,
 	    .rng = params->rng,
 	    .is_node = is_node(m),
 	    .cells_per_s = params->cells_per_s,
@@ -199,6 +200,28 @@ static bool pick_seed(struct membership *m, struct seed *out)
 	return false;
 }
 
+/* A member that nobody has told us more of than the registry does. */
+static bool pick_contact(struct membership *m, struct seed *out)
+{
+	const struct registry *reg = m->params.registry;
+	const uint32_t slots = reg != NULL ? registry_slots(reg) : 0;
+
+	for (unsigned i = 0; slots > 0 && i < REDRAWS; i++) {
+		const struct registry_member *r =
+		    registry_by_slot(reg, (uint32_t)rng_below(m->params.rng, slots));
+
+		if (r == NULL || r->status != REGISTRY_ACTIVE || r->record.contact.addr.port == 0 ||
+		    is_own(m, r->record.key) || is_called(m, r->record.key) ||
+		    directory_by_id(m->params.dir, r->record.key) != NULL)
+			continue;
+		memcpy(out->id, r->record.key, NODE_ID_LEN);
+		memcpy(out->link_public, r->record.contact.link_key, DH_LEN);
+		out->addr = r->record.contact.addr;
+		return true;
+	}
+	return false;
+}
+
 static bool pick_member(struct membership *m, struct seed *out, const struct now *now)
 {
 	const struct descriptor *found = NULL;
@@ -215,7 +238,7 @@ static bool pick_member(struct membership *m, struct seed *out, const struct now
 			break;
 	}
 	if (found == NULL)
-		return false;
+		return pick_contact(m, out);
 	memcpy(out->id, found->id, NODE_ID_LEN);
 	memcpy(out->link_public, found->link_key, DH_LEN);
 	out->addr = found->addrs[0];
@@ -468,16 +491,68 @@ void membership_refresh(struct membership *m, const struct now *now)
 
 void membership_hurry(struct membership *m, const struct now *now)
 {
-	for (size_t i = 0; i < m->count; i++) {
-		m->contact[i].retry_ns = now->mono_ns;
-		m->contact[i].backoff_ns = 0;
-	}
-	membership_tick(m, now);
+	if (!m->is_wanted)
+		return;
+	for (size_t i = 0; i < MEMBERSHIP_MIRRORS_MAX; i++)
+		if (m->scores[i].verdict == PULL_FAILED)
+			m->scores[i] = (struct mirror_score){0};
+	membership_want(m, true, now);
+}
+
+static bool find_member(void *ctx, const uint8_t id[static NODE_ID_LEN],
+			struct directory_member *out)
+{
+	const struct registry_member *r = registry_by_key(ctx, id);
+
+	if (r == NULL)
+		return false;
+	*out = (struct directory_member){.slot = r->slot, .added_s = r->added_s};
+	return true;
+}
+
+struct directory_members membership_members(struct registry *registry)
+{
+	return (struct directory_members){.ctx = registry,
+					  .find = registry != NULL ? find_member : NULL};
+}
+
+static bool is_head_old(const struct membership *m)
+{
+	return m->params.registry != NULL &&
+	       registry_is_old(m->params.registry, m->params.head_max_age_s, m->wall_s);
 }
 
 bool membership_has_view(const struct membership *m)
 {
-	return m->is_heard;
+	return m->is_heard && !is_head_old(m);
+}
+
+bool membership_trouble(const struct membership *m, char out[static MEMBERSHIP_TROUBLE_MAX])
+{
+	uint64_t time_s;
+
+	if (!is_head_old(m) || !m->is_heard)
+		return false;
+	time_s = registry_head(m->params.registry)->time_s;
+	if (time_s == 0)
+		snprintf(out, MEMBERSHIP_TROUBLE_MAX,
+			 "no node has shown the registry of this mesh yet; check [mesh] registrar");
+	else
+		snprintf(
+		    out, MEMBERSHIP_TROUBLE_MAX,
+		    "the registry's head is %llu hours old, more than [mesh] head_max_age "
+		    "allows; the mesh's registrar has to sign it anew",
+		    (unsigned long long)(m->wall_s > time_s ? (m->wall_s - time_s) / 3600 : 0));
+	return true;
+}
+
+/* How many members' descriptors we do not have. */
+static uint32_t count_missing(const struct membership *m)
+{
+	const size_t known = directory_count(m->params.dir);
+	const uint32_t members = registry_members(m->params.registry);
+
+	return members > known ? members - (uint32_t)known : 0;
 }
 
 void membership_seeds_text(const struct membership *m, char *out, size_t len)
@@ -525,6 +600,7 @@ static void give_up_calls(struct membership *m, const struct now *now)
 
 void membership_tick(struct membership *m, const struct now *now)
 {
+	m->wall_s = now->wall_ns / NS_PER_S;
 	turn_epoch(m, now);
 	give_up_calls(m, now);
 	if (m->next_round_ns <= now->mono_ns)
@@ -566,6 +642,14 @@ void membership_view(const struct membership *m, struct membership_view *out)
 	    .refusal_error = m->refusal_error,
 	    .sync = dirsync_stats(m->sync),
 	};
+	if (m->params.registry != NULL) {
+		out->has_registry = true;
+		out->members = registry_members(m->params.registry);
+		out->missing = count_missing(m);
+		out->events = registry_head(m->params.registry)->events;
+		out->head_time_s = registry_head(m->params.registry)->time_s;
+		out->is_head_old = is_head_old(m);
+	}
 	out->view_count = directory_view_digest(m->params.dir, out->view_digest);
 	for (size_t i = 0; i < MEMBERSHIP_MIRRORS_MAX; i++)
 		if (m->scores[i].at_ns != 0)

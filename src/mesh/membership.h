@@ -20,10 +20,12 @@
 struct membership;
 
 struct membership_params {
-	struct engine *engine;    /* borrowed */
-	struct directory *dir;    /* borrowed */
-	const struct rng *rng;    /* borrowed */
-	const struct seed *seeds; /* copied */
+	struct engine *engine;     /* borrowed */
+	struct directory *dir;     /* borrowed; of the registry's members, if there is one */
+	struct registry *registry; /* borrowed; NULL: an open mesh */
+	uint64_t head_max_age_s;   /* of the registry's head; 0: any */
+	const struct rng *rng;     /* borrowed */
+	const struct seed *seeds;  /* copied */
 	size_t seed_count;
 	const uint8_t *own_id; /* of a node, borrowed; NULL: a client */
 	uint64_t period_ns;    /* between rounds; 0: as above */
@@ -47,8 +49,16 @@ enum directory_result membership_publish(struct membership *m, const uint8_t *by
 /* membership_want(m, want, now): take part (a node always; a client while it is on). */
 void membership_want(struct membership *m, bool want, const struct now *now);
 
-/* membership_has_view(m): paths can be chosen: some mirror has told all it knew, or a cache did. */
+/* membership_members(registry): whom a directory takes. */
+struct directory_members membership_members(struct registry *registry);
+
+/* membership_has_view(m): paths can be chosen: some mirror has told all it knew, or a cache did,
+ * and the registry's head is not too old. */
 bool membership_has_view(const struct membership *m);
+
+/* membership_trouble(m, out): why there is no view, if it is more than that nobody answered. */
+#define MEMBERSHIP_TROUBLE_MAX 160
+bool membership_trouble(const struct membership *m, char out[static MEMBERSHIP_TROUBLE_MAX]);
 
 /* membership_seeds_text(m, out, len): where the seeds are, as far as out has room. */
 void membership_seeds_text(const struct membership *m, char *out, size_t len);
@@ -56,7 +66,7 @@ void membership_seeds_text(const struct membership *m, char *out, size_t len);
 /* membership_refresh(m, now): begin a round now rather than at the period's end. */
 void membership_refresh(struct membership *m, const struct now *now);
 
-/* membership_hurry(m, now): the machine's network has changed: call the seeds that are down now. */
+/* membership_hurry(m, now): the machine's network has changed: who did not answer may do so now. */
 void membership_hurry(struct membership *m, const struct now *now);
 
 void membership_tick(struct membership *m, const struct now *now);
@@ -83,6 +93,10 @@ struct membership_view {
 	uint8_t view_digest[TREE_DIGEST_LEN];
 	size_t view_count; /* nodes that paths are chosen from */
 	size_t known;      /* descriptors */
+	bool has_registry;
+	uint32_t members, missing; /* if has_registry: those without a descriptor */
+	uint64_t events, head_time_s;
+	bool is_head_old;
 	uint64_t rounds, reverse_pulls;
 	enum directory_result refusal; /* of our own descriptor, by a mirror; ADDED: none */
 	enum descriptor_error refusal_error;

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "mesh/sync_log.h"
 #include "mesh/sync_stream.h"
 #include "util/xalloc.h"
 
@@ -56,6 +57,9 @@ struct question {
 
 struct pull {
 	struct directory *dir;
+	struct registry *registry;
+	struct sync_log log; /* what the mirror's has more than ours */
+	unsigned log_tries;
 	struct item *items;
 	size_t item_count, item_room;
 	size_t open; /* items not done */
@@ -91,11 +95,12 @@ static void add_level(struct pull *p, struct tree_part above, unsigned step)
 					       (uint16_t)((above.index << step) + i)});
 }
 
-struct pull *pull_create(struct directory *dir, const struct now *now)
+struct pull *pull_create(struct directory *dir, struct registry *registry, const struct now *now)
 {
 	struct pull *p = xcalloc(1, sizeof(*p));
 
 	p->dir = dir;
+	p->registry = registry;
 	p->window = WINDOW_FIRST;
 	p->heard_ns = now->mono_ns;
 	add_level(p, (struct tree_part){0}, directory_count(dir) > PART_FETCHED ? LEVEL_FIRST : 0);
@@ -106,6 +111,7 @@ void pull_free(struct pull *p)
 {
 	if (p == NULL)
 		return;
+	log_end(&p->log);
 	free(p->items);
 	free(p);
 }
@@ -180,7 +186,7 @@ static void commit(struct pull *p, struct question *q, struct sync_msg *m, struc
 		q->items[i] = (uint16_t)(items[i] - p->items);
 	}
 	m->request = q->request;
-	m->level = items[0]->part.level;
+	m->level = n > 0 ? items[0]->part.level : 0;
 	m->count = (uint16_t)n;
 	p->in_flight += q->credit;
 }
@@ -268,11 +274,26 @@ static bool fetch(struct pull *p, struct question *q, uint8_t *body, const struc
 	return true;
 }
 
+/* One question at a time: only the answer tells where the next begins. */
+static bool ask_log(struct pull *p, struct question *q, uint8_t *body, const struct now *now)
+{
+	struct sync_msg m = {.type = SYNC_EVENTS, .credit = SYNC_CREDIT_MAX, .from = p->log.next};
+
+	for (size_t i = 0; i < QUESTIONS_MAX; i++)
+		if (p->questions[i].type == SYNC_EVENTS)
+			return false;
+	commit(p, q, &m, NULL, 0, now);
+	sync_encode(&m, body);
+	return true;
+}
+
 bool pull_next_out(struct pull *p, uint8_t body[static CELL_BODY_LEN], const struct now *now)
 {
 	for (size_t i = 0; i < QUESTIONS_MAX; i++) {
 		struct question *q = &p->questions[i];
 
+		if (q->type == 0 && p->log.registry != NULL)
+			return ask_log(p, q, body, now);
 		if (q->type == 0)
 			return ask(p, q, body, now) || fetch(p, q, body, now);
 	}
@@ -339,13 +360,46 @@ static void overtake(struct pull *p, uint64_t order)
 			lose(p, &p->questions[i]);
 }
 
+static enum pull_verdict end_log(struct pull *p)
+{
+	const uint64_t before = registry_head(p->registry)->events;
+	const enum registry_result result = log_apply(&p->log, p->now.wall_ns / NS_PER_S);
+
+	log_end(&p->log);
+	p->result.registry = result;
+	p->result.events += registry_head(p->registry)->events - before;
+	if (result != REGISTRY_OK)
+		return PULL_LIED;
+	directory_recheck(p->dir);
+	return PULL_GOES_ON;
+}
+
+/* The mirror's head: is there a log to be asked for? */
+static enum pull_verdict take_head(struct pull *p, const struct sync_msg *m)
+{
+	enum registry_result result;
+
+	if (p->registry == NULL || m->head_len != REGISTRY_HEAD_LEN || p->log.registry != NULL)
+		return PULL_GOES_ON;
+	result = log_begin(&p->log, p->registry, m->head, p->now.wall_ns / NS_PER_S);
+	if (result == REGISTRY_OK)
+		return log_is_complete(&p->log) ? end_log(p) : PULL_GOES_ON;
+	if (result == REGISTRY_KNOWN || result == REGISTRY_STALE)
+		return PULL_GOES_ON;
+	p->result.registry = result;
+	return result == REGISTRY_SIGNATURE ? PULL_LIED : PULL_GOES_ON;
+}
+
 static enum pull_verdict take_counts(struct pull *p, struct question *q, const struct sync_msg *m)
 {
 	if (m->count != q->count || m->level != p->items[q->items[0]].part.level)
 		return PULL_LIED;
 	overtake(p, q->order);
-	if (!p->has_total)
+	if (!p->has_total) {
 		p->result.total = m->total;
+		if (take_head(p, m) == PULL_LIED)
+			return PULL_LIED;
+	}
 	p->has_total = true;
 	for (size_t i = 0; i < q->count; i++) {
 		const struct tree_part part = p->items[q->items[i]].part;
@@ -401,6 +455,42 @@ static void take_record(void *ctx, const uint8_t *bytes, size_t len)
 	}
 }
 
+/* Behind a gap nothing can be used: events follow each other. */
+static void take_event(void *ctx, const uint8_t *bytes, size_t len)
+{
+	const struct taking *t = ctx;
+
+	if (t->question->reader.has_gaps)
+		return;
+	log_take(&t->pull->log, bytes, len);
+	t->question->gained++;
+}
+
+static enum pull_verdict take_log(struct pull *p, struct question *q, const struct sync_msg *m)
+{
+	struct taking t = {p, q};
+
+	if (!stream_read(&q->reader, m, take_event, &t))
+		return PULL_UNASKED;
+	p->result.cells++;
+	if (p->log.is_wrong) {
+		p->result.registry = REGISTRY_MALFORMED;
+		return PULL_LIED;
+	}
+	if (log_is_complete(&p->log)) {
+		finish(p, q, true);
+		return end_log(p);
+	}
+	if ((m->flags & SYNC_LAST) == 0 && m->index + 1u < q->credit)
+		return PULL_GOES_ON;
+	finish(p, q, true);
+	p->log_tries = q->gained > 0 ? 0 : p->log_tries + 1;
+	if (p->log_tries <= TRIES_MAX)
+		return PULL_GOES_ON;
+	p->result.registry = REGISTRY_TRUNCATED;
+	return PULL_LIED;
+}
+
 static enum pull_verdict take_data(struct pull *p, struct question *q, const struct sync_msg *m)
 {
 	struct taking t = {p, q};
@@ -432,17 +522,19 @@ static enum pull_verdict take_data(struct pull *p, struct question *q, const str
 
 static struct question *question_of(struct pull *p, const struct sync_msg *m)
 {
-	const enum sync_type type = m->type == SYNC_COUNTS ? SYNC_ASK : SYNC_FETCH;
+	for (size_t i = 0; i < QUESTIONS_MAX; i++) {
+		struct question *q = &p->questions[i];
 
-	for (size_t i = 0; i < QUESTIONS_MAX; i++)
-		if (p->questions[i].type == type && p->questions[i].request == m->request)
-			return &p->questions[i];
+		if (q->type != 0 && q->request == m->request &&
+		    (q->type == SYNC_ASK) == (m->type == SYNC_COUNTS))
+			return q;
+	}
 	return NULL;
 }
 
 static enum pull_verdict state(const struct pull *p)
 {
-	if (p->open > 0)
+	if (p->open > 0 || p->log.registry != NULL)
 		return PULL_GOES_ON;
 	return p->result.unfinished == 0 ? PULL_DONE : PULL_FAILED;
 }
@@ -460,7 +552,9 @@ enum pull_verdict pull_take(struct pull *p, const struct sync_msg *m, const stru
 	if (!q->is_heard)
 		measure(p, now->mono_ns - q->sent_ns);
 	q->is_heard = true;
-	verdict = m->type == SYNC_COUNTS ? take_counts(p, q, m) : take_data(p, q, m);
+	verdict = q->type == SYNC_ASK      ? take_counts(p, q, m)
+		  : q->type == SYNC_EVENTS ? take_log(p, q, m)
+					   : take_data(p, q, m);
 	return verdict == PULL_GOES_ON ? state(p) : verdict;
 }
 

@@ -8,6 +8,7 @@
 #define MESH_SYNC_PULL_H
 
 #include "mesh/sync_msg.h"
+#include "registry/registry.h"
 
 struct pull;
 
@@ -21,16 +22,20 @@ enum pull_verdict {
 
 /* What a pull found out. */
 struct pull_result {
-	uint32_t total;       /* descriptors that the mirror says it has */
-	uint32_t added;       /* new to us, or newer */
-	uint32_t refused;     /* what it sent that we do not take, in good faith */
-	uint32_t forged;      /* ... and what nobody sends in good faith */
-	uint32_t undelivered; /* what it said it has, and did not send */
-	uint32_t unfinished;  /* parts given up */
+	uint32_t total;                /* descriptors that the mirror says it has */
+	uint32_t added;                /* new to us, or newer */
+	uint32_t refused;              /* what it sent that we do not take, in good faith */
+	uint32_t forged;               /* ... and what nobody sends in good faith */
+	uint32_t undelivered;          /* what it said it has, and did not send */
+	uint32_t unfinished;           /* parts given up */
+	uint64_t events;               /* taken into the registry */
+	enum registry_result registry; /* what is wrong with the mirror's log, or _OK */
 	uint64_t cells, lost;
 };
 
-struct pull *pull_create(struct directory *dir, const struct now *now); /* dir is borrowed */
+/* dir and registry (NULL: an open mesh) are borrowed.  The registry comes first: who is a member
+ * decides which descriptors can be taken. */
+struct pull *pull_create(struct directory *dir, struct registry *registry, const struct now *now);
 void pull_free(struct pull *p);
 
 /* pull_next_out(p, body, now): the next question, until false. */

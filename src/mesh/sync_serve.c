@@ -42,9 +42,11 @@ struct serve_peer {
 	uint64_t heard_ns;
 };
 
-void serve_init(struct serve *s, struct directory *dir, const struct rng *rng, uint32_t cells_per_s)
+void serve_init(struct serve *s, struct directory *dir, const struct registry *registry,
+		const struct rng *rng, uint32_t cells_per_s)
 {
 	*s = (struct serve){.dir = dir,
+			    .registry = registry,
 			    .cells_per_s = cells_per_s != 0 ? cells_per_s : SERVE_CELLS_PER_S};
 	map_init(&s->peers, 16, rng);
 	list_init(&s->idle);
@@ -201,7 +203,27 @@ static size_t next_descriptor(void *ctx, uint8_t out[static STREAM_RECORD_MAX])
 	return 0;
 }
 
+/* As many whole events of the log as make a record. */
+static size_t next_events(void *ctx, uint8_t out[static STREAM_RECORD_MAX])
+{
+	const struct answer *a = ctx;
+	uint64_t count = 0;
+	size_t len = 0;
+	const uint8_t *bytes = a->serve->registry == NULL
+				   ? NULL
+				   : registry_events(a->serve->registry, a->job->msg.from,
+						     STREAM_RECORD_MAX, &count, &len);
+
+	if (bytes == NULL)
+		return 0;
+	memcpy(out, bytes, len);
+	a->job->msg.from += count;
+	return len;
+}
+
 _Static_assert(STREAM_RECORD_MAX >= DESCRIPTOR_MAX, "descriptors are records");
+_Static_assert(STREAM_RECORD_MAX >= REGISTRY_EVENT_MAX, "events are records");
+_Static_assert(SYNC_HEAD_MAX >= REGISTRY_HEAD_LEN, "a head fits");
 
 static struct sync_msg counts_of(struct serve *s, const struct sync_msg *ask)
 {
@@ -211,6 +233,10 @@ static struct sync_msg counts_of(struct serve *s, const struct sync_msg *ask)
 			     .count = ask->count,
 			     .total = (uint32_t)directory_count(s->dir)};
 
+	if (s->registry != NULL && registry_head_bytes(s->registry) != NULL) {
+		m.head = registry_head_bytes(s->registry);
+		m.head_len = REGISTRY_HEAD_LEN;
+	}
 	for (unsigned i = 0; i < ask->count; i++) {
 		const struct tree_part part = {ask->level, ask->parts[i].index};
 
@@ -241,12 +267,14 @@ static bool answer(struct serve *s, struct serve_job *job, uint8_t *body)
 		s->stats.pushes++;
 		break;
 	case SYNC_FETCH:
+	case SYNC_EVENTS:
 		m.type = SYNC_DATA;
-		stream_write(&job->writer, &m, cell, next_descriptor, &(struct answer){s, job});
+		stream_write(&job->writer, &m, cell,
+			     job->msg.type == SYNC_FETCH ? next_descriptor : next_events,
+			     &(struct answer){s, job});
 		if (job->writer.index == job->msg.credit)
 			m.flags |= SYNC_LAST;
 		break;
-	case SYNC_EVENTS:
 	case SYNC_COUNTS:
 	case SYNC_DATA:
 	case SYNC_PUSHED:

@@ -8,6 +8,7 @@
 #define MESH_SYNC_SERVE_H
 
 #include "mesh/sync_msg.h"
+#include "registry/registry.h"
 #include "util/bucket.h"
 #include "util/list.h"
 #include "util/map.h"
@@ -25,19 +26,21 @@ struct serve_stats {
 
 struct serve {
 	struct directory *dir;
-	uint32_t cells_per_s; /* for all together */
-	struct map peers;     /* link id -> struct serve_peer; those who asked lately */
-	struct list idle;     /* of peers, the one that was silent longest first ... */
-	struct list busy;     /* ... and of those with jobs, in turns */
+	const struct registry *registry; /* NULL: an open mesh */
+	uint32_t cells_per_s;            /* for all together */
+	struct map peers;                /* link id -> struct serve_peer; those who asked lately */
+	struct list idle;                /* of peers, the one that was silent longest first ... */
+	struct list busy;                /* ... and of those with jobs, in turns */
 	unsigned jobs;
 	struct bucket cells;
 	uint64_t blocked_ns; /* nothing may be sent before */
 	struct serve_stats stats;
 };
 
-/* serve_init(s, dir, rng, cells_per_s): dir is borrowed; cells_per_s 0: as many as 117 Mbit/s. */
-void serve_init(struct serve *s, struct directory *dir, const struct rng *rng,
-		uint32_t cells_per_s);
+/* serve_init(s, dir, registry, rng, cells_per_s): dir and registry are borrowed; cells_per_s 0: as
+ * many as 117 Mbit/s. */
+void serve_init(struct serve *s, struct directory *dir, const struct registry *registry,
+		const struct rng *rng, uint32_t cells_per_s);
 void serve_fini(struct serve *s);
 
 /* serve_take(s, link_id, body, now): a question, well-formed and of one of the four kinds. */

@@ -101,24 +101,27 @@ struct registry_fake {
 	unsigned last;
 };
 
-static uint32_t slot_of(void *ctx, const uint8_t id[static NODE_ID_LEN])
+static bool find(void *ctx, const uint8_t id[static NODE_ID_LEN], struct directory_member *out)
 {
 	const struct registry_fake *r = ctx;
 	struct identity member;
 
 	for (unsigned n = 0; n <= r->last; n++) {
 		fixture_identity(&member, n);
-		if (memcmp(member.id, id, NODE_ID_LEN) == 0)
-			return 10 + n;
+		if (memcmp(member.id, id, NODE_ID_LEN) == 0) {
+			*out = (struct directory_member){10 + n, FIXTURE_WALL_S - 100 * n};
+			return true;
+		}
 	}
-	return SLOT_NONE;
+	return false;
 }
 
 static void test_members_only(void)
 {
 	struct registry_fake registry = {.last = 5};
 	struct directory *dir = directory_create(&(struct directory_params){
-	    .rng = &rng_system, .members = {.ctx = &registry, .slot_of = slot_of}});
+	    .rng = &rng_system, .members = {.ctx = &registry, .find = find}});
+	uint8_t digest[TREE_DIGEST_LEN];
 	struct descriptor d;
 
 	for (unsigned n = 0; n < 10; n++) {
@@ -132,6 +135,8 @@ static void test_members_only(void)
 	d.slot = 12;
 	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_WRONG_SLOT);
 	CHECK_INT(directory_count(dir), 6);
+	directory_set_view(dir, FIXTURE_WALL_S - 150); /* those who were members by then */
+	CHECK_INT(directory_view_digest(dir, digest), 4);
 	CHECK_INT(directory_recheck(dir), 0);
 	registry.last = 3;
 	CHECK_INT(directory_recheck(dir), 2);

@@ -347,11 +347,12 @@ static void refused(struct descriptor d, unsigned n, enum directory_result resul
 	CHECK_INT(directory_version(dir), version);
 }
 
-static uint32_t no_slot(void *ctx, const uint8_t id[static NODE_ID_LEN])
+static bool no_member(void *ctx, const uint8_t id[static NODE_ID_LEN], struct directory_member *out)
 {
 	(void)ctx;
 	(void)id;
-	return SLOT_NONE;
+	(void)out;
+	return false;
 }
 
 static void test_bad_pushes(void)
@@ -377,7 +378,7 @@ static void test_bad_pushes(void)
 
 	now = fixture_now();
 	dir = directory_create(
-	    &(struct directory_params){.rng = &rng_system, .members = {.slot_of = no_slot}});
+	    &(struct directory_params){.rng = &rng_system, .members = {.find = no_member}});
 	ds = dirsync_create(
 	    &(struct dirsync_params){.dir = dir, .rng = &rng_system, .is_node = true});
 	for (unsigned n = 0; n < 50; n++)
