@@ -102,6 +102,8 @@ enum code run_kill_switch(struct cli *cli);
 enum code run_unlock(struct cli *cli);
 enum code run_portal(struct cli *cli);
 enum code run_exit_list(struct cli *cli);
+enum code run_mesh_status(struct cli *cli);
+enum code run_node_list(struct cli *cli);
 enum code run_node_init(struct cli *cli);
 enum code run_node_seed(struct cli *cli);
 enum code run_node_status(struct cli *cli);

@@ -37,7 +37,7 @@ class Node:
     def write_config(self, seeds, dns):
         host = self.host
         lines = ["[daemon]", f"socket = {self.socket_path}", f"state_dir = {self.state_dir}",
-                 "[mesh]", f"seeds = {', '.join(seeds)}"]
+                 "[mesh]", f"seeds = {', '.join(seeds)}", "sync_period = 1s"]
         if host.is_node:
             lines += ["[node]", f"listen = [::]:{PORT}", f"address = {', '.join(self.addresses)}",
                       f"roles = {', '.join(host.node_roles)}", f"name = {host.name}",

@@ -306,6 +306,7 @@ static void tick(void *ctx, const struct now *now)
 	struct client_app *a = ctx;
 
 	registry_app_tick(&a->registry, now);
+	view_cache_tick(a->cache, a->dir, now);
 	membership_tick(a->membership, now);
 	client_tick(a->client, now);
 	dns_app_tick(&a->dns, now);
@@ -319,8 +320,9 @@ static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct client_app *a = ctx;
 
-	const uint64_t mesh =
-	    MIN(membership_deadline(a->membership, now), registry_app_deadline(&a->registry));
+	const uint64_t files =
+	    MIN(registry_app_deadline(&a->registry), view_cache_deadline(a->cache, a->dir));
+	const uint64_t mesh = MIN(membership_deadline(a->membership, now), files);
 	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
 	const uint64_t machine = MIN(portal, dns_app_deadline(&a->dns));
 
@@ -412,6 +414,7 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 {
 	struct seed seeds[SEEDS_MAX];
 	const struct now now = now_read();
+	struct membership_params membership;
 	int rc, seed_count;
 
 	*a = (struct client_app){.cfg = cfg};
@@ -423,7 +426,8 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 		goto err_close_registry;
 	snprintf(a->profile, sizeof(a->profile), "%s", cfg->client.profile);
 	dh_keypair_generate(&a->link_key, &rng_system);
-	a->dir = directory_create(&(struct directory_params){.rng = &rng_system});
+	a->cache = mesh_cache(cfg, "nodes-client.db");
+	a->dir = mesh_directory(cfg, a->registry.reg);
 	rc = worker_open(
 	    &a->worker,
 	    &(struct worker_config){
@@ -452,13 +456,13 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	rc = safety_start(a, error, error_len);
 	if (rc != 0)
 		goto err_close_netmon;
-	a->membership = membership_create(&(struct membership_params){
-	    .engine = a->worker.engine,
-	    .dir = a->dir,
-	    .rng = &rng_system,
-	    .seeds = seeds,
-	    .seed_count = (size_t)seed_count,
-	});
+	membership = mesh_membership_params(cfg, a->registry.reg);
+	membership.engine = a->worker.engine;
+	membership.dir = a->dir;
+	membership.seeds = seeds;
+	membership.seed_count = (size_t)seed_count;
+	a->membership = membership_create(&membership);
+	view_cache_load(a->cache, a->dir, &now);
 	a->client = client_create(&(struct client_params){
 	    .engine = a->worker.engine,
 	    .membership = a->membership,
@@ -472,6 +476,7 @@ err_close_netmon:
 err_close_worker:
 	worker_close(&a->worker);
 err_free_directory:
+	view_cache_close(a->cache, a->dir);
 	directory_free(a->dir);
 err_close_registry:
 	registry_app_close(&a->registry);
@@ -505,6 +510,7 @@ void client_app_close(struct client_app *a)
 	worker_close(&a->worker);
 	client_free(a->client);
 	membership_free(a->membership);
+	view_cache_close(a->cache, a->dir);
 	directory_free(a->dir);
 	registry_app_close(&a->registry);
 	secret_wipe(&a->link_key, sizeof(a->link_key));

@@ -7,6 +7,7 @@
 #include "app/dns_app.h"
 #include "app/registry_app.h"
 #include "app/safety.h"
+#include "app/view_cache.h"
 #include "app/worker.h"
 #include "client/client.h"
 #include "config/config.h"
@@ -20,6 +21,7 @@ struct client_app {
 	struct worker worker;
 	struct dh_keypair link_key; /* of this run only: entries learn nothing lasting */
 	struct registry_app registry;
+	struct view_cache *cache;
 	struct directory *dir;
 	struct membership *membership;
 	struct client *client;

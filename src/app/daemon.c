@@ -79,6 +79,32 @@ static void op_nodes(void *ctx, struct node_list_view *out)
 	list_nodes(ctx, ROLE_ALL, out);
 }
 
+struct mesh_query {
+	struct daemon *daemon;
+	struct mesh_view *out;
+};
+
+static void do_mesh(void *ctx, const struct now *now)
+{
+	const struct mesh_query *q = ctx;
+	const struct daemon *d = q->daemon;
+
+	if (d->is_client)
+		mesh_view_fill(d->client.membership, d->client.dir, now, q->out);
+	else
+		mesh_view_fill(d->node.membership, d->node.dir, now, q->out);
+}
+
+static void op_mesh(void *ctx, struct mesh_view *out)
+{
+	struct daemon *d = ctx;
+	struct mesh_query q = {d, out};
+
+	*out = (struct mesh_view){0};
+	if (d->is_client || d->is_node)
+		worker_call(d->is_client ? &d->client.worker : &d->node.workers[0], do_mesh, &q);
+}
+
 static void op_node(void *ctx, struct own_node_view *out)
 {
 	struct daemon *d = ctx;
@@ -197,6 +223,7 @@ static const struct control_ops ops = {
     .exits = op_exits,
     .nodes = op_nodes,
     .node = op_node,
+    .mesh = op_mesh,
     .counters = op_counters,
     .connect = op_connect,
     .disconnect = op_disconnect,

@@ -9,6 +9,8 @@
 #include "mesh/membership.h"
 #include "registry/registry.h"
 
+struct view_cache;
+
 /*
  * mesh_seeds(cfg, reg, out, error): whom to call first: the configured seeds, then as many as fit
  * of those in the seed file and of the members that the registry (NULL: none) tells where to call.
@@ -20,11 +22,25 @@ MUST_USE int mesh_seeds(const struct config *cfg, const struct registry *reg,
 /* mesh_has_source(cfg): the configuration names somebody to learn of nodes from. */
 bool mesh_has_source(const struct config *cfg);
 
+/* mesh_directory(cfg, reg): an empty one, of the registry's members if there is one. */
+struct directory *mesh_directory(const struct config *cfg, struct registry *reg);
+
+/* mesh_membership_params(cfg, reg): what the configuration says, for membership_create; the rest is
+ * the owner's. */
+struct membership_params mesh_membership_params(const struct config *cfg, struct registry *reg);
+
+/* mesh_cache(cfg, name): of the directory, in state_dir. */
+struct view_cache *mesh_cache(const struct config *cfg, const char *name);
+
 /* mesh_nodes_view(dir, roles, out): nodes with any of the roles. */
 void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out);
 
 /* stats_add(sum, s): of several engines. */
 void stats_add(struct engine_stats *sum, const struct engine_stats *s);
+
+/* mesh_view_fill(m, dir, now, out): what is known of the mesh, and how. */
+void mesh_view_fill(const struct membership *m, const struct directory *dir, const struct now *now,
+		    struct mesh_view *out);
 
 void node_ref_fill(struct node_ref *ref, const uint8_t id[static NODE_ID_LEN], const char *name,
 		   const char *country);

@@ -15,6 +15,7 @@ enum {
 	NODE_BATCHES = 512,
 	NODE_QUEUE_CELLS = 4096,
 	NODE_LINKS_MAX = 65536,
+	MESH_SHARE = 4, /* of the bandwidth that answers about the mesh may take: one such part */
 };
 
 /* ---- what the engines ask ---- */
@@ -125,6 +126,7 @@ static void tick(void *ctx, const struct now *now)
 		return;
 	pthread_rwlock_wrlock(&a->lock);
 	registry_app_tick(&a->registry, now);
+	view_cache_tick(a->cache, a->dir, now);
 	membership_tick(a->membership, now);
 	error = node_tick(a->node, a->membership, now);
 	pthread_rwlock_unlock(&a->lock);
@@ -140,7 +142,7 @@ static uint64_t deadline(void *ctx, const struct now *now)
 
 	if (number_of(nw) > 0)
 		return NEVER;
-	return MIN(registry_app_deadline(&a->registry),
+	return MIN(MIN(registry_app_deadline(&a->registry), view_cache_deadline(a->cache, a->dir)),
 		   MIN(membership_deadline(a->membership, now), node_deadline(a->node, now)));
 }
 
@@ -173,7 +175,8 @@ static int node_open(struct node_app *a, const struct now *now, char *error, siz
 				? c->operator: "",
 				.roles = (uint8_t)c->roles,
 				.exit_flags = EXIT_V4 | EXIT_V6,
-				.capacity_kbit = capacity_kbit(c), };
+				.capacity_kbit = capacity_kbit(c),
+				.valid_s = c->validity_s, };
 
 	if (c->address.count == 0 || c->roles == 0) {
 		snprintf(
@@ -288,6 +291,7 @@ static void parts_free(struct node_app *a)
 	node_free(a->node);
 	a->node = NULL;
 	seen_free(a->creates);
+	view_cache_close(a->cache, a->dir);
 	directory_free(a->dir);
 	registry_app_close(&a->registry);
 	identity_wipe(&a->identity);
@@ -298,6 +302,7 @@ int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t er
 {
 	struct seed seeds[SEEDS_MAX];
 	const struct now now = now_read();
+	struct membership_params membership;
 	int rc, seed_count;
 
 	*a = (struct node_app){
@@ -312,7 +317,8 @@ int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t er
 	if (rc < 0)
 		goto err_close_registry;
 	pthread_rwlock_init(&a->lock, NULL);
-	a->dir = directory_create(&(struct directory_params){.rng = &rng_system});
+	a->cache = mesh_cache(cfg, "nodes-node.db");
+	a->dir = mesh_directory(cfg, a->registry.reg);
 	a->creates = seen_create(CREATES_SEEN_MAX, CREATES_SEEN_NS, &rng_system);
 	rate_set(&a->rate, cfg->node.bandwidth_bps);
 	rc = node_open(a, &now, error, error_len);
@@ -323,14 +329,15 @@ int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t er
 		parts_free(a);
 		return rc;
 	}
-	a->membership = membership_create(&(struct membership_params){
-	    .engine = a->workers[0].engine,
-	    .dir = a->dir,
-	    .rng = &rng_system,
-	    .seeds = seeds,
-	    .seed_count = (size_t)seed_count,
-	    .own_id = a->identity.id,
-	});
+	membership = mesh_membership_params(cfg, a->registry.reg);
+	membership.engine = a->workers[0].engine;
+	membership.dir = a->dir;
+	membership.seeds = seeds;
+	membership.seed_count = (size_t)seed_count;
+	membership.own_id = a->identity.id;
+	membership.cells_per_s = (uint32_t)(cfg->node.bandwidth_bps / MESH_SHARE / (8 * CELL_LEN));
+	a->membership = membership_create(&membership);
+	view_cache_load(a->cache, a->dir, &now);
 	membership_want(a->membership, true, &now);
 	return 0;
 

@@ -5,6 +5,7 @@
 #define APP_NODE_APP_H
 
 #include "app/registry_app.h"
+#include "app/view_cache.h"
 #include "app/worker.h"
 #include "config/config.h"
 #include "control/control.h"
@@ -32,6 +33,7 @@ struct node_app {
 	pthread_rwlock_t lock; /* of dir and node's keys */
 	struct identity identity;
 	struct registry_app registry;
+	struct view_cache *cache;
 	struct directory *dir;
 	struct membership *membership;
 	struct node *node;

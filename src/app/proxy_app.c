@@ -351,25 +351,25 @@ struct proxy_app *proxy_app_open(const struct proxy_app_params *params,
 	struct proxy_app *a = xcalloc(1, sizeof(*a));
 	struct seed seeds[SEEDS_MAX];
 	const struct now now = now_read();
+	struct membership_params membership;
 	int seed_count;
 	struct server_params sp = {
 	    .loop = &a->worker.loop, .conns_max = conns_max(), .tunnel_for = tunnel_for, .ctx = a};
 
 	a->params = *params;
 	dh_keypair_generate(&a->link_key, &rng_system);
-	a->dir = directory_create(&(struct directory_params){.rng = &rng_system});
 	if (registry_app_open(&a->registry, params->cfg, &now, error, PROXY_TEXT_MAX) != 0)
 		goto err_free;
+	a->dir = mesh_directory(params->cfg, a->registry.reg);
 	seed_count = mesh_seeds(params->cfg, a->registry.reg, seeds, error, PROXY_TEXT_MAX);
 	if (seed_count < 0 || open_worker(a, error) != 0)
 		goto err_free;
-	a->membership = membership_create(&(struct membership_params){
-	    .engine = a->worker.engine,
-	    .dir = a->dir,
-	    .rng = &rng_system,
-	    .seeds = seeds,
-	    .seed_count = (size_t)seed_count,
-	});
+	membership = mesh_membership_params(params->cfg, a->registry.reg);
+	membership.engine = a->worker.engine;
+	membership.dir = a->dir;
+	membership.seeds = seeds;
+	membership.seed_count = (size_t)seed_count;
+	a->membership = membership_create(&membership);
 	stack_open(send_packets, a);
 	memcpy(sp.listen, params->listen, sizeof(sp.listen));
 	if (server_open(&a->server, &sp, error, PROXY_TEXT_MAX) != 0)

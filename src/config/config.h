@@ -128,6 +128,8 @@ struct config_mesh {
 	char *registry;                 /* NULL: CONFIG_REGISTRY_FILE */
 	uint64_t head_max_age_s;        /* 0: for ever */
 	bool lan;
+	uint64_t sync_period_s; /* 0: 30 s for a node, 10 minutes for a client */
+	uint64_t epoch_s;       /* 0: auto */
 };
 
 struct config_client {
@@ -172,6 +174,7 @@ struct config_node {
 	char *operator;
 	char country[3]; /* upper case */
 	uint64_t bandwidth_bps;
+	uint64_t validity_s; /* of its descriptor */
 	uint32_t max_circuits;
 	uint32_t workers; /* 0: as many as there are cores */
 };

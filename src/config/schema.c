@@ -72,6 +72,15 @@ static const struct config_key mesh_keys[] = {
     {"lan", &value_bool, FIELD(config_mesh, lan, bool), .fallback = "no",
      .help = "Look for members on the local network by multicast, and as a node be found. Only "
 	     "for a mesh with a registrar."},
+    {"sync_period", &value_duration, FIELD(config_mesh, sync_period_s, uint64_t),
+     .fallback = "auto", .zero_word = "auto", .min = 1, .max = 86400,
+     .help = "How often to compare the list of nodes with others'. auto: every 30s as a node, "
+	     "every 10m as a client."},
+    {"epoch", &value_duration, FIELD(config_mesh, epoch_s, uint64_t), .fallback = "auto",
+     .zero_word = "auto", .min = 2, .max = 86400,
+     .help = "Routes are chosen from nodes that were there for a sixth of this time before the "
+	     "present epoch began, so that all clients choose from the same ones. auto: 1h in a "
+	     "mesh with a registrar once it is a day old; otherwise from all that are known."},
 };
 
 static const struct config_key client_keys[] = {
@@ -193,6 +202,10 @@ static const struct config_key node_keys[] = {
      .min = 1000000, .max = 1000000000000, .is_live = true,
      .help = "What the node can carry for others in each direction; routes are chosen in "
 	     "proportion."},
+    {"validity", &value_duration, FIELD(config_node, validity_s, uint64_t), .fallback = "12h",
+     .min = 20, .max = 86400,
+     .help = "How long others believe what this node says of itself; it says it anew after a "
+	     "sixth of that. A node that is gone is forgotten when this has passed."},
     {"max_circuits", &value_u32, FIELD(config_node, max_circuits, uint32_t), .fallback = "100000",
      .min = 16, .max = 10000000, .help = "Circuits held at once; further ones are refused."},
     {"workers", &value_u32, FIELD(config_node, workers, uint32_t), .fallback = "1",

@@ -65,6 +65,14 @@ static struct answer get_node(const struct call *c)
 	return answer_json(own_node_json(&view));
 }
 
+static struct answer get_mesh(const struct call *c)
+{
+	struct mesh_view view = {0};
+
+	c->ops->mesh(c->ctx, &view);
+	return answer_json(mesh_json(&view));
+}
+
 static struct answer get_counters(const struct call *c)
 {
 	struct counters_view view = {0};
@@ -207,6 +215,7 @@ static const struct method {
     {"/v1/exits", MHD_HTTP_METHOD_GET, get_exits},
     {"/v1/nodes", MHD_HTTP_METHOD_GET, get_nodes},
     {"/v1/node", MHD_HTTP_METHOD_GET, get_node},
+    {"/v1/mesh", MHD_HTTP_METHOD_GET, get_mesh},
     {"/v1/counters", MHD_HTTP_METHOD_GET, get_counters},
     {"/v1/killswitch", MHD_HTTP_METHOD_GET, get_kill_switch},
     {"/v1/killswitch", MHD_HTTP_METHOD_POST, post_kill_switch},

@@ -159,6 +159,40 @@ struct node_view {
 	uint8_t load_percent; /* if has_load */
 	bool exits_v4, exits_v6;
 	uint64_t valid_until_ns;
+	bool has_slot;
+	uint32_t slot;      /* in the registry, if has_slot */
+	const char *region; /* static; "" or NULL: none */
+	uint64_t since_ns;  /* running since, as it says */
+	char software[VIEW_NAME_LEN];
+	bool is_in_view; /* routes may use it */
+};
+
+#define VIEW_MIRRORS_MAX 32
+
+/* Another node, as one that told us about the mesh. */
+struct mirror_view {
+	char id[VIEW_ID_LEN];
+	const char *outcome; /* static: "done", "failed", "lied" */
+	uint64_t age_ns;
+	uint32_t told, lacked,
+	    undelivered; /* nodes; lacked: of those known after it had told all */
+};
+
+/* What is known of the mesh as a whole, and how. */
+struct mesh_view {
+	bool is_part; /* false: all else is zero */
+	uint32_t known;
+	uint32_t in_view;
+	char view_digest[VIEW_NAME_LEN];
+	uint64_t epoch_ns; /* began; 0: no epochs */
+	bool has_registry;
+	uint32_t members, missing; /* if has_registry; missing: members without a descriptor */
+	uint64_t events, head_ns;
+	bool is_head_old;
+	uint64_t rounds, pulls, pulls_failed, lies, cells_received;
+	uint32_t equivocations;
+	unsigned mirror_count;
+	struct mirror_view mirrors[VIEW_MIRRORS_MAX];
 };
 
 struct node_list_view {

@@ -11,6 +11,9 @@ enum {
 	BARREN_ENOUGH = 2,  /* in a row that added nothing */
 	ATTEMPTS_MAX = 8,   /* of a round */
 	REDRAWS = 8,        /* to find a mirror with a good score */
+	EPOCH_S = 3600,
+	EPOCH_DELAY_PART = 6,
+	MESH_YOUNG_S = 86400,
 	SEED_ONE_IN = 8,    /* calls that go to a seed all the same: halves of a mesh meet there */
 	LACKED_SLACK = 8,   /* descriptors that may be on their way to an honest mirror ... */
 	LACKED_ONE_IN = 20, /* ... and the share of all */
@@ -52,6 +55,7 @@ struct membership {
 	struct link_rtt rtts[DESCRIPTOR_RTTS_MAX]; /* ring */
 	uint64_t rtt_count;
 	uint64_t epoch_s, wall_s;
+	uint64_t registry_version; /* that the directory has followed */
 	uint64_t reverse_pulls;
 	/* Why a mirror did not take our descriptor; ADDED: none refused it. */
 	enum directory_result refusal;
@@ -568,22 +572,46 @@ void membership_seeds_text(const struct membership *m, char *out, size_t len)
 
 /* ---- time ---- */
 
-static void turn_epoch(struct membership *m, const struct now *now)
+/* A young mesh would have nobody in view for an hour. */
+static uint64_t epoch_length_s(const struct membership *m)
 {
-	const uint64_t wall_s = now->wall_ns / NS_PER_S;
+	const struct registry_member *first =
+	    m->params.registry != NULL ? registry_by_slot(m->params.registry, 0) : NULL;
 
-	if (m->params.epoch_s == 0)
+	if (m->params.epoch_s != 0)
+		return m->params.epoch_s;
+	return first != NULL && m->wall_s > first->added_s + MESH_YOUNG_S ? EPOCH_S : 0;
+}
+
+static void turn_epoch(struct membership *m)
+{
+	const uint64_t length_s = epoch_length_s(m);
+
+	if (length_s == 0)
 		return;
-	m->epoch_s = wall_s - wall_s % m->params.epoch_s;
-	directory_set_view(m->params.dir, m->epoch_s - MIN(m->epoch_s, m->params.delay_s));
+	m->epoch_s = m->wall_s - m->wall_s % length_s;
+	directory_set_view(m->params.dir,
+			   m->epoch_s - MIN(m->epoch_s, length_s / EPOCH_DELAY_PART));
 }
 
 static uint64_t epoch_deadline(const struct membership *m, const struct now *now)
 {
-	if (m->params.epoch_s == 0 || !m->is_wanted)
-		return NEVER;
-	return now->mono_ns + m->params.epoch_s * NS_PER_S -
-	       now->wall_ns % (m->params.epoch_s * NS_PER_S);
+	const uint64_t length_ns = epoch_length_s(m) * NS_PER_S;
+
+	return length_ns == 0 || !m->is_wanted
+		   ? NEVER
+		   : now->mono_ns + length_ns - now->wall_ns % length_ns;
+}
+
+/* Who was removed is forgotten. */
+static void follow_registry(struct membership *m)
+{
+	const struct registry *reg = m->params.registry;
+
+	if (reg == NULL || registry_version(reg) == m->registry_version)
+		return;
+	m->registry_version = registry_version(reg);
+	directory_recheck(m->params.dir);
 }
 
 static void give_up_calls(struct membership *m, const struct now *now)
@@ -601,7 +629,8 @@ static void give_up_calls(struct membership *m, const struct now *now)
 void membership_tick(struct membership *m, const struct now *now)
 {
 	m->wall_s = now->wall_ns / NS_PER_S;
-	turn_epoch(m, now);
+	turn_epoch(m);
+	follow_registry(m);
 	give_up_calls(m, now);
 	if (m->next_round_ns <= now->mono_ns)
 		begin_round(m, now);
@@ -620,6 +649,16 @@ uint64_t membership_deadline(const struct membership *m, const struct now *now)
 }
 
 /* ---- telling ---- */
+
+uint32_t membership_slot(const struct membership *m)
+{
+	const struct registry_member *r =
+	    m->params.registry != NULL && is_node(m)
+		? registry_by_key(m->params.registry, m->params.own_id)
+		: NULL;
+
+	return r != NULL ? r->slot : SLOT_NONE;
+}
 
 unsigned membership_rtts(const struct membership *m,
 			 uint8_t out[static DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN])

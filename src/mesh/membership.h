@@ -30,9 +30,9 @@ struct membership_params {
 	const uint8_t *own_id; /* of a node, borrowed; NULL: a client */
 	uint64_t period_ns;    /* between rounds; 0: as above */
 	uint32_t cells_per_s;  /* see dirsync_params */
-	/* The view of an epoch has the nodes that have been up since delay_s before it began;
-	 * epoch_s 0: any that are known. */
-	uint32_t epoch_s, delay_s;
+	/* The view of an epoch has the nodes that have been up since a sixth of its length before
+	 * it began.  0: an hour in a mesh with a registry that is older than a day, else none. */
+	uint64_t epoch_s;
 };
 
 struct membership *membership_create(const struct membership_params *params);
@@ -71,6 +71,9 @@ void membership_hurry(struct membership *m, const struct now *now);
 
 void membership_tick(struct membership *m, const struct now *now);
 uint64_t membership_deadline(const struct membership *m, const struct now *now);
+
+/* membership_slot(m): of this node; SLOT_NONE while it is no member, or in an open mesh. */
+uint32_t membership_slot(const struct membership *m);
 
 /* membership_rtts(m, out): the round trips of the last links that we brought up, encoded for a
  * descriptor; their number. */

@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 
-#define VALID_S      (12 * 3600)
-#define REPUBLISH_NS (2 * 3600 * NS_PER_S)
-#define BACKDATE_S   30 /* for readers whose clock is a little behind */
+#define VALID_S        (12 * 3600)
+#define REPUBLISH_PART 6  /* of the time that a descriptor holds */
+#define BACKDATE_S     30 /* for readers whose clock is a little behind */
 
 struct node {
 	struct node_params params;
@@ -18,6 +18,8 @@ struct node {
 	uint64_t sequence;
 	uint64_t valid_until_s;
 	uint64_t since_s;
+	uint32_t slot; /* as in the descriptor last published */
+	uint8_t rtts[DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN];
 };
 
 struct node *node_create(const struct node_params *params, const struct now *now)
@@ -27,9 +29,12 @@ struct node *node_create(const struct node_params *params, const struct now *now
 	n->params = *params;
 	memcpy(n->tail, (uint8_t[]){DESCRIPTOR_EXT_WORKERS, 1, 0, (uint8_t)params->workers},
 	       sizeof(n->tail));
+	if (n->params.valid_s == 0)
+		n->params.valid_s = VALID_S;
 	onion_keys_init(&n->keys, params->rng, now, 0, 0);
 	dh_keypair_generate(&n->session, params->rng);
 	n->publish_ns = now->mono_ns;
+	n->slot = SLOT_NONE;
 	n->since_s = now->wall_ns / NS_PER_S;
 	return n;
 }
@@ -74,17 +79,18 @@ const struct dh_keypair *node_session_key(const struct node *n)
 	return &n->session;
 }
 
-static void describe(const struct node *n, struct descriptor *d, uint64_t wall_s)
+static void describe(struct node *n, const struct membership *m, struct descriptor *d,
+		     uint64_t wall_s)
 {
 	const struct node_params *p = &n->params;
 
 	*d = (struct descriptor){
 	    .sequence = n->sequence,
 	    .published_s = wall_s - BACKDATE_S,
-	    .valid_until_s = wall_s + VALID_S,
+	    .valid_until_s = wall_s + p->valid_s,
 	    .since_s = n->since_s,
 	    .capacity_kbit = p->capacity_kbit,
-	    .slot = SLOT_NONE,
+	    .slot = n->slot,
 	    .roles = p->roles,
 	    .exit_flags = p->roles & ROLE_EXIT ? p->exit_flags : 0,
 	    .load_percent = LOAD_UNKNOWN,
@@ -92,6 +98,8 @@ static void describe(const struct node *n, struct descriptor *d, uint64_t wall_s
 	    .circuit_versions = {PROTOCOL_VERSION, PROTOCOL_VERSION},
 	    .session_versions = {PROTOCOL_VERSION, PROTOCOL_VERSION},
 	    .addr_count = (uint8_t)p->addr_count,
+	    .rtts = n->rtts,
+	    .rtt_count = (uint8_t)membership_rtts(m, n->rtts),
 	};
 	if (p->roles & ROLE_EXIT)
 		memcpy(d->session_key, n->session.public, sizeof(d->session_key));
@@ -117,12 +125,15 @@ enum descriptor_error node_tick(struct node *n, struct membership *m, const stru
 
 	if (onion_keys_rotate(&n->keys, n->params.rng, now))
 		n->publish_ns = now->mono_ns;
+	if (membership_slot(m) != n->slot)
+		n->publish_ns = now->mono_ns; /* we have become a member, or are one no more */
 	if (n->publish_ns > now->mono_ns)
 		return DESCRIPTOR_OK;
-	n->publish_ns = now->mono_ns + REPUBLISH_NS;
+	n->publish_ns = now->mono_ns + n->params.valid_s * NS_PER_S / REPUBLISH_PART;
+	n->slot = membership_slot(m);
 	/* Rises across restarts without a file, as long as the clock does. */
 	n->sequence = MAX(n->sequence + 1, now->wall_ns / NS_PER_MS);
-	describe(n, &d, wall_s);
+	describe(n, m, &d, wall_s);
 	error = descriptor_sign(&d, n->params.identity, wall_s, bytes, &len);
 	if (error != DESCRIPTOR_OK)
 		return error;

@@ -17,6 +17,7 @@ struct node_params {
 	uint8_t roles;
 	uint8_t exit_flags; /* enum exit_flag */
 	uint32_t capacity_kbit;
+	uint64_t valid_s; /* how long a descriptor holds; 0: 12 h */
 	struct endpoint addr[DESCRIPTOR_ADDRS_MAX];
 	unsigned addr_count;
 	unsigned workers; /* 0 is taken for 1 */

@@ -145,6 +145,25 @@ static void op_status(void *ctx, struct status_view *out)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static void op_mesh(void *ctx, struct mesh_view *out)
+{
+	(void)ctx;
+	*out = (struct mesh_view){
+	    .is_part = true,
+	    .known = 12,
+	    .in_view = 11,
+	    .view_digest = "00ff",
+	    .has_registry = true,
+	    .members = 13,
+	    .missing = 1,
+	    .events = 20,
+	    .head_ns = FIXED_TIME_NS,
+	    .rounds = 5,
+	    .mirror_count = 1,
+	    .mirrors = {{"aaaaaaaa11", "done", 400 * NS_PER_MS, 12, 3, 0}},
+	};
+}
+
 static void op_nodes(void *ctx, struct node_list_view *out)
 {
 	static const struct node_view nodes[] = {
@@ -157,7 +176,13 @@ static void op_nodes(void *ctx, struct node_list_view *out)
 	     .load_percent = 12,
 	     .exits_v4 = true,
 	     .exits_v6 = true,
-	     .valid_until_ns = FIXED_TIME_NS},
+	     .valid_until_ns = FIXED_TIME_NS,
+	     .has_slot = true,
+	     .slot = 4,
+	     .region = "europe",
+	     .since_ns = FIXED_TIME_NS,
+	     .software = "0.1.0",
+	     .is_in_view = true},
 	    {.node = {"exit-4", "dddddddd44", "SE"},
 	     .roles = VIEW_ROLE_ENTRY | VIEW_ROLE_EXIT,
 	     .address = "[2001:db8::4]:4600",
@@ -271,6 +296,7 @@ const struct control_ops fake_ops = {
     .exits = op_nodes,
     .nodes = op_nodes,
     .node = op_node,
+    .mesh = op_mesh,
     .counters = op_counters,
     .connect = op_connect,
     .disconnect = op_disconnect,

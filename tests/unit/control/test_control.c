@@ -136,7 +136,18 @@ static void test_get_others(void)
 	      "{\"schema\":1,\"exits\":[{\"name\":\"exit-3\",\"id\":\"cccccccc33\",\"country\":"
 	      "\"NL\",\"roles\":[\"exit\"],\"address\":\"192.0.2.3:4600\",\"operator_tag\":"
 	      "\"0f0f\",\"bandwidth_bps\":200000000,\"load_percent\":12,\"exits_ipv4\":true,"
-	      "\"exits_ipv6\":true,\"valid_until\":\"2026-01-02T03:04:05.678Z\"},");
+	      "\"exits_ipv6\":true,\"valid_until\":\"2026-01-02T03:04:05.678Z\",\"slot\":4,"
+	      "\"region\":\"europe\",\"since\":\"2026-01-02T03:04:05.678Z\",\"software\":"
+	      "\"0.1.0\",\"in_view\":true},");
+	check("GET", "/v1/mesh", NULL, 200,
+	      "{\"schema\":1,\"mesh\":{\"known_nodes\":12,\"view\":{\"nodes\":11,\"digest\":"
+	      "\"00ff\",\"epoch\":null},\"registry\":{\"members\":13,\"missing\":1,\"events\":20,"
+	      "\"head\":\"2026-01-02T03:04:05.678Z\",\"is_too_old\":false},\"exchange\":{"
+	      "\"rounds\":5,");
+	check(
+	    "GET", "/v1/mesh", NULL, 200,
+	    "\"mirrors\":[{\"id\":\"aaaaaaaa11\",\"outcome\":\"done\",\"age_ms\":400.0,\"told\":12,"
+	    "\"lacked\":3,\"undelivered\":0}]}}");
 	check("GET", "/v1/nodes", NULL, 200, "\"nodes\":[");
 	check("GET", "/v1/nodes", NULL, 200, "\"load_percent\":null");
 	check("GET", "/v1/node", NULL, 200, "\"node\":{\"name\":\"relay-2\"");

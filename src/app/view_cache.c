@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "app/view_cache.h"
+
+#include "util/log.h"
+#include "util/xalloc.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define SAVE_GAP_NS (60 * NS_PER_S)
+
+/* A copy of a directory: {length u16, bytes} back to back. */
+struct snapshot {
+	uint8_t *bytes;
+	size_t len;
+};
+
+struct view_cache {
+	char *path;
+	bool is_usable;
+	uint64_t saved_version, save_due_ns; /* worker's */
+	pthread_t thread;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed;
+	struct snapshot waiting;
+	bool has_waiting, should_stop;
+};
+
+static const char schema[] =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+    "CREATE TABLE IF NOT EXISTS nodes (id BLOB PRIMARY KEY, bytes BLOB NOT "
+    "NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS meta (hash BLOB NOT NULL);";
+
+/* ---- the file ---- */
+
+static sqlite3 *open_file(const char *path)
+{
+	sqlite3 *db = NULL;
+
+	if (sqlite3_open(path, &db) == SQLITE_OK &&
+	    sqlite3_exec(db, schema, NULL, NULL, NULL) == SQLITE_OK)
+		return db;
+	log_warn("%s: %s; it begins anew, without the nodes it had", path,
+		 db != NULL ? sqlite3_errmsg(db) : "no memory");
+	sqlite3_close(db);
+	return NULL;
+}
+
+static void remove_file(const char *path)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char *name = xasprintf("%s%s", path, ends[i]);
+
+		unlink(name);
+		free(name);
+	}
+}
+
+static sqlite3 *open_or_renew(const char *path)
+{
+	sqlite3 *db = open_file(path);
+
+	if (db != NULL)
+		return db;
+	remove_file(path);
+	return open_file(path);
+}
+
+static void hash_row(crypto_generichash_state *state, const void *bytes, size_t len)
+{
+	uint8_t prefix[2];
+
+	put_le16(prefix, (uint16_t)len);
+	crypto_generichash_update(state, prefix, sizeof(prefix));
+	crypto_generichash_update(state, bytes, len);
+}
+
+static bool write_row(sqlite3_stmt *insert, const uint8_t *bytes, size_t len)
+{
+	struct descriptor d;
+
+	if (descriptor_decode(&d, bytes, len) != DESCRIPTOR_OK)
+		return false;
+	sqlite3_reset(insert);
+	sqlite3_bind_blob(insert, 1, d.id, NODE_ID_LEN, SQLITE_TRANSIENT);
+	sqlite3_bind_blob(insert, 2, bytes, (int)len, SQLITE_STATIC);
+	return sqlite3_step(insert) == SQLITE_DONE;
+}
+
+/* The snapshot is in the order of ids, as the table will be. */
+static bool write_all(sqlite3 *db, const struct snapshot *s)
+{
+	sqlite3_stmt *insert = NULL, *meta = NULL;
+	crypto_generichash_state state;
+	uint8_t hash[TREE_DIGEST_LEN];
+	bool is_good;
+
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	is_good =
+	    sqlite3_exec(db, "BEGIN IMMEDIATE; DELETE FROM nodes; DELETE FROM meta;", NULL, NULL,
+			 NULL) == SQLITE_OK &&
+	    sqlite3_prepare_v2(db, "INSERT INTO nodes VALUES (?, ?)", -1, &insert, NULL) ==
+		SQLITE_OK &&
+	    sqlite3_prepare_v2(db, "INSERT INTO meta VALUES (?)", -1, &meta, NULL) == SQLITE_OK;
+	for (size_t at = 0; is_good && at < s->len;) {
+		const size_t len = get_le16(s->bytes + at);
+
+		is_good = write_row(insert, s->bytes + at + 2, len);
+		hash_row(&state, s->bytes + at + 2, len);
+		at += 2 + len;
+	}
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	is_good = is_good &&
+		  sqlite3_bind_blob(meta, 1, hash, sizeof(hash), SQLITE_STATIC) == SQLITE_OK &&
+		  sqlite3_step(meta) == SQLITE_DONE;
+	sqlite3_finalize(insert);
+	sqlite3_finalize(meta);
+	return sqlite3_exec(db, is_good ? "COMMIT" : "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK &&
+	       is_good;
+}
+
+static void save(const struct view_cache *vc, const struct snapshot *s)
+{
+	sqlite3 *db = open_or_renew(vc->path);
+
+	if (db != NULL && !write_all(db, s))
+		log_warn("%s: %s; the nodes known now will have to be learnt again", vc->path,
+			 sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *arg)
+{
+	struct view_cache *vc = arg;
+
+	pthread_mutex_lock(&vc->lock);
+	while (vc->has_waiting || !vc->should_stop) {
+		struct snapshot s = vc->waiting;
+
+		if (!vc->has_waiting) {
+			pthread_cond_wait(&vc->changed, &vc->lock);
+			continue;
+		}
+		vc->has_waiting = false;
+		pthread_mutex_unlock(&vc->lock);
+		save(vc, &s);
+		free(s.bytes);
+		pthread_mutex_lock(&vc->lock);
+	}
+	pthread_mutex_unlock(&vc->lock);
+	return NULL;
+}
+
+struct view_cache *view_cache_open(const char *path)
+{
+	struct view_cache *vc = xcalloc(1, sizeof(*vc));
+
+	vc->path = xstrdup(path);
+	pthread_mutex_init(&vc->lock, NULL);
+	pthread_cond_init(&vc->changed, NULL);
+	vc->is_usable = pthread_create(&vc->thread, NULL, run, vc) == 0;
+	if (!vc->is_usable)
+		log_warn("%s: no thread to write it; the nodes known are not kept", path);
+	return vc;
+}
+
+/* Copies what dir has, for the thread; one that was not written yet is out of date. */
+static void hand_over(struct view_cache *vc, const struct directory *dir)
+{
+	struct snapshot s = {.bytes = xcalloc(directory_count(dir) + 1, 2 + DESCRIPTOR_MAX)};
+
+	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
+	     d = directory_next(dir, d)) {
+		size_t len;
+		const uint8_t *raw = directory_raw(d, &len);
+
+		put_le16(s.bytes + s.len, (uint16_t)len);
+		memcpy(s.bytes + s.len + 2, raw, len);
+		s.len += 2 + len;
+	}
+	pthread_mutex_lock(&vc->lock);
+	if (vc->has_waiting)
+		free(vc->waiting.bytes);
+	vc->waiting = s;
+	vc->has_waiting = true;
+	pthread_cond_signal(&vc->changed);
+	pthread_mutex_unlock(&vc->lock);
+	vc->saved_version = directory_version(dir);
+}
+
+static bool has_news(const struct view_cache *vc, const struct directory *dir)
+{
+	return vc->is_usable && vc->saved_version != directory_version(dir) &&
+	       directory_count(dir) > 0;
+}
+
+void view_cache_tick(struct view_cache *vc, const struct directory *dir, const struct now *now)
+{
+	if (!has_news(vc, dir) || vc->save_due_ns > now->mono_ns)
+		return;
+	vc->save_due_ns = now->mono_ns + SAVE_GAP_NS;
+	hand_over(vc, dir);
+}
+
+uint64_t view_cache_deadline(const struct view_cache *vc, const struct directory *dir)
+{
+	return has_news(vc, dir) ? vc->save_due_ns : NEVER;
+}
+
+void view_cache_close(struct view_cache *vc, const struct directory *dir)
+{
+	if (vc == NULL)
+		return;
+	if (has_news(vc, dir))
+		hand_over(vc, dir);
+	if (vc->is_usable) {
+		pthread_mutex_lock(&vc->lock);
+		vc->should_stop = true;
+		pthread_cond_signal(&vc->changed);
+		pthread_mutex_unlock(&vc->lock);
+		pthread_join(vc->thread, NULL);
+	}
+	pthread_mutex_destroy(&vc->lock);
+	pthread_cond_destroy(&vc->changed);
+	free(vc->path);
+	free(vc);
+}
+
+/* ---- reading ---- */
+
+/* Calls use for each row, in order; false when the file does not hold what was written. */
+static bool read_rows(sqlite3 *db, void (*use)(void *ctx, const uint8_t *bytes, size_t len),
+		      void *ctx)
+{
+	sqlite3_stmt *rows = NULL;
+	int rc = sqlite3_prepare_v2(db, "SELECT bytes FROM nodes ORDER BY id", -1, &rows, NULL);
+
+	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+		rc = sqlite3_step(rows);
+		if (rc == SQLITE_ROW)
+			use(ctx, sqlite3_column_blob(rows, 0),
+			    (size_t)sqlite3_column_bytes(rows, 0));
+	}
+	sqlite3_finalize(rows);
+	return rc == SQLITE_DONE;
+}
+
+static void hash_one(void *ctx, const uint8_t *bytes, size_t len)
+{
+	hash_row(ctx, bytes, len);
+}
+
+static bool is_whole(sqlite3 *db)
+{
+	sqlite3_stmt *meta = NULL;
+	crypto_generichash_state state;
+	uint8_t hash[TREE_DIGEST_LEN];
+	bool is_same = false;
+
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	if (!read_rows(db, hash_one, &state))
+		return false;
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	if (sqlite3_prepare_v2(db, "SELECT hash FROM meta", -1, &meta, NULL) == SQLITE_OK &&
+	    sqlite3_step(meta) == SQLITE_ROW)
+		is_same = sqlite3_column_bytes(meta, 0) == sizeof(hash) &&
+			  memcmp(sqlite3_column_blob(meta, 0), hash, sizeof(hash)) == 0;
+	sqlite3_finalize(meta);
+	return is_same;
+}
+
+struct loading {
+	struct directory *dir;
+	struct now now;
+};
+
+static void load_one(void *ctx, const uint8_t *bytes, size_t len)
+{
+	const struct loading *l = ctx;
+
+	(void)directory_restore(l->dir, bytes, len, &l->now);
+}
+
+size_t view_cache_load(struct view_cache *vc, struct directory *dir, const struct now *now)
+{
+	const size_t before = directory_count(dir);
+	struct loading l = {dir, *now};
+	sqlite3 *db;
+
+	if (!vc->is_usable || access(vc->path, F_OK) != 0)
+		return 0;
+	db = open_or_renew(vc->path);
+	if (db == NULL)
+		return 0;
+	if (is_whole(db))
+		read_rows(db, load_one, &l);
+	else if (sqlite3_total_changes(db) == 0)
+		log_warn("%s is damaged; the nodes it had are not used and will be learnt again",
+			 vc->path);
+	sqlite3_close(db);
+	vc->saved_version = directory_version(dir);
+	return directory_count(dir) - before;
+}
