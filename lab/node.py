@@ -34,7 +34,8 @@ class Node:
         return process.run([macro, "node", "seed", *identity,
                             "--address", self.addresses[0]]).strip()
 
-    def write_config(self, seeds, dns):
+    def write_config(self, seeds, dns, more):
+        """more: {section: {key: value}}, for those sections that the host has."""
         host = self.host
         lines = ["[daemon]", f"socket = {self.socket_path}", f"state_dir = {self.state_dir}",
                  "[mesh]", f"seeds = {', '.join(seeds)}", "sync_period = 1s"]
@@ -47,6 +48,10 @@ class Node:
             lines += ["[exit]", f"dns = {', '.join(dns)}"]
         if "client" in host.roles:
             lines += ["[client]", "tun = macro0", "[profile default]", "hops = 3", "exit = auto"]
+        for section, keys in more.items():
+            if f"[{section}]" in lines:
+                at = lines.index(f"[{section}]") + 1
+                lines[at:at] = [f"{key} = {value}" for key, value in keys.items()]
         self.config_path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def command(self):

@@ -113,7 +113,8 @@ class Supervisor:
         seeds = {name: node.init() for name, node in self._nodes.items() if node.host.is_node}
         entries = [host.name for host in self._topology.with_role("entry")]
         for name, node in self._nodes.items():
-            node.write_config([seeds[entry] for entry in entries], self._resolvers())
+            node.write_config([seeds[seed] for seed in node.host.seeds or entries],
+                              self._resolvers(), self._topology.config)
             self._add_service(node.host, "macrod", node.command(), node.is_answering)
         self._wait_ready(hosts)
 

@@ -40,6 +40,7 @@ class Host:
     operator: str
     bandwidth: str
     workers: str
+    seeds: tuple = ()  # names of hosts; none: all entries
 
     @property
     def _octets(self):
@@ -94,8 +95,9 @@ def distance_ms(a, b):
 class Topology:
     """hosts: by name, in the file's order.  link_settings(a, b): what their direction starts with."""
 
-    def __init__(self, hosts, links, is_flat=False, scale=1.0):
+    def __init__(self, hosts, links, config, is_flat=False, scale=1.0):
         self.hosts = {host.name: host for host in hosts}
+        self.config = config  # of every daemon: {section: {key: value}}
         self._links = links
         self._is_flat = is_flat
         self._scale = scale
@@ -120,10 +122,10 @@ def _read_host(path, name, index, fields):
     where = f"{path}: host {name}"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,14}", name) or name in ("lo", "core", "wan0"):
         raise LabError(f"{where}: a name is up to 15 of a-z, 0-9 and '-', and not lo, core or wan0")
-    unknown = set(fields) - {"country", "roles", "operator", "bandwidth", "workers"}
+    unknown = set(fields) - {"country", "roles", "operator", "bandwidth", "workers", "seeds"}
     if unknown:
         raise LabError(f"{where}: unknown key {sorted(unknown)[0]}: "
-                       "country, roles, operator, bandwidth or workers")
+                       "country, roles, operator, bandwidth, workers or seeds")
     roles = tuple(fields.get("roles", ()))
     if not set(roles) <= ROLES:
         raise LabError(f"{where}: roles are {', '.join(sorted(ROLES))}")
@@ -132,7 +134,8 @@ def _read_host(path, name, index, fields):
         raise LabError(f"{where}: no place known for country {country!r}; "
                        f"one of {' '.join(sorted(PLACES))}, or add it to lab/topology.py")
     return Host(name, index, country, roles, fields.get("operator", f"op-{name}"),
-                fields.get("bandwidth", "200M"), str(fields.get("workers", 1)))
+                fields.get("bandwidth", "200M"), str(fields.get("workers", 1)),
+                tuple(fields.get("seeds", ())))
 
 
 def _read_link(path, hosts, fields):
@@ -154,13 +157,16 @@ def load(path, is_flat=False, scale=1.0):
         raise LabError(f"topology {path}: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise LabError(f"topology {path}: {error}") from error
-    unknown = set(document) - {"hosts", "link"}
+    unknown = set(document) - {"hosts", "link", "config"}
     if unknown:
-        raise LabError(f"{path}: unknown table {sorted(unknown)[0]}: [hosts] or [[link]]")
+        raise LabError(f"{path}: unknown table {sorted(unknown)[0]}: [hosts], [[link]] or [config]")
     if not 1 <= len(document.get("hosts", {})) <= HOSTS_MAX:
         raise LabError(f"{path}: [hosts] has one line for each of 1 to {HOSTS_MAX} hosts")
     hosts = [_read_host(path, name, index, fields)
              for index, (name, fields) in enumerate(document["hosts"].items(), 1)]
     names = {host.name for host in hosts}
     links = [_read_link(path, names, fields) for fields in document.get("link", [])]
-    return Topology(hosts, links, is_flat, scale)
+    for host in hosts:
+        for seed in set(host.seeds) - names:
+            raise LabError(f"{path}: host {host.name}: seeds: no such host {seed!r}")
+    return Topology(hosts, links, document.get("config", {}), is_flat, scale)
