@@ -429,6 +429,19 @@ static void test_node_init_errors(void)
 	free(path);
 }
 
+static void test_mesh_and_nodes(void)
+{
+	CHECK_INT(run("node list"), 0);
+	CHECK(strstr(out, "exit-3") != NULL && strstr(out, "europe") != NULL);
+	CHECK(strstr(out, "not yet in use") != NULL); /* exit-4 */
+	CHECK_INT(run("mesh status"), 0);
+	CHECK(strncmp(out, "12 nodes\n", 9) == 0);
+	CHECK(strstr(out, "13, of which 1 have not been heard of") != NULL);
+	CHECK(strstr(out, "aaaaaaaa done, 0 s ago: told 12, lacked 3") != NULL);
+	CHECK_INT(run("mesh --json"), 0);
+	CHECK(strstr(out, "\"missing\": 1") != NULL);
+}
+
 static void test_complete(void)
 {
 	write_config("[profile work]\n[profile travel]\n");
@@ -438,8 +451,8 @@ static void test_complete(void)
 	CHECK_INT(run("complete dis"), 0);
 	CHECK(strcmp(out, "disconnect\tstop that: traffic takes its usual way again\n") == 0);
 	CHECK_INT(run("complete node ''"), 0);
-	CHECK(strncmp(out, "init\t", 5) == 0 && strstr(out, "\nseed\t") &&
-	      strstr(out, "\nstatus\t"));
+	CHECK(strncmp(out, "list\t", 5) == 0 && strstr(out, "\ninit\t") &&
+	      strstr(out, "\nseed\t") && strstr(out, "\nstatus\t"));
 	CHECK_INT(run("complete connect --exit ''"), 0);
 	CHECK(strcmp(out, "auto\tany exit\nNL\tcountry\nexit-3\tNL\nSE\tcountry\nexit-4\tSE\n") ==
 	      0);
@@ -488,6 +501,7 @@ int main(int argc, char **argv)
 	RUN(test_config);
 	RUN(test_node_init);
 	RUN(test_node_init_errors);
+	RUN(test_mesh_and_nodes);
 	RUN(test_complete);
 	fake_stop(&fake);
 	return test_done();
