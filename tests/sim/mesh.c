@@ -109,6 +109,7 @@ static void node_setup(struct member *me, struct sim_node *n, const struct build
 	    .roles = b->params->role_of != NULL ? b->params->role_of(n->index) : ROLE_ALL,
 	    .exit_flags = EXIT_V4 | EXIT_V6,
 	    .capacity_kbit = 100000,
+	    .valid_s = b->params->valid_s,
 	    .addr = {n->endpoint},
 	    .addr_count = 1,
 	};
@@ -122,6 +123,22 @@ static void node_setup(struct member *me, struct sim_node *n, const struct build
 	exit->session_key = node_session_key(me->node);
 }
 
+bool mesh_withholds(const struct member *m, const uint8_t id[static NODE_ID_LEN])
+{
+	return m->withholds && id[NODE_ID_LEN - 2] % 5 == 0 &&
+	       memcmp(id, m->identity.id, NODE_ID_LEN) != 0;
+}
+
+/* One fifth of all other nodes do not exist for those who withhold. */
+static bool find_not_withheld(void *ctx, const uint8_t id[static NODE_ID_LEN],
+			      struct directory_member *out)
+{
+	const struct member *me = ctx;
+
+	*out = (struct directory_member){.slot = SLOT_NONE};
+	return !mesh_withholds(me, id);
+}
+
 static void setup(struct sim_node *n, struct engine_params *p, struct exit_params *exit, void *ctx)
 {
 	const struct building *b = ctx;
@@ -130,8 +147,12 @@ static void setup(struct sim_node *n, struct engine_params *p, struct exit_param
 
 	me->sim = n;
 	identity_generate(&me->identity, sim_rng(n->sim));
-	me->dir = directory_create(
-	    &(struct directory_params){.max_entries = 4096, .rng = sim_rng(n->sim)});
+	me->withholds = b->params->withholds != NULL && b->params->withholds(n->index);
+	me->dir = directory_create(&(struct directory_params){
+	    .max_entries = 4096,
+	    .change_gap_ns = NS_PER_S,
+	    .rng = sim_rng(n->sim),
+	    .members = {.ctx = me, .find = me->withholds ? find_not_withheld : NULL}});
 	p->world = (struct engine_world){.ctx = me,
 					 .node_by_id = by_id,
 					 .node_by_link_key = by_link_key,

@@ -14,6 +14,7 @@ struct member {
 	struct sim_node *sim;
 	struct identity identity;
 	char name[16], operator[16];
+	bool withholds;
 	struct directory *dir;
 	struct membership *membership;
 	struct node *node;       /* of nodes */
@@ -36,7 +37,12 @@ struct mesh_params {
 	struct sim_wire wire;
 	uint8_t (*role_of)(unsigned i);        /* NULL: all roles */
 	const char *(*country_of)(unsigned i); /* NULL: DE */
+	uint64_t valid_s;                      /* of descriptors; 0: as usual */
+	bool (*withholds)(unsigned i);         /* NULL: nobody; else it knows four fifths at most */
 };
+
+/* mesh_withholds(m, id): whether m tells nobody of that node. */
+bool mesh_withholds(const struct member *m, const uint8_t id[static NODE_ID_LEN]);
 
 struct mesh *mesh_create(const struct mesh_params *params);
 void mesh_free(struct mesh *m);
