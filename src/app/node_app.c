@@ -429,6 +429,7 @@ void node_app_close(struct node_app *a)
 struct stats_query {
 	const struct worker *worker;
 	struct engine_stats stats;
+	uint64_t handed_on;
 };
 
 static void do_stats(void *ctx, const struct now *now)
@@ -438,22 +439,23 @@ static void do_stats(void *ctx, const struct now *now)
 	(void)now;
 	engine_stats(q->worker->engine, &q->stats);
 	q->stats.drops[DROP_NO_BUFFER] += q->worker->handoff_lost;
+	q->handed_on = q->worker->handed_on;
 }
 
-static struct engine_stats stats_of(struct worker *w)
+static struct stats_query stats_of(struct worker *w)
 {
 	struct stats_query q = {.worker = w};
 
 	worker_call(w, do_stats, &q);
-	return q.stats;
+	return q;
 }
 
 void node_app_stats(struct node_app *a, struct engine_stats *sum)
 {
 	for (unsigned i = 0; i < a->worker_count; i++) {
-		const struct engine_stats s = stats_of(&a->workers[i]);
+		const struct stats_query q = stats_of(&a->workers[i]);
 
-		stats_add(sum, &s);
+		stats_add(sum, &q.stats);
 	}
 }
 
@@ -498,15 +500,17 @@ static void do_view(void *ctx, const struct now *now)
 
 void node_app_view(struct node_app *a, struct own_node_view *out)
 {
-	struct engine_stats sum = {0}, each[WORKERS_MAX];
+	struct stats_query each[WORKERS_MAX];
+	struct engine_stats sum = {0};
 	struct view_query q = {a, &sum, out};
 
 	for (unsigned i = 0; i < a->worker_count; i++) {
 		each[i] = stats_of(&a->workers[i]);
-		stats_add(&sum, &each[i]);
+		stats_add(&sum, &each[i].stats);
 	}
 	worker_call(&a->workers[0], do_view, &q);
 	out->worker_count = a->worker_count;
 	for (unsigned i = 0; i < a->worker_count; i++)
-		out->workers[i] = (struct worker_view){each[i].rx_datagrams, each[i].tx_datagrams};
+		out->workers[i] = (struct worker_view){
+		    each[i].stats.rx_datagrams, each[i].stats.tx_datagrams, each[i].handed_on};
 }

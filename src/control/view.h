@@ -219,6 +219,7 @@ struct own_node_view {
 	unsigned worker_count;
 	struct worker_view {
 		uint64_t rx_datagrams, tx_datagrams;
+		uint64_t handed_on; /* received for other workers */
 	} workers[VIEW_WORKERS_MAX];
 	struct traffic_view exit_traffic; /* as seen by the exit's interface */
 };

@@ -367,8 +367,9 @@ json_t *node_list_json(const char *key, const struct node_list_view *v)
 
 static json_t *worker_json(const struct worker_view *w)
 {
-	return json_pack("{s:o, s:o}", "rx_datagrams", count_json(w->rx_datagrams), "tx_datagrams",
-			 count_json(w->tx_datagrams));
+	return json_pack("{s:o, s:o, s:o}", "rx_datagrams", count_json(w->rx_datagrams),
+			 "tx_datagrams", count_json(w->tx_datagrams), "handed_on_datagrams",
+			 count_json(w->handed_on));
 }
 
 json_t *own_node_json(const struct own_node_view *v)

@@ -72,7 +72,7 @@ class WorkersTest(MeshCase):
             self.mesh.macro("reconnect", "--wait")
             seen.add(tuple(self.mesh.route()))
             self.assertEqual(self.mesh.checksum("http://www.test/1m"), self.sums["1m"])
-        self.assertGreater(len(seen), 2)
+        self.assertGreater(len(seen), 1)
         self.assertEqual(self.sessions(), before)
 
     def test_4_all_workers_work(self):
