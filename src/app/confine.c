@@ -11,9 +11,9 @@
 #include <sys/prctl.h>
 
 static const unsigned kept[] = {
-    CAP_NET_ADMIN,	  /* TUN, routes, rules, nftables, marks */
+    CAP_NET_ADMIN,        /* TUN, routes, rules, nftables, marks */
     CAP_NET_BIND_SERVICE, /* the stub resolver's port */
-    CAP_CHOWN,		  /* the control socket's group, the owner of resolv.conf */
+    CAP_CHOWN,            /* the control socket's group, the owner of resolv.conf */
 };
 
 static const int refused[] = {

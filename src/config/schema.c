@@ -69,7 +69,7 @@ static const struct config_key mesh_keys[] = {
      .help = "How long ago the registrar may have signed the list of members, at most: an older "
 	     "one could hide a removal, and no new routes are made with it. macro registry renew "
 	     "signs it anew."},
-    {"lan", &value_bool, FIELD(config_mesh, lan, bool), .fallback = "no",
+    {"lan", &value_bool, FIELD(config_mesh, lan, bool), .fallback = "no", .is_live = true,
      .help = "Look for members on the local network by multicast, and as a node be found. Only "
 	     "for a mesh with a registrar."},
     {"sync_period", &value_duration, FIELD(config_mesh, sync_period_s, uint64_t),
@@ -112,7 +112,7 @@ static const struct config_key profile_keys[] = {
      .zero_word = "exit", .max = 3, .is_live = true,
      .help = "Name servers asked through the tunnel: the ones the exit offers, or these."},
     {"private_names", &value_domains, FIELD(config_profile, private_names, struct config_strings),
-     .example = "corp.example, lan", .max = 64,
+     .example = "corp.example, lan", .max = 64, .is_live = true,
      .help = "Names that may have private addresses, with all below them; * for all names. For "
 	     "others such answers are withheld, as a hostile server could lead your browser into "
 	     "your own network."},
@@ -140,7 +140,7 @@ static const struct config_key profile_keys[] = {
      .help = "Send the small packets of calls and games over two routes at once, so that losing "
 	     "one route costs them nothing. Doubles that traffic."},
     {"killswitch", &value_enum, FIELD(config_profile, killswitch, enum config_killswitch),
-     .fallback = "off", .words = killswitches,
+     .fallback = "off", .words = killswitches, .is_live = true,
      .help =
 	 "Block what does not go through the mesh: on, from connecting until you disconnect, "
 	 "whatever happens to the daemon; always, also while disconnected and from boot on. Not "
@@ -149,11 +149,11 @@ static const struct config_key profile_keys[] = {
     {"lan", &value_bool, FIELD(config_profile, lan, bool), .fallback = "no",
      .help = "Let private and link-local addresses pass the kill switch, but for DNS."},
     {"interfaces", &value_ifnames, FIELD(config_profile, interfaces, struct config_strings),
-     .example = "tailscale0, docker0", .max = 8,
+     .example = "tailscale0, docker0", .max = 8, .is_live = true,
      .help = "Interfaces that the kill switch lets traffic out of: of other tunnels, or bridges to "
 	     "containers."},
     {"marks", &value_marks, FIELD(config_profile, marks, struct config_marks),
-     .example = "0x80000/0xff0000", .max = 8,
+     .example = "0x80000/0xff0000", .max = 8, .is_live = true,
      .help = "Marks of other tunnels' own packets, which the kill switch lets pass."},
 };
 
@@ -238,7 +238,9 @@ static const struct config_key exit_keys[] = {
      .min = 1, .max = 1000000, .help = "Sessions held at once; further ones are refused."},
 };
 
-_Static_assert(ARRAY_LEN(node_keys) <= CONFIG_KEYS_MAX && ARRAY_LEN(exit_keys) <= CONFIG_KEYS_MAX,
+_Static_assert(ARRAY_LEN(profile_keys) <= CONFIG_KEYS_MAX &&
+		   ARRAY_LEN(node_keys) <= CONFIG_KEYS_MAX &&
+		   ARRAY_LEN(exit_keys) <= CONFIG_KEYS_MAX,
 	       "CONFIG_KEYS_MAX");
 
 #define KEYS(k) .keys = (k), .key_count = ARRAY_LEN(k)
