@@ -77,15 +77,17 @@ class CommandTest(BadInputCase):
         self.mesh.macro("disconnect", "--wait")
 
     def test_mistakes_in_the_configuration(self):
-        for old, new, line, pattern in (
-                ("hops = 3", "hops = 6", 9, r"\[profile default\] hops: .*1 to 5"),
-                ("hops = 3", "hopps = 3", 9, "hopps"),
-                ("hops = 3", "hops 3", 9, ""),
-                ("exit = auto", "exit = ", 10, "empty"),
-                ("[client]", "[cleint]", 6, "cleint"),
-                ("[client]", "[client", 6, ""),
-                ("tun = macro0", "tun = much-too-long-for-a-device", 7, "tun"),
-                ("seeds = ", "seeds = nonsense, ", 5, '"nonsense".*macro node seed')):
+        own = Path(self.mesh.everyone["client"]["config"]).read_text(encoding="utf-8")
+        for old, new, pattern in (
+                ("hops = 3", "hops = 6", r"\[profile default\] hops: .*1 to 5"),
+                ("hops = 3", "hopps = 3", "hopps"),
+                ("hops = 3", "hops 3", ""),
+                ("exit = auto", "exit = ", "empty"),
+                ("[client]", "[cleint]", "cleint"),
+                ("[client]", "[client", ""),
+                ("tun = macro0", "tun = much-too-long-for-a-device", "tun"),
+                ("seeds = ", "seeds = nonsense, ", '"nonsense".*macro node seed')):
+            line = own[:own.index(old)].count("\n") + 1
             status, said = Daemon(self.mesh, "client",
                                   lambda text, a=old, b=new: text.replace(a, b)).refused()
             self.assertEqual(status, 2, said)
@@ -150,7 +152,7 @@ class JunkTest(BadInputCase):
 
     def test_client(self):
         sockets = self.mesh.exec("client", "ss", "-Hulnp")
-        port = re.search(r":(\d+) .*macrod", sockets)[1]
+        port = re.search(r"(?:\*|\[::\]):(\d+) .*macrod", sockets)[1]
         self.throw("client", int(port))
 
 
@@ -208,9 +210,8 @@ class PolicyTest(BadInputCase):
             self.check_refused(address, 8081)
 
     def test_false_sources(self):
-        """An inner address that is not the client's does not leave the exit."""
+        """An inner address that is not the client's does not leave the client."""
         inner = self.mesh.api("client-2", "status")["inner_addresses"]["ipv4"]
-        before = self.mesh.drops("back").get("source", 0)
         self.mesh.exec("client", "ip", "addr", "add", f"{inner}/32", "dev", "macro0")
         try:
             done = self.mesh.call("exec", "client", "ping", "-c", "5", "-i", "0.1", "-W", "1", "-I",
@@ -218,7 +219,6 @@ class PolicyTest(BadInputCase):
         finally:
             self.mesh.exec("client", "ip", "addr", "del", f"{inner}/32", "dev", "macro0")
         self.assertIn(" 0 received", done.stdout)
-        self.assertGreaterEqual(self.mesh.drops("back")["source"] - before, 5)
 
 
 tap.main()
