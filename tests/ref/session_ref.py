@@ -183,6 +183,17 @@ def pack_frame(bind, cells, total, ce, delay_16us):
     return u48(first) + u48(total) + struct.pack('<IHB', ce, delay_16us, len(ranges)) + body + digest
 
 
+def frame(kind, body):
+    return struct.pack('<H', kind << 11 | len(body)) + body
+
+
+def paths_frame(v):
+    body = struct.pack('<IBB', v['version'], v['flags'], len(v['path']))
+    for p in v['path']:
+        body += struct.pack('<IBB', p['id'], p['weight'], p['flags'])
+    return frame(5, body)
+
+
 def session_case(r):
     v = {name: r.bytes(32) for name in ('exit_secret', 'client_ephemeral', 'exit_ephemeral',
                                         'exit_id', 'circuit_h', 'exporter')}
@@ -200,7 +211,7 @@ def session_case(r):
 
     # A cell each way, with one packet in it, over three hops, and what acknowledges some cells.
     packet = b'\x45\0' + struct.pack('>H', 40) + r.bytes(36)
-    frames = struct.pack('<H', 1 << 11 | len(packet)) + packet
+    frames = frame(1, packet)
     v['packet'], v['nonce'] = packet, r.below(1 << 47)
     for name, key, area in (('forward', 'sf', BODY - 2 - 36 - 16), ('backward', 'sb', BODY - 16)):
         text = frames + bytes(area - len(frames))
@@ -211,6 +222,14 @@ def session_case(r):
     v['acked'] = [{'seq': seq, 'tag': tag} for seq, tag in cells]
     v['delay_16us'] = 125  # 2 ms
     v['pack'] = pack_frame(bind, cells, len(cells), 2, v['delay_16us'])
+
+    # What is said of the paths, and a packet that goes over two of them: whole frames.
+    v['paths'] = {'version': r.below(1 << 32), 'flags': 1,
+                  'path': [{'id': 1 + n + r.below(1000) * 8, 'weight': r.below(256), 'flags': n % 2}
+                           for n in range(3)]}
+    v['paths_frame'] = paths_frame(v['paths'])
+    v['number'] = r.below(1 << 48)
+    v['numbered_frame'] = frame(3, u48(v['number']) + b'\x01' + packet)
     return v
 
 

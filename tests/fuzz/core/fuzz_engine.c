@@ -128,7 +128,7 @@ static void command(struct world *w, struct input *in, const struct now *now)
 	static const unsigned route[HOPS] = {0, 1, 2};
 	struct engine *e = w->client->engine;
 	const struct path_spec spec = sim_spec(w->s, route, 1 + take(in) % HOPS);
-	const struct path_use use = {.path = w->path, .weight = 1};
+	const struct path_use use = {.path = w->path, .weight = (uint8_t)w->session};
 	struct session_options options;
 
 	switch (take(in) % 8) {

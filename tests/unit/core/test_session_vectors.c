@@ -270,7 +270,7 @@ static void check_pack(json_t *v, struct spath *client, struct spath *exit)
 		const uint64_t seq = vector_int(vector_at(acked, i), "seq");
 
 		vector_bytes(vector_at(acked, i), "tag", tag, TAG_LEN);
-		spath_sent_cell(client, seq, tag, SPATH_ASKS_ACK, &now);
+		spath_sent_cell(client, seq, tag, true, &now);
 		spath_received(exit, seq, tag, SPATH_ASKS_ACK, i < 2, &now);
 	}
 	now.mono_ns += vector_int(v, "delay_16us") * 16 * NS_PER_US;
@@ -279,6 +279,57 @@ static void check_pack(json_t *v, struct spath *client, struct spath *exit)
 	CHECK_MEM(got, want, sizeof(want));
 	CHECK_INT(spath_acked(client, want, sizeof(want), &now), 0);
 	CHECK_INT(client->proofs_ok, 1);
+}
+
+/* The only frame of these bytes, which are the vector's. */
+static struct frame only_frame(json_t *v, const char *name, uint8_t *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+	struct frame f = {0};
+
+	vector_bytes(v, name, bytes, len);
+	CHECK_INT(frame_next(&p, bytes + len, &f), 1);
+	CHECK(p == bytes + len);
+	return f;
+}
+
+static void check_paths(json_t *v)
+{
+	uint8_t bytes[FRAME_HEAD_LEN + PATHS_LEN(3)], again[PATHS_LEN(ATTACH_PATHS_MAX)];
+	const struct frame f = only_frame(v, "paths_frame", bytes, sizeof(bytes));
+	json_t *want = vector_get(v, "paths"), *list = vector_get(want, "path");
+	struct paths p;
+
+	CHECK_INT(f.type, FRAME_PATHS);
+	NEED(paths_decode(&p, f.body, f.len) == 0);
+	CHECK_INT(p.version, vector_int(want, "version"));
+	CHECK_INT(p.flags, vector_int(want, "flags"));
+	CHECK_INT(p.count, json_array_size(list));
+	for (unsigned i = 0; i < p.count; i++) {
+		CHECK_INT(p.path[i].path_id, vector_int(vector_at(list, i), "id"));
+		CHECK_INT(p.path[i].weight, vector_int(vector_at(list, i), "weight"));
+		CHECK_INT(p.path[i].flags, vector_int(vector_at(list, i), "flags"));
+	}
+	CHECK_INT(paths_encode(&p, again), f.len);
+	CHECK_MEM(again, f.body, f.len);
+}
+
+static void check_numbered(json_t *v)
+{
+	uint8_t bytes[FRAME_HEAD_LEN + NUMBERED_HEAD_LEN + 40], packet[40];
+	const struct frame f = only_frame(v, "numbered_frame", bytes, sizeof(bytes));
+	uint8_t head[NUMBERED_HEAD_LEN];
+	struct numbered n;
+
+	CHECK_INT(f.type, FRAME_NUMBERED);
+	NEED(numbered_decode(&n, f.body, f.len) == 0);
+	CHECK_INT(n.number, vector_int(v, "number"));
+	CHECK_INT(n.flags, NUMBERED_PARTIAL);
+	vector_bytes(v, "packet", packet, sizeof(packet));
+	CHECK_INT(n.len, sizeof(packet));
+	CHECK_MEM(n.packet, packet, sizeof(packet));
+	numbered_put_head(head, n.number, n.flags);
+	CHECK_MEM(head, f.body, sizeof(head));
 }
 
 static void check_session(json_t *v)
@@ -302,6 +353,8 @@ static void check_session(json_t *v)
 	check_text(v, "forward", client.seal_key, exit.open_key, FORWARD_AREA(3));
 	check_text(v, "backward", exit.seal_key, client.open_key, BACKWARD_AREA);
 	check_pack(v, &client, &exit);
+	check_paths(v);
+	check_numbered(v);
 }
 
 static void test_sessions(void)

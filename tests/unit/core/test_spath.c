@@ -38,7 +38,7 @@ static void send(struct ends *e, uint64_t seq)
 	uint8_t tag[TAG_LEN];
 
 	tag_of(seq, tag);
-	spath_sent_cell(&e->client, seq, tag, SPATH_ASKS_ACK, &e->now);
+	spath_sent_cell(&e->client, seq, tag, true, &e->now);
 }
 
 static void arrive(struct ends *e, uint64_t seq)
