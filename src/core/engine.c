@@ -3,7 +3,7 @@
  * Composition: sorts what arrives by kind, hands runs of DATA cells on in batches, and keeps time.
  * Every public call ends with a flush, so that what it produced is ready to be taken.
  */
-#include "core/engine_int.h"
+#include "core/path_int.h"
 
 #include "util/xalloc.h"
 

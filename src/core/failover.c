@@ -3,7 +3,7 @@
  * Which of a session's paths are used, as the client sees it: what its owner wants, which of them
  * do not answer, where that leaves their flows, and the exit, which is told at once.
  */
-#include "core/engine_int.h"
+#include "core/path_int.h"
 
 #define TELL_AGAIN_MAX_NS NS_PER_S
 

@@ -4,7 +4,7 @@
  * that leaves pings unanswered while something waits for it is dead: its circuits end, and a CREATE
  * that waited for it is answered, so that the client learns which hop failed.
  */
-#include "core/engine_int.h"
+#include "core/path_int.h"
 
 #include "util/xalloc.h"
 

@@ -3,7 +3,7 @@
  * The client's circuits: one CREATE builds one, CREATED is recomputed whole, then cells go out
  * sealed for a hop and come back with a chain of tags that proves which hops handled them.
  */
-#include "core/engine_int.h"
+#include "core/path_int.h"
 
 #include "util/xalloc.h"
 

@@ -3,7 +3,7 @@
  * The client's sessions: keys with an exit that outlive circuits, the inner addresses, and the
  * paths that are attached.  What goes over them: tunnel.c.
  */
-#include "core/engine_int.h"
+#include "core/path_int.h"
 
 #include "util/xalloc.h"
 

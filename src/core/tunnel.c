@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The packets of the client's TUN on their way out and back, over the paths of its sessions. */
-#include "core/engine_int.h"
+#include "core/path_int.h"
 
 /* ---- packets out ---- */
 

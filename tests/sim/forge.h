@@ -3,7 +3,7 @@
 #ifndef TESTS_SIM_FORGE_H
 #define TESTS_SIM_FORGE_H
 
-#include "core/engine_int.h"
+#include "core/path_int.h"
 #include "tests/sim/sim.h"
 
 static inline struct circuit *forge_first_circuit(struct engine *e)

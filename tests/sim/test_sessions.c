@@ -3,7 +3,7 @@
 #include "tests/lib/test.h"
 #include "tests/sim/sim.h"
 
-#include "core/engine_int.h"
+#include "core/path_int.h"
 
 enum {
 	NODES = 4,
