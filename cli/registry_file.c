@@ -74,7 +74,7 @@ static enum code open_key(struct registry_file *f)
 
 	if (registrar_load(&f->registrar, f->key_path, error) != 0)
 		return cli_error(CODE_FAILED, "%s; only the registrar can do this", error);
-	if (memcmp(f->registrar.key, registry_registrar(f->reg), REGISTRY_KEY_LEN) == 0)
+	if (sodium_memcmp(f->registrar.key, registry_registrar(f->reg), REGISTRY_KEY_LEN) == 0)
 		return CODE_OK;
 	return cli_error(CODE_FAILED, "%s is not the key of the registry %s; name it with --key",
 			 f->key_path, f->path);

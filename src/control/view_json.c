@@ -202,11 +202,12 @@ static json_t *hops_json(const struct route_view *r)
 /* null when there is none, so that nobody takes an empty list for a route. */
 static json_t *route_object_json(const struct route_view *r)
 {
-	const uint64_t rtt_ns =
-	    r->hop_count > 0 ? r->hop[MIN(r->hop_count, VIEW_HOPS_MAX) - 1].rtt_ns : 0;
+	const unsigned count = MIN(r->hop_count, VIEW_HOPS_MAX);
+	uint64_t rtt_ns;
 
-	if (r->hop_count == 0)
+	if (count == 0)
 		return json_null();
+	rtt_ns = r->hop[count - 1].rtt_ns;
 	return json_pack("{s:o, s:o, s:o, s:o}", "created", time_or_null(r->created_ns), "build_ms",
 			 ms_or_null(r->build_ns != 0, r->build_ns), "rtt_ms",
 			 ms_or_null(rtt_ns != 0, rtt_ns), "hops", hops_json(r));

@@ -36,9 +36,9 @@ const struct registry_member *members_by_key(const struct members *m,
 {
 	const struct registry_member *found = by_map(m, key);
 
-	/* Keys are public: no need for constant time. */
-	return found != NULL && memcmp(found->record.key, key, REGISTRY_KEY_LEN) == 0 ? found
-										      : NULL;
+	if (found == NULL || sodium_memcmp(found->record.key, key, REGISTRY_KEY_LEN) != 0)
+		return NULL;
+	return found;
 }
 
 static void put_key(struct members *m, const struct registry_member *member)

@@ -13,7 +13,6 @@ import select
 import socket
 import struct
 import sys
-import time
 
 TAG = b"this should not be seen"
 PAUSE_S = 0.05
