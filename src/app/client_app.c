@@ -6,6 +6,7 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
 
@@ -15,13 +16,6 @@ enum {
 };
 
 /* ---- the machine ---- */
-
-static void ip_from_v4(uint8_t out[static 16], const uint8_t v4[static 4])
-{
-	memset(out, 0, 16);
-	out[10] = out[11] = 0xff;
-	memcpy(out + 12, v4, 4);
-}
 
 static bool is_zero(const uint8_t *p, size_t len)
 {
@@ -50,7 +44,7 @@ static void net_config(const struct client_app *a, const struct client_view *v,
 	    .table = a->cfg->client.table,
 	};
 	if (!is_zero(g->v4, sizeof(g->v4)))
-		ip_from_v4(n->v4, g->v4);
+		endpoint_ip_from_v4(n->v4, g->v4);
 	if (!is_zero(g->v6, sizeof(g->v6)) && p->ipv6)
 		memcpy(n->v6, g->v6, sizeof(n->v6));
 	for (size_t i = 0; i < p->dns.count; i++)
@@ -58,7 +52,7 @@ static void net_config(const struct client_app *a, const struct client_view *v,
 	if (p->dns.count > 0)
 		return;
 	if (!is_zero(g->dns_v4, sizeof(g->dns_v4))) {
-		ip_from_v4(ip, g->dns_v4);
+		endpoint_ip_from_v4(ip, g->dns_v4);
 		add_dns(n, ip);
 	}
 	if (!is_zero(g->dns_v6, sizeof(g->dns_v6)) && p->ipv6)
@@ -149,7 +143,7 @@ static void net_up(struct client_app *a, const struct now *now)
 		net_failed(a, error, now);
 		return;
 	}
-	client_view(a->client, &v);
+	client_view(a->client, now, &v);
 	net_config(a, &v, &n);
 	stub_config(a, &n);
 	rc = guard(a, &n, now, &err); /* before the first packet can come that way */
@@ -173,66 +167,24 @@ static void net_up(struct client_app *a, const struct now *now)
 
 /* ---- telling ---- */
 
-static enum view_state state_of(const struct client_app *a, const struct client_view *v)
-{
-	switch (v->state) {
-	case CLIENT_OFF:
-		return safety_is_blocking(&a->safety) ? VIEW_BLOCKED
-		       : a->error[0] != '\0'          ? VIEW_ERROR
-						      : VIEW_DISCONNECTED;
-	case CLIENT_CONNECTING:
-		return VIEW_CONNECTING;
-	case CLIENT_CONNECTED:
-		return a->is_ready ? VIEW_CONNECTED : VIEW_CONNECTING;
-	case CLIENT_RECONNECTING:
-		return VIEW_RECONNECTING;
-	}
-	return VIEW_ERROR;
-}
-
-/* Why nothing passes, and how to end that. */
-static void blocked_reason(const struct client_app *a, char out[static VIEW_TEXT_LEN])
-{
-	struct kill_switch_view k;
-
-	safety_view(&a->safety, &k);
-	snprintf(out, VIEW_TEXT_LEN, "%.120s%sthe kill switch lets nothing out; '%s' ends that",
-		 a->error, a->error[0] != '\0' ? "; " : "", k.undo);
-}
-
-static void route_fill(const struct client_view *v, struct route_view *out)
-{
-	out->hop_count = v->hops;
-	out->created_ns = v->route_wall_ns;
-	out->build_ns = v->build_ns;
-	for (unsigned i = 0; i < v->hops; i++) {
-		struct hop_view *h = &out->hop[i];
-
-		node_ref_fill(&h->node, v->hop[i].id, v->hop[i].name, v->hop[i].country);
-		endpoint_format(&v->hop[i].addr, h->address);
-		h->rtt_ns = v->hop[i].rtt_ns;
-		h->status = VIEW_HOP_OK;
-		h->roles = (uint8_t)((i == 0 ? VIEW_ROLE_ENTRY : 0) |
-				     (i > 0 && i + 1 < v->hops ? VIEW_ROLE_RELAY : 0) |
-				     (i + 1 == v->hops ? VIEW_ROLE_EXIT : 0));
-	}
-}
-
 static void tell(struct client_app *a, enum view_event type, const char *text,
 		 const struct now *now)
 {
 	struct event_view ev = {.event = type, .time_ns = now->wall_ns};
 	struct client_view v;
 
-	client_view(a->client, &v);
-	ev.state = state_of(a, &v);
+	client_view(a->client, now, &v);
+	ev.state = client_app_state(a, &v);
 	/* What went wrong on the machine is more than what the client knows of it. */
 	if (ev.state == VIEW_BLOCKED)
-		blocked_reason(a, ev.text);
+		client_app_blocked_reason(a, ev.text);
 	else
 		snprintf(ev.text, sizeof(ev.text), "%.*s", (int)sizeof(ev.text) - 1,
 			 ev.state == VIEW_ERROR ? a->error : text);
-	route_fill(&v, &ev.route);
+	if (v.hops > 0)
+		client_route_fill(&v.path[0], &ev.route);
+	ev.paths_active = v.in_use;
+	ev.paths_backup = v.backups;
 	if (a->control != NULL)
 		control_event_post(a->control, &ev);
 }
@@ -252,6 +204,10 @@ static void take_notes(struct client_app *a, const struct now *now)
 		case CLIENT_NOTE_ROUTE:
 			log_info("%s", note.text);
 			tell(a, VIEW_EVENT_ROUTE, note.text, now);
+			break;
+		case CLIENT_NOTE_PATH:
+			log_info("%s", note.text);
+			tell(a, VIEW_EVENT_PATH, note.text, now);
 			break;
 		case CLIENT_NOTE_ERROR:
 			log_warn("%s", note.text);
@@ -309,6 +265,8 @@ static void tick(void *ctx, const struct now *now)
 	view_cache_tick(a->cache, a->dir, now);
 	membership_tick(a->membership, now);
 	client_tick(a->client, now);
+	client_throughput_tick(a, now);
+	health_app_tick(&a->health, now);
 	dns_app_tick(&a->dns, now);
 	if (a->safety.portal_end_ns != 0 && a->safety.portal_end_ns <= now->mono_ns)
 		resume(a, now);
@@ -341,6 +299,31 @@ static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node
 	const struct client_app *a = ctx;
 
 	return peers_by_link_key(a->dir, key, out);
+}
+
+static void end_of(const uint8_t ip[static 16], uint16_t port, uint8_t version, struct endpoint *out)
+{
+	if (version == 4)
+		endpoint_ip_from_v4(out->ip, ip);
+	else
+		memcpy(out->ip, ip, sizeof(out->ip));
+	out->port = port;
+}
+
+/* One number for all sockets of one application. */
+static uint64_t flow_group(void *ctx, const struct flow_key *key)
+{
+	const struct client_app *a = ctx;
+	struct endpoint local, remote;
+	struct sock_owner owner;
+
+	if (a->owners == NULL || (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP))
+		return 0;
+	end_of(key->local, key->local_port, key->version, &local);
+	end_of(key->remote, key->remote_port, key->version, &remote);
+	if (sock_owner_find(a->owners, key->proto, &local, &remote, &owner) != 0)
+		return 0;
+	return (owner.uid + 1ull) << 32 ^ owner.cgroup; /* 0 says that it is not known */
 }
 
 static bool no_onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id)
@@ -426,6 +409,9 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 		goto err_close_registry;
 	snprintf(a->profile, sizeof(a->profile), "%s", cfg->client.profile);
 	dh_keypair_generate(&a->link_key, &rng_system);
+	if (sock_owner_open(&a->owners) != 0)
+		log_warn("sockets cannot be told apart by application: isolate = app does nothing");
+	health_app_open(&a->health, cfg, &rng_system, &now);
 	a->cache = mesh_cache(cfg, "nodes-client.db");
 	a->dir = mesh_directory(cfg, a->registry.reg);
 	rc = worker_open(
@@ -443,7 +429,9 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 			   .world = {.ctx = a,
 				     .node_by_id = by_id,
 				     .node_by_link_key = by_link_key,
-				     .onion_key = no_onion_key}},
+				     .onion_key = no_onion_key},
+			   .flow_group = flow_group,
+			   .flow_group_ctx = a},
 		.sink = SINK_CLIENT,
 		.owner = {.ctx = a, .on_event = on_event, .tick = tick, .deadline = deadline},
 	    },
@@ -468,6 +456,9 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	    .membership = a->membership,
 	    .dir = a->dir,
 	    .rng = &rng_system,
+	    .book = a->health.book,
+	    .guards = &a->health.guards,
+	    .limits = &a->health.limits,
 	});
 	return 0;
 
@@ -478,6 +469,8 @@ err_close_worker:
 err_free_directory:
 	view_cache_close(a->cache, a->dir);
 	directory_free(a->dir);
+	health_app_close(&a->health, &now);
+	sock_owner_close(a->owners);
 err_close_registry:
 	registry_app_close(&a->registry);
 	return rc;
@@ -512,6 +505,8 @@ void client_app_close(struct client_app *a)
 	membership_free(a->membership);
 	view_cache_close(a->cache, a->dir);
 	directory_free(a->dir);
+	health_app_close(&a->health, &(struct now){.wall_ns = now_read().wall_ns});
+	sock_owner_close(a->owners);
 	registry_app_close(&a->registry);
 	secret_wipe(&a->link_key, sizeof(a->link_key));
 }
@@ -558,7 +553,7 @@ static void do_reload(void *ctx, const struct now *now)
 	struct client_app *a = r->app;
 	struct client_view v;
 
-	client_view(a->client, &v);
+	client_view(a->client, now, &v);
 	if (v.state != CLIENT_OFF && config_profile_find(r->fresh, a->profile) == NULL) {
 		r->rc = -EBUSY;
 		return;
@@ -595,6 +590,19 @@ static void do_connect(void *ctx, const struct now *now)
 	follow(a, now);
 }
 
+static enum flow_isolation isolation_of(enum config_isolate i)
+{
+	switch (i) {
+	case CONFIG_ISOLATE_OFF:
+		return ISOLATE_OFF;
+	case CONFIG_ISOLATE_DESTINATION:
+		return ISOLATE_DESTINATION;
+	case CONFIG_ISOLATE_APP:
+		return ISOLATE_APP;
+	}
+	return ISOLATE_DESTINATION;
+}
+
 int client_app_connect(struct client_app *a, const struct connect_request *rq,
 		       char why[static VIEW_TEXT_LEN])
 {
@@ -617,6 +625,10 @@ int client_app_connect(struct client_app *a, const struct connect_request *rq,
 		 rq->exit[0] != '\0' ? rq->exit : p->exit);
 	cmd.wish.hops = rq->hops != 0 ? rq->hops : p->hops;
 	cmd.wish.rotate_s = p->rotate_s;
+	cmd.wish.paths = p->paths;
+	cmd.wish.backups = p->backups;
+	cmd.wish.options = (struct session_options){.isolate = isolation_of(p->isolate),
+						    .duplicate = p->duplicate};
 	worker_call(&a->worker, do_connect, &cmd);
 	return 0;
 }
@@ -647,7 +659,7 @@ static void do_reconnect(void *ctx, const struct now *now)
 	struct command *cmd = ctx;
 	struct client_view v;
 
-	client_view(cmd->app->client, &v);
+	client_view(cmd->app->client, now, &v);
 	if (v.state == CLIENT_OFF) {
 		snprintf(cmd->why, VIEW_TEXT_LEN, "not connected; 'macro connect' does that");
 		cmd->rc = -ENOTCONN;
@@ -801,85 +813,4 @@ int client_app_portal(struct client_app *a, const struct portal_request *rq,
 
 	worker_call(&a->worker, do_portal, &o);
 	return o.rc;
-}
-
-/* ---- status ---- */
-
-struct status_query {
-	struct client_app *app;
-	struct status_view *out;
-};
-
-static void inner_fill(const struct client_view *v, struct address_pair_view *out)
-{
-	uint8_t ip[16];
-
-	if (!v->has_session)
-		return;
-	if (!is_zero(v->grant.v4, sizeof(v->grant.v4))) {
-		ip_from_v4(ip, v->grant.v4);
-		endpoint_ip_format(ip, out->v4);
-	}
-	if (!is_zero(v->grant.v6, sizeof(v->grant.v6)))
-		endpoint_ip_format(v->grant.v6, out->v6);
-}
-
-/* As the exit's descriptor tells: what its clients' traffic comes from. */
-static void visible_fill(const struct client_app *a, const struct client_view *v,
-			 struct address_pair_view *out)
-{
-	const struct descriptor *d = directory_by_id(a->dir, v->hop[v->hops - 1].id);
-
-	for (unsigned i = 0; d != NULL && i < d->addr_count; i++)
-		endpoint_ip_format(d->addrs[i].ip,
-				   endpoint_is_v4(&d->addrs[i]) ? out->v4 : out->v6);
-}
-
-static void do_status(void *ctx, const struct now *now)
-{
-	const struct status_query *q = ctx;
-	const struct client_app *a = q->app;
-	struct status_view *out = q->out;
-	struct engine_stats st;
-	struct client_view v;
-
-	client_view(a->client, &v);
-	engine_stats(a->worker.engine, &st);
-	*out = (struct status_view){.state = state_of(a, &v), .since_ns = v.since_wall_ns};
-	safety_view(&a->safety, &out->kill_switch);
-	if (out->state == VIEW_BLOCKED)
-		blocked_reason(a, out->reason);
-	else
-		snprintf(out->reason, sizeof(out->reason), "%.*s", (int)sizeof(out->reason) - 1,
-			 a->error[0] != '\0' ? a->error : v.reason);
-	snprintf(out->profile, sizeof(out->profile), "%s", a->profile);
-	inner_fill(&v, &out->inner);
-	route_fill(&v, &out->route);
-	out->paths_active = v.hops > 0;
-	out->traffic = (struct traffic_view){
-	    .rx_bytes = st.client_rx_bytes,
-	    .tx_bytes = st.client_tx_bytes,
-	    .rx_packets = st.client_rx_packets,
-	    .tx_packets = st.client_tx_packets,
-	};
-	if (v.has_session)
-		sodium_bin2hex(out->session, sizeof(out->session), v.grant.sid, 4);
-	if (v.hops == 0)
-		return;
-	out->exit = out->route.hop[v.hops - 1].node;
-	visible_fill(a, &v, &out->visible);
-	out->mtu_bytes = (uint32_t)INNER_MTU(v.hops);
-	out->proof = (struct proof_view){
-	    .verified_cells = v.stats.bwd_ok,
-	    .failed_cells = v.stats.bwd_failed + v.stats.proofs_failed,
-	    .has_verified = v.stats.bwd_ok > 0,
-	    .last_verified_age_ns = now->mono_ns - v.stats.bwd_last_ns,
-	};
-}
-
-void client_app_status(struct client_app *a, struct status_view *out)
-{
-	struct status_query q = {a, out};
-
-	worker_call(&a->worker, do_status, &q);
 }

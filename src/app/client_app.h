@@ -5,6 +5,7 @@
 #define APP_CLIENT_APP_H
 
 #include "app/dns_app.h"
+#include "app/health_app.h"
 #include "app/registry_app.h"
 #include "app/safety.h"
 #include "app/view_cache.h"
@@ -14,6 +15,15 @@
 #include "control/control.h"
 #include "host/client_net.h"
 #include "host/netmon.h"
+#include "host/sock_owner.h"
+
+/* What went through the tunnel lately: looked at each second. */
+struct throughput {
+	uint64_t at_ns;
+	uint64_t rx_bytes, tx_bytes; /* totals at that time */
+	uint64_t rx_bps, tx_bps;
+	bool is_known;
+};
 
 struct client_app {
 	struct config *cfg;      /* borrowed */
@@ -25,6 +35,8 @@ struct client_app {
 	struct directory *dir;
 	struct membership *membership;
 	struct client *client;
+	struct health_app health;
+	struct sock_owner_query *owners; /* NULL: cannot be asked */
 	struct netmon netmon;
 	struct loop_fd netmon_fd;
 	struct client_net net;
@@ -34,6 +46,7 @@ struct client_app {
 	struct dns_app dns; /* open while has_net, if its address is free */
 	struct safety safety;
 	struct loop_fd safety_fd;
+	struct throughput throughput;
 	char profile[VIEW_NAME_LEN];
 	char error[HOST_ERROR_MAX]; /* of the machine's side */
 };
@@ -70,5 +83,13 @@ int client_app_unlock(struct client_app *a, char why[static VIEW_TEXT_LEN]);
 int client_app_portal(struct client_app *a, const struct portal_request *rq,
 		      char why[static VIEW_TEXT_LEN]);
 void client_app_status(struct client_app *a, struct status_view *out);
+
+/* ---- client_status.c ---- */
+enum view_state client_app_state(const struct client_app *a, const struct client_view *v);
+/* Why nothing passes, and how to end that. */
+void client_app_blocked_reason(const struct client_app *a, char out[static VIEW_TEXT_LEN]);
+void client_route_fill(const struct client_path *p, struct route_view *out);
+/* client_throughput_tick: call it now and then; it has a look once a second. */
+void client_throughput_tick(struct client_app *a, const struct now *now);
 
 #endif

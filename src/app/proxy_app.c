@@ -85,7 +85,7 @@ static void lane_up(struct proxy_app *a, struct lane *l, const struct now *now)
 	struct client_view v;
 
 	lane_down(a, l);
-	client_view(l->client, &v);
+	client_view(l->client, now, &v);
 	if (is_taken(a, l, &v.grant)) {
 		client_connect(l->client, &a->params.wish, now);
 		return;
@@ -101,11 +101,12 @@ static void lane_up(struct proxy_app *a, struct lane *l, const struct now *now)
 		     (uint16_t)INNER_MTU(v.hops));
 }
 
-static void tell(struct proxy_app *a, const struct lane *l, const struct client_note *note)
+static void tell(struct proxy_app *a, const struct lane *l, const struct client_note *note,
+		 const struct now *now)
 {
 	struct client_view v;
 
-	client_view(l->client, &v);
+	client_view(l->client, now, &v);
 	a->params.tell(a->params.ctx, &(struct proxy_app_event){.type = note->type,
 								.user = l->number,
 								.state = v.state,
@@ -117,7 +118,7 @@ static void heed_state(struct proxy_app *a, struct lane *l, const struct now *no
 {
 	struct client_view v;
 
-	client_view(l->client, &v);
+	client_view(l->client, now, &v);
 	switch (v.state) {
 	case CLIENT_OFF:
 	case CLIENT_CONNECTING: /* without a session: what it carried is lost */
@@ -145,7 +146,7 @@ static void take_notes(struct proxy_app *a, struct lane *l, const struct now *no
 		if (note.type == CLIENT_NOTE_SESSION)
 			lane_up(a, l, now);
 		else
-			tell(a, l, &note);
+			tell(a, l, &note, now);
 		heed_state(a, l, now);
 	}
 }

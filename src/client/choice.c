@@ -7,6 +7,10 @@
 #include <sodium.h>
 #include <stdio.h>
 
+enum {
+	LEAVE_OUT_MAX = AVOID_MAX + ROUTES_MAX * HOPS_MAX
+};
+
 void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now)
 {
 	struct avoided *slot = &c->avoid[0];
@@ -30,10 +34,23 @@ void choice_forget(struct client *c)
 	memset(c->avoid, 0, sizeof(c->avoid));
 }
 
-/* Whom to leave out, those that failed last first.  Not the one exit that will do: it would
- * bring all others back into question. */
-static size_t avoid_list(const struct client *c, const struct path_wish *w, const struct now *now,
-			 uint8_t (*out)[NODE_ID_LEN])
+/* Ids to leave out, the most important ones first. */
+struct leave_out {
+	uint8_t id[LEAVE_OUT_MAX][NODE_ID_LEN];
+	size_t n;
+};
+
+static void add(struct leave_out *l, const uint8_t id[static NODE_ID_LEN])
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (memcmp(l->id[i], id, NODE_ID_LEN) == 0)
+			return;
+	if (l->n < LEAVE_OUT_MAX)
+		memcpy(l->id[l->n++], id, NODE_ID_LEN);
+}
+
+/* Those that failed last first. */
+static void add_failed(const struct client *c, const struct now *now, struct leave_out *l)
 {
 	const struct avoided *list[AVOID_MAX];
 	size_t n = 0;
@@ -41,9 +58,7 @@ static size_t avoid_list(const struct client *c, const struct path_wish *w, cons
 	for (size_t i = 0; i < AVOID_MAX; i++) {
 		size_t at = n;
 
-		if (c->avoid[i].until_ns <= now->mono_ns ||
-		    (w->exit == PATH_EXIT_NODE &&
-		     memcmp(c->avoid[i].id, w->exit_id, NODE_ID_LEN) == 0))
+		if (c->avoid[i].until_ns <= now->mono_ns)
 			continue;
 		for (; at > 0 && list[at - 1]->until_ns < c->avoid[i].until_ns; at--)
 			list[at] = list[at - 1];
@@ -51,8 +66,54 @@ static size_t avoid_list(const struct client *c, const struct path_wish *w, cons
 		n++;
 	}
 	for (size_t i = 0; i < n; i++)
-		memcpy(out[i], list[i]->id, NODE_ID_LEN);
-	return n;
+		add(l, list[i]->id);
+}
+
+static bool is_kept(const struct client_route *r)
+{
+	return r->state != ROUTE_FREE && r->state != ROUTE_DRAINING && !r->is_leaving;
+}
+
+/* Routes that fail together are no help to each other; and a new one should not look like the one
+ * it replaces. */
+static void add_used(const struct client *c, bool kept, struct leave_out *l)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		const struct client_route *r = &c->route[i];
+
+		if (r->state == ROUTE_FREE || is_kept(r) != kept)
+			continue;
+		for (unsigned hop = r->n - 1; hop-- > 0;) /* the entry last: there are fewer */
+			add(l, r->hop[hop].id);
+	}
+}
+
+/* The exit of the wish must not be among them: all others would come back into question. */
+static void remove_id(struct leave_out *l, const uint8_t id[static NODE_ID_LEN])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (memcmp(l->id[i], id, NODE_ID_LEN) != 0)
+			memmove(l->id[n++], l->id[i], NODE_ID_LEN);
+	l->n = n;
+}
+
+/* Through the very nodes of one that we keep. */
+static bool is_known(const struct client *c, const struct path_route *pr)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		const struct client_route *r = &c->route[i];
+		unsigned same = 0;
+
+		if (!is_kept(r) || r->n != pr->hops)
+			continue;
+		while (same < r->n && memcmp(r->hop[same].id, pr->hop[same].id, NODE_ID_LEN) == 0)
+			same++;
+		if (same == r->n)
+			return true;
+	}
+	return false;
 }
 
 /* A node by name, or by its id in hex or the first 8 digits or more of it; NULL: none, or several.
@@ -104,23 +165,77 @@ static bool wish_exit(const struct client *c, struct path_wish *w, char why[stat
 	return true;
 }
 
-bool choice_make(struct client *c, bool keep_exit, const struct now *now, struct path_route *out,
-		 char why[static PATH_WHY_MAX])
+/* Gives up the last ones of those to leave out, one by one, while there is no way without them. */
+static bool draw_leaving_out(struct client *c, struct path_wish *w, size_t n, size_t must,
+			     const struct now *now, struct path_route *out,
+			     char why[static PATH_WHY_MAX])
 {
-	uint8_t avoid[AVOID_MAX][NODE_ID_LEN];
-	struct path_wish w = {.hops = c->wish.hops, .avoid = avoid[0]};
+	for (w->avoid_count = n;; w->avoid_count--) {
+		if (draw(c, w, now, out, why))
+			return true;
+		if (w->avoid_count <= must)
+			return false;
+	}
+}
 
-	if (keep_exit && c->has_session) {
+/* What has failed is left out as long as there is traffic elsewhere: one more route is not worth
+ * trying it. */
+static size_t must_leave_out(const struct client *c, const struct leave_out *failed)
+{
+	return c->primary != NULL && route_lives(c->primary) ? failed->n : 0;
+}
+
+static size_t kept_routes(const struct client *c, struct route_nodes *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		if (!is_kept(&c->route[i]))
+			continue;
+		out[n].hops = c->route[i].n;
+		for (unsigned hop = 0; hop < c->route[i].n; hop++)
+			memcpy(out[n].id[hop], c->route[i].hop[hop].id, NODE_ID_LEN);
+		n++;
+	}
+	return n;
+}
+
+bool choice_make(struct client *c, enum route_aim aim, const struct now *now,
+		 struct path_route *out, char why[static PATH_WHY_MAX])
+{
+	struct route_nodes apart[ROUTES_MAX];
+	struct leave_out leave = {.n = 0};
+	struct path_wish w = {
+	    .hops = c->wish.hops,
+	    .avoid = leave.id[0],
+	    .book = c->params.book,
+	    .guards = c->params.guards,
+	    .apart = apart,
+	};
+	size_t must;
+
+	if (aim == AIM_SESSION && c->session.id != 0) {
 		w.exit = PATH_EXIT_NODE;
-		memcpy(w.exit_id, c->session_exit, NODE_ID_LEN);
+		memcpy(w.exit_id, c->session.exit, NODE_ID_LEN);
 	} else if (!wish_exit(c, &w, why)) {
 		return false;
 	}
-	w.avoid_count = avoid_list(c, &w, now, avoid);
-	while (path_choose(c->chooser, &w, now, c->params.rng, out, why) != PATH_OK) {
-		if (w.avoid_count == 0)
-			return false;
-		w.avoid_count--; /* better one that failed, long ago, than none */
+	if (aim == AIM_SPARE) {
+		w.exclude = c->session.exit;
+		w.exclude_count = 1;
 	}
-	return true;
+	add_failed(c, now, &leave);
+	must = must_leave_out(c, &leave);
+	if (w.exit == PATH_EXIT_NODE)
+		remove_id(&leave, w.exit_id);
+	must = MIN(must, leave.n);
+	w.apart_count = kept_routes(c, apart);
+	w.avoid_count = leave.n;
+	if (draw(c, &w, now, out, why))
+		return true;
+	/* There are not enough of them for that: as far apart as can be. */
+	w.apart_count = 0;
+	add_used(c, true, &leave);
+	add_used(c, false, &leave);
+	return draw_leaving_out(c, &w, leave.n, must, now, out, why);
 }

@@ -6,8 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define WATCH_NS (NS_PER_S / 2) /* how often a path in use is looked at */
-
 struct client *client_create(const struct client_params *params)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
@@ -79,20 +77,12 @@ void client_set_state(struct client *c, enum client_state state, const struct no
 
 /* ---- commands ---- */
 
-static void drop_all(struct client *c, const struct now *now)
+static void session_end(struct client *c, const struct now *now)
 {
+	session_forget(c, now);
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		if (c->route[i].state != ROUTE_FREE)
 			route_drop(c, &c->route[i], now);
-}
-
-static void session_end(struct client *c, const struct now *now)
-{
-	if (c->has_session)
-		engine_session_close(c->params.engine, c->session, now);
-	c->has_session = false;
-	c->exit_failures = 0;
-	drop_all(c, now);
 }
 
 void client_connect(struct client *c, const struct client_wish *wish, const struct now *now)
@@ -100,9 +90,12 @@ void client_connect(struct client *c, const struct client_wish *wish, const stru
 	session_end(c, now);
 	choice_forget(c);
 	c->wish = *wish;
+	c->wish.paths = MIN(MAX(wish->paths, 1u), CLIENT_IN_USE_MAX);
+	c->wish.backups = MIN(wish->backups, CLIENT_BACKUPS_MAX);
 	c->retry_ns = now->mono_ns;
 	c->backoff_ns = 0;
 	c->view_due_ns = now->mono_ns + SEEDS_PATIENCE_NS;
+	c->due_ns = NEVER;
 	membership_want(c->params.membership, true, now);
 	client_set_state(c, CLIENT_CONNECTING, now, "asking the seeds for the list of nodes");
 	client_tick(c, now);
@@ -117,27 +110,33 @@ void client_disconnect(struct client *c, const struct now *now)
 	client_set_state(c, CLIENT_OFF, now, "%s", "");
 }
 
+/* Those that are being made go: they may be waiting for what is no more. */
+static void start_over(struct client *c, const struct now *now)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (route_is_coming(&c->route[i]))
+			route_drop(c, &c->route[i], now);
+	c->retry_ns = MIN(c->retry_ns, now->mono_ns);
+	c->backoff_ns = 0;
+}
+
 void client_reconnect(struct client *c, bool new_exit, const struct now *now)
 {
 	if (c->state == CLIENT_OFF)
 		return;
-	if (new_exit && c->has_session)
-		choice_avoid(c, c->session_exit, now);
-	/* Another route means other relays, as far as there are any. */
-	if (c->active != NULL)
-		for (unsigned i = 0; i + 1 < c->active->n; i++)
-			choice_avoid(c, c->active->hop[i].id, now);
 	if (new_exit) {
+		if (c->session.id != 0)
+			choice_avoid(c, c->session.exit, now);
 		session_end(c, now);
 		client_set_state(c, CLIENT_CONNECTING, now, "changing the exit");
 	}
+	start_over(c, now);
 	for (size_t i = 0; i < ROUTES_MAX; i++)
-		if (c->route[i].state == ROUTE_BUILDING)
-			route_drop(c, &c->route[i], now);
-	c->retry_ns = now->mono_ns;
-	c->backoff_ns = 0;
-	if (!route_is_coming(c))
-		route_start(c, !new_exit, now);
+		if (c->route[i].state == ROUTE_STANDING) {
+			c->route[i].is_leaving = true;
+			c->route[i].why = "another route was asked for";
+		}
+	client_tick(c, now);
 }
 
 void client_network_changed(struct client *c, const struct now *now)
@@ -157,12 +156,21 @@ static void hurry(struct client *c, const struct now *now)
 	c->hurry_ns = NEVER;
 	c->hurried_ns = now->mono_ns;
 	choice_forget(c);
-	c->backoff_ns = 0;
-	c->retry_ns = MIN(c->retry_ns, now->mono_ns);
+	if (c->primary == NULL || !route_lives(c->primary))
+		start_over(c, now);
 	engine_hurry(c->params.engine, now);
 	membership_hurry(c->params.membership, now);
-	if (c->active != NULL)
-		c->active->echo_ns = now->mono_ns;
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (c->route[i].state == ROUTE_STANDING)
+			watch_now(c, &c->route[i], now);
+}
+
+static struct client_route *by_path(struct client *c, uint32_t path)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (c->route[i].state != ROUTE_FREE && c->route[i].path == path)
+			return &c->route[i];
+	return NULL;
 }
 
 void client_on_event(struct client *c, const struct engine_event *ev, const struct now *now)
@@ -173,9 +181,6 @@ void client_on_event(struct client *c, const struct engine_event *ev, const stru
 	case EVENT_LINK_UP:
 	case EVENT_LINK_DOWN:
 	case EVENT_LINK_MESSAGE:
-	case EVENT_PATH_SUSPECT:
-	case EVENT_PATH_RECOVERED:
-	case EVENT_COUNTERS:
 		break;
 	case EVENT_PATH_OPEN:
 	case EVENT_PATH_FAILED:
@@ -185,63 +190,15 @@ void client_on_event(struct client *c, const struct engine_event *ev, const stru
 	case EVENT_SESSION_FAILED:
 	case EVENT_PATH_ATTACHED:
 	case EVENT_PATH_ATTACH_FAILED:
-		r = route_by_path(c, ev->path);
+	case EVENT_PATH_SUSPECT:
+	case EVENT_PATH_RECOVERED:
+	case EVENT_COUNTERS:
+		r = by_path(c, ev->path);
 		if (r != NULL)
 			route_on_event(c, r, ev, now);
 		break;
 	}
 	client_tick(c, now);
-}
-
-/* The session's exit is gone for good as far as we can tell: its connections end, new ones need
- * another. */
-static void give_up_exit(struct client *c, const struct now *now)
-{
-	choice_avoid(c, c->session_exit, now);
-	client_note(c, CLIENT_NOTE_ERROR,
-		    "the exit cannot be reached; open connections through it are lost");
-	session_end(c, now);
-	c->backoff_ns = 0;
-	c->retry_ns = now->mono_ns;
-	client_set_state(c, CLIENT_CONNECTING, now, "the exit cannot be reached, choosing another");
-}
-
-/* Said once, if it takes long. */
-static void wait_for_view(struct client *c, const struct now *now)
-{
-	char seeds[CLIENT_REASON_MAX];
-
-	if (c->view_due_ns > now->mono_ns)
-		return;
-	c->view_due_ns = NEVER;
-	membership_seeds_text(c->params.membership, seeds, sizeof(seeds));
-	client_set_state(c, c->state, now,
-			 "no seed has answered yet; check the network and [mesh] seeds: %s", seeds);
-}
-
-static void seek(struct client *c, const struct now *now)
-{
-	if (c->active != NULL || route_is_coming(c))
-		return;
-	if (c->has_session &&
-	    (c->exit_failures >= EXIT_TRIES_MAX || now->mono_ns - c->lost_ns > EXIT_GIVE_UP_NS))
-		give_up_exit(c, now);
-	if (c->retry_ns > now->mono_ns)
-		return;
-	if (!membership_has_view(c->params.membership)) {
-		wait_for_view(c, now); /* membership tells when */
-		return;
-	}
-	if (route_start(c, true, now)) {
-		if (c->state == CLIENT_CONNECTING && c->backoff_ns == 0)
-			client_set_state(c, CLIENT_CONNECTING, now, "building a route");
-		return;
-	}
-	/* What is missing may have joined since. */
-	membership_refresh(c->params.membership, now);
-	c->backoff_ns = MIN(RETRY_MAX_NS, MAX(RETRY_MIN_NS, c->backoff_ns * 2));
-	c->retry_ns = now->mono_ns + c->backoff_ns;
-	client_note(c, CLIENT_NOTE_STATE, "%s", c->reason);
 }
 
 void client_tick(struct client *c, const struct now *now)
@@ -252,46 +209,19 @@ void client_tick(struct client *c, const struct now *now)
 		hurry(c, now);
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		route_tick(c, &c->route[i], now);
-	seek(c, now);
-	if (c->watch_ns <= now->mono_ns)
-		c->watch_ns = now->mono_ns + WATCH_NS;
+	session_tick(c, now);
 	c->due_ns = client_deadline(c);
 }
 
 uint64_t client_deadline(const struct client *c)
 {
-	uint64_t due = NEVER;
+	uint64_t due;
 
 	if (c->state == CLIENT_OFF)
 		return NEVER;
+	/* Never counted from now: what is always yet to come is never due. */
+	due = MIN(session_deadline(c), c->hurry_ns);
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		due = MIN(due, route_deadline(&c->route[i]));
-	due = MIN(due, c->hurry_ns);
-	/* Never counted from now: what is always yet to come is never due. */
-	if (c->active != NULL)
-		due = MIN(due, c->watch_ns);
-	else if (!route_is_coming(c))
-		due = MIN(due,
-			  membership_has_view(c->params.membership) ? c->retry_ns : c->view_due_ns);
 	return due;
-}
-
-void client_view(const struct client *c, struct client_view *out)
-{
-	*out = (struct client_view){
-	    .state = c->state,
-	    .since_wall_ns = c->since_wall_ns,
-	    .has_session = c->has_session,
-	    .grant = c->grant,
-	};
-	memcpy(out->reason, c->reason, sizeof(out->reason));
-	for (size_t i = 0; i < ROUTES_MAX; i++)
-		out->paths += c->route[i].state == ROUTE_READY;
-	if (c->active == NULL)
-		return;
-	out->hops = c->active->n;
-	memcpy(out->hop, c->active->hop, sizeof(out->hop));
-	out->route_wall_ns = c->active->ready_wall_ns;
-	out->build_ns = c->active->rtt_ns;
-	engine_path_stats(c->params.engine, c->active->path, &out->stats);
 }

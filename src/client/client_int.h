@@ -6,59 +6,94 @@
 #include "client/client.h"
 
 enum {
-	ROUTES_MAX = 4, /* in use, being made, draining */
+	ROUTES_MAX = CLIENT_PATHS_MAX,
 	NOTES_MAX = 32,
 	AVOID_MAX = 32,
-	TRIES_MAX = 3,      /* of each question */
-	EXIT_TRIES_MAX = 4, /* new paths to the session's exit, before the session is given up */
+	ASKS_MAX = 3,         /* of each question to the exit */
+	ROUNDS_IDLE_MAX = 3,  /* of ECHOs to a path that is only thought to live */
+	ROUNDS_DOUBT_MAX = 2, /* to one that the engine suspects: its traffic has waited already */
+	AT_ONCE_MAX = 2,      /* routes being made while nothing carries the traffic */
+	WHY_MAX = 160,
 };
 
-#define BUILD_TIMEOUT_NS     (4 * NS_PER_S)
-#define ASK_TIMEOUT_MIN_NS   (NS_PER_S / 2)
-#define AVOID_NS             (60 * NS_PER_S)
-#define ECHO_MIN_NS          (5 * NS_PER_S)
-#define ECHO_RAND_NS         (5 * NS_PER_S)
-#define DRAIN_NS             (5 * NS_PER_S)
-#define SUCCESSOR_BEFORE_NS  (30 * NS_PER_S)
-#define RETRY_MIN_NS         (NS_PER_S / 2)
-#define RETRY_MAX_NS         (15 * NS_PER_S)
-#define RETRY_SESSION_MAX_NS (2 * NS_PER_S)   /* connections wait */
-#define EXIT_GIVE_UP_NS      (120 * NS_PER_S) /* exits keep a session without paths for 180 s */
-#define SILENT_NS            (3 * NS_PER_S)
-#define PAUSE_NS             NS_PER_S
-#define SEEDS_PATIENCE_NS    (3 * NS_PER_S)
-#define HURRY_GAP_NS         (NS_PER_S / 4) /* changes of the network come in flocks */
-#define ASLEEP_NS            (5 * NS_PER_S) /* later than due: the machine slept */
+#define BUILD_TIMEOUT_NS   (4 * NS_PER_S)
+#define ASK_TIMEOUT_MIN_NS (NS_PER_S / 2)
+#define AVOID_NS           (60 * NS_PER_S)
+#define DRAIN_NS           (2 * NS_PER_S)
+#define SUCCESSOR_NS       (30 * NS_PER_S) /* before the hops forget a circuit */
+#define STAGGER_NS         (NS_PER_S / 10) /* between routes that are not urgent */
+#define SCARCE_NS          (30 * NS_PER_S) /* until the mesh may have nodes for one more */
+#define RETRY_MIN_NS       (NS_PER_S / 4)
+#define RETRY_MAX_NS       (15 * NS_PER_S)
+#define RETRY_SESSION_NS   NS_PER_S       /* the longest while connections wait */
+#define ECHO_IN_USE_NS     (2 * NS_PER_S) /* mean time between rounds of ECHOs */
+#define ECHO_BACKUP_NS     (6 * NS_PER_S)
+#define ECHO_TIMEOUT_NS    (NS_PER_S / 5) /* the least */
+#define ECHO_SILENT_NS     (NS_PER_S / 2) /* between rounds to one that is silent */
+#define DEGRADE_GAP_NS     (3 * NS_PER_S) /* between routes that are left for doing badly */
+#define SAMPLE_NS          NS_PER_S
+#define DOUBT_MAX_NS       (5 * NS_PER_S) /* suspect, though the exit answers */
+#define SILENT_TELL_NS     (NS_PER_S / 2) /* all are silent: time to say so */
+#define EXIT_PATIENCE_NS   NS_PER_S       /* silent while others are heard: dead */
+#define SEEDS_PATIENCE_NS  (3 * NS_PER_S)
+#define HURRY_GAP_NS       (NS_PER_S / 4) /* changes of the network come in flocks */
+#define ASLEEP_NS          (5 * NS_PER_S) /* later than due: the machine slept */
 
 enum route_state {
 	ROUTE_FREE,
 	ROUTE_BUILDING,
+	ROUTE_HELD,    /* a spare's circuit, without a session */
 	ROUTE_OPENING, /* asking for a session */
 	ROUTE_ATTACHING,
-	ROUTE_READY, /* attached; carries the traffic */
+	ROUTE_STANDING, /* attached */
 	ROUTE_DRAINING,
 };
 
 /* One path of ours, from the choice of its nodes to its end. */
 struct client_route {
 	enum route_state state;
-	uint32_t path;
-	uint32_t session; /* while OPENING: the one asked for */
+	uint32_t path, session;
 	unsigned n;
 	struct client_hop hop[HOPS_MAX];
-	uint64_t due_ns; /* of the state: time-out, successor, end of draining */
-	unsigned tries;
-	uint64_t rtt_ns;          /* of the whole path */
-	uint64_t successor_ns;    /* when another is to take over, before the hops forget it */
-	uint64_t echo_ns;         /* next round of ECHOs */
-	unsigned echo_unanswered; /* rounds in which the exit did not answer */
-	uint64_t rx_cells;        /* at the last pause */
+	struct route_health health;
+	uint64_t due_ns; /* of the state: time-out, end of draining */
+	unsigned asks;
+	uint64_t rtt_ns;       /* of the whole path */
+	uint64_t successor_ns; /* another is to take over */
 	uint64_t ready_wall_ns;
+
+	bool is_spare;   /* to another exit than the session's */
+	bool is_suspect; /* the engine's word: its traffic is not acknowledged */
+	bool is_silent;  /* ours: the exit does not answer ECHOs */
+	bool is_leaving; /* ends when another stands */
+	bool is_poor;    /* its verdict is not green: others are used first */
+	uint8_t weight;  /* in use, if not 0 */
+	const char *why; /* it leaves */
+
+	uint64_t echo_ns;  /* next round of ECHOs, or the end of this one's time */
+	bool is_asked;     /* a round is under way */
+	unsigned rounds;   /* that the exit did not answer, in a row */
+	unsigned reached;  /* farthest hop that answered in these */
+	uint64_t doubt_ns; /* since when the engine suspects it */
+	uint64_t asked_ns; /* when the last round was */
+
+	uint64_t sample_ns;        /* next look at what its traffic shows */
+	uint64_t sampled_ns;       /* last one */
+	struct path_stats sampled; /* what it showed */
 };
 
 struct avoided {
 	uint8_t id[NODE_ID_LEN];
 	uint64_t until_ns;
+};
+
+struct client_session {
+	uint32_t id; /* 0: none */
+	struct session_grant grant;
+	uint8_t exit[NODE_ID_LEN];
+	bool is_new;        /* the owner has not been told yet */
+	uint64_t silent_ns; /* since when no path of it lives; 0: one does */
+	uint64_t heard_ns;  /* since then, anything else answered first; 0: nothing has */
 };
 
 struct client {
@@ -68,21 +103,17 @@ struct client {
 	char reason[CLIENT_REASON_MAX];
 	uint64_t since_wall_ns;
 	struct client_wish wish;
-
-	bool has_session;
-	uint32_t session; /* the engine's name of it */
-	struct session_grant grant;
-	uint8_t session_exit[NODE_ID_LEN];
-	bool session_is_new;    /* the owner has not been told yet */
-	uint64_t lost_ns;       /* when the last path of the session went */
-	unsigned exit_failures; /* paths to it that failed, since one stood */
+	struct client_session session;
 
 	struct client_route route[ROUTES_MAX];
-	struct client_route *active; /* READY and in use, or NULL */
+	struct client_route *primary;    /* first of those in use, or NULL */
+	struct path_use use[ROUTES_MAX]; /* as the engine was told last */
+	size_t use_count;
+
 	struct avoided avoid[AVOID_MAX];
-	uint64_t retry_ns; /* no new path before */
+	uint64_t degraded_ns; /* when a route was left for doing badly, last */
+	uint64_t retry_ns;    /* no new route before */
 	uint64_t backoff_ns;
-	uint64_t watch_ns;    /* next look at the path in use */
 	uint64_t view_due_ns; /* seeds should have answered */
 	uint64_t hurry_ns;    /* a change of the network is to be followed then; NEVER: none is */
 	uint64_t hurried_ns;  /* the last time */
@@ -98,24 +129,80 @@ void client_set_state(struct client *c, enum client_state state, const struct no
 void client_note(struct client *c, enum client_note_type type, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- route.c ---- */
+/* ---- session.c: which paths there should be, and which of them carry the traffic ---- */
 
-/* route_start(c, keep_exit, now): choose nodes and build; false with the reason noted. */
-bool route_start(struct client *c, bool keep_exit, const struct now *now);
+/* session_use(c, why, now): tell the engine, after any change of what there is to use. */
+void session_use(struct client *c, const char *why, const struct now *now);
+/* session_new(c, r, ev, now): the route's exit has granted one; what the last one had ends. */
+void session_new(struct client *c, struct client_route *r, const struct engine_event *ev,
+		 const struct now *now);
+/* session_forget(c, now): as if there had been none; its routes go. */
+void session_forget(struct client *c, const struct now *now);
+/* session_stands(c, r, now): one more route of it. */
+void session_stands(struct client *c, struct client_route *r, const struct now *now);
+/* session_heard(c, now): someone has answered: our network works. */
+void session_heard(struct client *c, const struct now *now);
+void session_tick(struct client *c, const struct now *now);
+uint64_t session_deadline(const struct client *c);
+
+/* ---- route.c: one route's life ---- */
+
+enum route_aim {
+	AIM_SESSION, /* the session's exit; without a session any that is wished */
+	AIM_SPARE,   /* another than the session's */
+};
+
+/* route_start(c, aim, now, why): choose nodes and build; false with why filled. */
+bool route_start(struct client *c, enum route_aim aim, const struct now *now,
+		 char why[static PATH_WHY_MAX]);
+void route_open(struct client *c, struct client_route *r, const struct now *now);
+void route_attach(struct client *c, struct client_route *r, const struct now *now);
 void route_on_event(struct client *c, struct client_route *r, const struct engine_event *ev,
 		    const struct now *now);
 void route_tick(struct client *c, struct client_route *r, const struct now *now);
-void route_drop(struct client *c, struct client_route *r, const struct now *now);
 uint64_t route_deadline(const struct client_route *r);
-struct client_route *route_by_path(struct client *c, uint32_t path);
-/* A route is being made. */
-bool route_is_coming(const struct client *c);
+/* route_fail(c, r, hop, now, what): it cannot be had, or not any more; hop 0: nobody knows why. */
+void route_fail(struct client *c, struct client_route *r, unsigned hop, const struct now *now,
+		const char *what, ...) __attribute__((format(printf, 5, 6)));
+void route_drop(struct client *c, struct client_route *r, const struct now *now);
+void route_drain(struct client_route *r, const struct now *now);
+const char *route_hop_text(const struct client_route *r, unsigned hop,
+			   char out[static DESCRIPTOR_TEXT_MAX]);
+
+/* To the exit and back, smoothed; at first what the circuit's making took. */
+static inline uint64_t route_rtt_ns(const struct client_route *r)
+{
+	const uint64_t smooth_ns = r->n > 0 ? r->health.way[r->n - 1].rtt.smooth_ns : 0;
+
+	return smooth_ns != 0 ? smooth_ns : r->rtt_ns;
+}
+
+static inline bool route_is_coming(const struct client_route *r)
+{
+	return r->state == ROUTE_BUILDING || r->state == ROUTE_OPENING ||
+	       r->state == ROUTE_ATTACHING;
+}
+
+static inline bool route_lives(const struct client_route *r)
+{
+	return r->state == ROUTE_STANDING && !r->is_suspect && !r->is_silent;
+}
+
+/* ---- watch.c: does a standing route live, and which hop does not ---- */
+void watch_begin(struct client *c, struct client_route *r, const struct now *now);
+/* watch_now(c, r, now): ask at once. */
+void watch_now(struct client *c, struct client_route *r, const struct now *now);
+void watch_on_event(struct client *c, struct client_route *r, const struct engine_event *ev,
+		    const struct now *now);
+void watch_tick(struct client *c, struct client_route *r, const struct now *now);
+uint64_t watch_deadline(const struct client_route *r);
 
 /* ---- choice.c ---- */
 void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now);
 void choice_forget(struct client *c);
-/* choice_make: nodes for a new path.  False with why filled. */
-bool choice_make(struct client *c, bool keep_exit, const struct now *now, struct path_route *out,
-		 char why[static PATH_WHY_MAX]);
+/* choice_make: nodes for a new path, apart from those of the other routes as far as can be.  False
+ * with why filled. */
+bool choice_make(struct client *c, enum route_aim aim, const struct now *now,
+		 struct path_route *out, char why[static PATH_WHY_MAX]);
 
 #endif

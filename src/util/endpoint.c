@@ -8,6 +8,13 @@
 
 static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
+void endpoint_ip_from_v4(uint8_t ip[static 16], const uint8_t v4[static 4])
+{
+	memset(ip, 0, 16);
+	ip[10] = ip[11] = 0xff;
+	memcpy(ip + 12, v4, 4);
+}
+
 bool endpoint_is_v4(const struct endpoint *e)
 {
 	return memcmp(e->ip, v4_prefix, sizeof(v4_prefix)) == 0;

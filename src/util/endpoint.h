@@ -17,6 +17,8 @@ static inline bool endpoint_equal(const struct endpoint *a, const struct endpoin
 	return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+/* endpoint_ip_from_v4(ip, v4): mapped. */
+void endpoint_ip_from_v4(uint8_t ip[static 16], const uint8_t v4[static 4]);
 bool endpoint_is_v4(const struct endpoint *e);
 
 /*

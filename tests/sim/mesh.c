@@ -31,15 +31,15 @@ static bool onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *k
 
 static void take_notes(struct member *me)
 {
+	const struct now now = sim_now(me->sim->sim);
 	struct client_note note;
 
 	while (client_next_note(me->client, &note)) {
 		me->notes[note.type]++;
-		if (note.type == CLIENT_NOTE_ERROR)
-			memcpy(me->last_error, note.text, sizeof(me->last_error));
+		memcpy(me->last[note.type], note.text, sizeof(note.text));
 		if (note.type == CLIENT_NOTE_SESSION) {
 			/* sim_send takes the inner address from here. */
-			client_view(me->client, &me->view);
+			client_view(me->client, &now, &me->view);
 			me->sim->last[EVENT_SESSION_OPEN].grant = me->view.grant;
 		}
 	}
@@ -247,7 +247,9 @@ struct member *mesh_client(struct mesh *m, unsigned i)
 
 const struct client_view *mesh_view(struct member *c)
 {
-	client_view(c->client, &c->view);
+	const struct now now = sim_now(c->sim->sim);
+
+	client_view(c->client, &now, &c->view);
 	return &c->view;
 }
 
@@ -273,11 +275,18 @@ bool mesh_wait(struct mesh *m, struct member *c, enum client_state state, uint64
 bool mesh_connect(struct mesh *m, struct member *c, const char *exit, unsigned hops,
 		  uint64_t within_ns)
 {
-	const struct now now = sim_now(m->sim);
 	struct client_wish wish = {.hops = hops};
 
 	snprintf(wish.exit, sizeof(wish.exit), "%s", exit);
-	client_connect(c->client, &wish, &now);
+	return mesh_connect_as(m, c, &wish, within_ns);
+}
+
+bool mesh_connect_as(struct mesh *m, struct member *c, const struct client_wish *wish,
+		     uint64_t within_ns)
+{
+	const struct now now = sim_now(m->sim);
+
+	client_connect(c->client, wish, &now);
 	take_notes(c);
 	sim_pump(m->sim, c->sim);
 	return mesh_wait(m, c, CLIENT_CONNECTED, within_ns);

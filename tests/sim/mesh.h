@@ -17,11 +17,11 @@ struct member {
 	bool withholds;
 	struct directory *dir;
 	struct membership *membership;
-	struct node *node;       /* of nodes */
-	struct client *client;   /* of clients */
-	struct client_view view; /* refreshed by mesh_view */
-	unsigned notes[4];       /* by enum client_note_type */
-	char last_error[CLIENT_REASON_MAX];
+	struct node *node;                               /* of nodes */
+	struct client *client;                           /* of clients */
+	struct client_view view;                         /* refreshed by mesh_view */
+	unsigned notes[CLIENT_NOTE_COUNT];               /* by enum client_note_type */
+	char last[CLIENT_NOTE_COUNT][CLIENT_REASON_MAX]; /* text of each kind */
 };
 
 struct mesh {
@@ -52,6 +52,8 @@ struct member *mesh_client(struct mesh *m, unsigned i);
 /* mesh_connect: the client's command, then wait for CONNECTED; whether it came in time. */
 bool mesh_connect(struct mesh *m, struct member *c, const char *exit, unsigned hops,
 		  uint64_t within_ns);
+bool mesh_connect_as(struct mesh *m, struct member *c, const struct client_wish *wish,
+		     uint64_t within_ns);
 bool mesh_wait(struct mesh *m, struct member *c, enum client_state state, uint64_t within_ns);
 const struct client_view *mesh_view(struct member *c);
 

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The session and its paths: how many there should be, which of them carry the traffic, and what to
+ * do when none lives.  Paths in use stay in use while they do well; one that ages or does badly is
+ * marked as leaving, and ends when another stands.  When all are silent, a circuit to another exit
+ * is made and held; if that works while our exit still says nothing, the exit is dead.
+ */
+#include "client/client_int.h"
+
+#include <stdio.h>
+
+enum {
+	WEIGHT_BEST = 200, /* of the path with the shortest round trip; others in proportion */
+	WEIGHT_LEAST = 40,
+};
+
+/* ---- which paths carry the traffic ---- */
+
+/* Lower is used first.  What is in use stays so, and the first stays first: nothing changes for
+ * nothing. */
+static unsigned rank(const struct client *c, const struct client_route *r)
+{
+	return (unsigned)(!route_lives(r) << 4 | r->is_leaving << 3 | r->is_poor << 2 |
+			  (r->weight == 0) << 1 | (r != c->primary));
+}
+
+static bool is_before(const struct client *c, const struct client_route *a,
+		      const struct client_route *b)
+{
+	const unsigned x = rank(c, a), y = rank(c, b);
+
+	return x != y ? x < y : route_rtt_ns(a) < route_rtt_ns(b);
+}
+
+static size_t standing(struct client *c, struct client_route *list[static ROUTES_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		struct client_route *r = &c->route[i];
+		size_t at = n;
+
+		if (r->state != ROUTE_STANDING)
+			continue;
+		for (; at > 0 && is_before(c, r, list[at - 1]); at--)
+			list[at] = list[at - 1];
+		list[at] = r;
+		n++;
+	}
+	return n;
+}
+
+static uint8_t weight_of(const struct client_route *r, uint64_t best_ns)
+{
+	const uint64_t w =
+	    route_rtt_ns(r) > 0 ? WEIGHT_BEST * best_ns / route_rtt_ns(r) : WEIGHT_BEST;
+
+	return (uint8_t)MIN(MAX(w, WEIGHT_LEAST), WEIGHT_BEST);
+}
+
+/* The first are carriers; those already in use keep their weight, so that no flow moves for
+ * nothing. */
+static void weigh(const struct client *c, struct client_route **list, size_t n)
+{
+	uint64_t best_ns = NEVER;
+
+	for (size_t i = 0; i < n && i < c->wish.paths; i++)
+		best_ns = MIN(best_ns, route_rtt_ns(list[i]));
+	for (size_t i = 0; i < n; i++) {
+		if (i >= c->wish.paths)
+			list[i]->weight = 0;
+		else if (list[i]->weight == 0)
+			list[i]->weight = weight_of(list[i], best_ns);
+	}
+}
+
+static void primary_is(struct client *c, struct client_route *r, const char *why)
+{
+	const bool is_other = r != NULL && r != c->primary;
+	char who[DESCRIPTOR_TEXT_MAX];
+
+	c->primary = r;
+	if (r != NULL && why != NULL)
+		client_note(c, CLIENT_NOTE_ROUTE, "%s; connections dropped: 0", why);
+	else if (is_other)
+		client_note(c, CLIENT_NOTE_ROUTE, "route to %s, %u hops",
+			    route_hop_text(r, r->n, who), r->n);
+	else if (why != NULL)
+		client_note(c, CLIENT_NOTE_ERROR, "%s", why);
+}
+
+void session_use(struct client *c, const char *why, const struct now *now)
+{
+	struct client_route *list[ROUTES_MAX];
+	struct path_use use[ROUTES_MAX] = {0};
+	const size_t n = standing(c, list);
+
+	weigh(c, list, n);
+	for (size_t i = 0; i < n; i++)
+		use[i] = (struct path_use){.path = list[i]->path, .weight = list[i]->weight};
+	if (n != c->use_count || memcmp(use, c->use, n * sizeof(use[0])) != 0) {
+		engine_session_use(c->params.engine, c->session.id, use, n, now);
+		memcpy(c->use, use, sizeof(use));
+		c->use_count = n;
+	}
+	primary_is(c, n > 0 ? list[0] : NULL, why);
+}
+
+/* ---- beginning and end ---- */
+
+void session_forget(struct client *c, const struct now *now)
+{
+	if (c->session.id != 0)
+		engine_session_close(c->params.engine, c->session.id, now);
+	c->session = (struct client_session){0};
+	c->primary = NULL;
+	c->use_count = 0;
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (c->route[i].state != ROUTE_FREE && !c->route[i].is_spare)
+			route_drop(c, &c->route[i], now);
+}
+
+void session_new(struct client *c, struct client_route *r, const struct engine_event *ev,
+		 const struct now *now)
+{
+	r->is_spare = true; /* the one that stays */
+	session_forget(c, now);
+	r->is_spare = false;
+	c->session = (struct client_session){
+	    .id = ev->session, .grant = ev->grant, .is_new = true, .silent_ns = now->mono_ns};
+	memcpy(c->session.exit, r->hop[r->n - 1].id, NODE_ID_LEN);
+	engine_session_options(c->params.engine, c->session.id, &c->wish.options, now);
+	route_attach(c, r, now);
+}
+
+static void drop_spares(struct client *c, const struct now *now)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (c->route[i].state != ROUTE_FREE && c->route[i].is_spare)
+			route_drop(c, &c->route[i], now);
+}
+
+static void lives_again(struct client *c, const struct now *now)
+{
+	c->session.silent_ns = c->session.heard_ns = 0;
+	c->backoff_ns = 0;
+	drop_spares(c, now);
+	c->reason[0] = '\0';
+	if (c->state != CLIENT_CONNECTED)
+		client_set_state(c, CLIENT_CONNECTED, now, "%s", "");
+}
+
+/* One that leaves may go now: what carries nothing, then what is in use. */
+static void retire(struct client *c, const char **why, const struct now *now)
+{
+	struct client_route *out = NULL;
+
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		struct client_route *r = &c->route[i];
+
+		if (r->state == ROUTE_STANDING && r->is_leaving &&
+		    (out == NULL || r == c->primary || (r->weight != 0 && out != c->primary)))
+			out = r;
+	}
+	if (out == NULL)
+		return;
+	*why = out->weight != 0 ? out->why : NULL;
+	route_drain(out, now);
+}
+
+void session_stands(struct client *c, struct client_route *r, const struct now *now)
+{
+	const char *why = NULL;
+	char who[DESCRIPTOR_TEXT_MAX];
+
+	retire(c, &why, now);
+	if (c->session.is_new)
+		client_note(c, CLIENT_NOTE_SESSION, "addresses of the session with %s",
+			    route_hop_text(r, r->n, who));
+	c->session.is_new = false;
+	if (c->session.silent_ns != 0)
+		lives_again(c, now);
+	c->backoff_ns = 0;
+	session_use(c, why, now);
+}
+
+/* ---- is the exit dead ---- */
+
+void session_heard(struct client *c, const struct now *now)
+{
+	if (c->session.silent_ns != 0 && c->session.heard_ns == 0)
+		c->session.heard_ns = now->mono_ns;
+}
+
+static bool any_lives(const struct client *c)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (route_lives(&c->route[i]))
+			return true;
+	return false;
+}
+
+/* Its index, or ROUTES_MAX. */
+static size_t held_spare(const struct client *c)
+{
+	size_t i = 0;
+
+	while (i < ROUTES_MAX && c->route[i].state != ROUTE_HELD)
+		i++;
+	return i;
+}
+
+static uint64_t exit_patience_ns(const struct client *c)
+{
+	uint64_t most_ns = EXIT_PATIENCE_NS;
+
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (c->route[i].state == ROUTE_STANDING || c->route[i].state == ROUTE_HELD)
+			most_ns = MAX(most_ns, 3 * route_rtt_ns(&c->route[i]));
+	return most_ns;
+}
+
+/* Our network works, and has for long enough that the exit would have answered. */
+static uint64_t exit_dead_ns(const struct client *c)
+{
+	const struct client_session *s = &c->session;
+
+	if (s->silent_ns == 0 || s->heard_ns == 0)
+		return NEVER;
+	return MAX(s->silent_ns, s->heard_ns) + exit_patience_ns(c);
+}
+
+/* Its connections end; new ones go through another exit. */
+static void leave_exit(struct client *c, struct client_route *spare, const struct now *now)
+{
+	char text[CLIENT_REASON_MAX], who[DESCRIPTOR_TEXT_MAX];
+
+	choice_avoid(c, c->session.exit, now);
+	snprintf(text, sizeof(text),
+		 "the exit cannot be reached; open connections through it are lost; "
+		 "changing to %s",
+		 route_hop_text(spare, spare->n, who));
+	client_note(c, CLIENT_NOTE_ERROR, "%s", text);
+	client_set_state(c, CLIENT_RECONNECTING, now, "%s", text);
+	route_open(c, spare, now);
+}
+
+static void judge_exit(struct client *c, const struct now *now)
+{
+	struct client_session *s = &c->session;
+	size_t spare;
+
+	if (s->id == 0)
+		return;
+	if (any_lives(c)) {
+		if (s->silent_ns != 0)
+			lives_again(c, now);
+		return;
+	}
+	if (s->silent_ns == 0) {
+		s->silent_ns = now->mono_ns;
+		c->retry_ns = MIN(c->retry_ns, now->mono_ns);
+	}
+	if (c->state == CLIENT_CONNECTED && now->mono_ns - s->silent_ns >= SILENT_TELL_NS)
+		client_set_state(c, CLIENT_RECONNECTING, now, "%s",
+				 s->heard_ns != 0 ? "the exit does not answer"
+						  : "nothing answers; is the network up?");
+	spare = held_spare(c);
+	if (spare < ROUTES_MAX && exit_dead_ns(c) <= now->mono_ns)
+		leave_exit(c, &c->route[spare], now);
+}
+
+/* ---- how many there should be ---- */
+
+struct tally {
+	size_t coming, stay, spares;
+};
+
+static struct tally count(const struct client *c)
+{
+	const bool lives = any_lives(c);
+	struct tally t = {0};
+
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		const struct client_route *r = &c->route[i];
+
+		if (r->is_spare)
+			t.spares += r->state != ROUTE_FREE;
+		else if (route_is_coming(r))
+			t.coming++;
+		else if (r->state == ROUTE_STANDING && !r->is_leaving && lives)
+			t.stay++;
+	}
+	return t;
+}
+
+static size_t wanted(const struct client *c)
+{
+	if (c->session.id == 0)
+		return 1;
+	if (!any_lives(c))
+		return AT_ONCE_MAX;
+	/* With one hop there is but one way to the exit. */
+	return c->wish.hops == 1 ? 1 : c->wish.paths + c->wish.backups;
+}
+
+static void age(struct client *c, const struct now *now)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		struct client_route *r = &c->route[i];
+
+		if (r->state == ROUTE_STANDING && !r->is_leaving &&
+		    r->successor_ns <= now->mono_ns) {
+			r->is_leaving = true;
+			r->why = "the route was due for a change";
+			c->retry_ns = MIN(c->retry_ns, now->mono_ns);
+		}
+	}
+}
+
+/* Said once, if it takes long. */
+static void wait_for_view(struct client *c, const struct now *now)
+{
+	char seeds[CLIENT_REASON_MAX];
+
+	if (c->view_due_ns > now->mono_ns)
+		return;
+	c->view_due_ns = NEVER;
+	membership_seeds_text(c->params.membership, seeds, sizeof(seeds));
+	client_set_state(c, c->state, now,
+			 "no seed has answered yet; check the network and [mesh] seeds: %s", seeds);
+}
+
+/* Nothing carries the traffic, and there is no way: what is missing may have joined since. */
+static void no_way(struct client *c, const char *why, const struct now *now)
+{
+	const uint64_t most_ns = c->session.id != 0 ? RETRY_SESSION_NS : RETRY_MAX_NS;
+
+	snprintf(c->reason, sizeof(c->reason), "no route: %s", why);
+	membership_refresh(c->params.membership, now);
+	client_note(c, CLIENT_NOTE_ERROR, "%s", c->reason);
+	c->backoff_ns = MIN(most_ns, MAX(RETRY_MIN_NS, c->backoff_ns * 2));
+	c->retry_ns = now->mono_ns + c->backoff_ns;
+	client_note(c, CLIENT_NOTE_STATE, "%s", c->reason);
+}
+
+static void seek_one(struct client *c, const struct now *now)
+{
+	const bool lives = any_lives(c);
+	char why[PATH_WHY_MAX];
+
+	if (!route_start(c, AIM_SESSION, now, why)) {
+		if (lives)
+			c->retry_ns = now->mono_ns + SCARCE_NS;
+		else
+			no_way(c, why, now);
+		return;
+	}
+	if (lives)
+		c->retry_ns = now->mono_ns + STAGGER_NS;
+	if (c->state == CLIENT_CONNECTING && c->backoff_ns == 0)
+		client_set_state(c, CLIENT_CONNECTING, now, "building a route");
+}
+
+static bool wants_spare(const struct client *c, const struct now *now)
+{
+	const struct client_session *s = &c->session;
+
+	return s->silent_ns != 0 && (!s->is_new || now->mono_ns - s->silent_ns > EXIT_PATIENCE_NS);
+}
+
+static void seek(struct client *c, const struct now *now)
+{
+	struct tally t = count(c);
+	char why[PATH_WHY_MAX];
+
+	if (c->retry_ns > now->mono_ns)
+		return;
+	if (!membership_has_view(c->params.membership)) {
+		wait_for_view(c, now); /* membership tells when */
+		return;
+	}
+	if (wants_spare(c, now) && t.spares == 0)
+		(void)route_start(c, AIM_SPARE, now, why); /* there may be none */
+	for (; t.stay + t.coming < wanted(c) && c->retry_ns <= now->mono_ns; t.coming++)
+		seek_one(c, now);
+}
+
+void session_tick(struct client *c, const struct now *now)
+{
+	age(c, now);
+	judge_exit(c, now);
+	seek(c, now);
+}
+
+uint64_t session_deadline(const struct client *c)
+{
+	const struct client_session *s = &c->session;
+	const struct tally t = count(c);
+	uint64_t due = NEVER;
+
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (c->route[i].state == ROUTE_STANDING && !c->route[i].is_leaving)
+			due = MIN(due, c->route[i].successor_ns);
+	if (s->silent_ns != 0 && c->state == CLIENT_CONNECTED)
+		due = MIN(due, s->silent_ns + SILENT_TELL_NS);
+	if (held_spare(c) < ROUTES_MAX)
+		due = MIN(due, exit_dead_ns(c));
+	if (t.stay + t.coming < wanted(c))
+		due = MIN(due,
+			  membership_has_view(c->params.membership) ? c->retry_ns : c->view_due_ns);
+	return due;
+}
