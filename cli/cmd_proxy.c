@@ -107,6 +107,8 @@ static const char *event_name(enum client_note_type type)
 		return "state";
 	case CLIENT_NOTE_ROUTE:
 		return "route";
+	case CLIENT_NOTE_PATH:
+		return "path";
 	case CLIENT_NOTE_ERROR:
 		return "error";
 	}

@@ -301,7 +301,8 @@ static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node
 	return peers_by_link_key(a->dir, key, out);
 }
 
-static void end_of(const uint8_t ip[static 16], uint16_t port, uint8_t version, struct endpoint *out)
+static void end_of(const uint8_t ip[static 16], uint16_t port, uint8_t version,
+		   struct endpoint *out)
 {
 	if (version == 4)
 		endpoint_ip_from_v4(out->ip, ip);

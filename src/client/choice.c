@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 enum {
-	LEAVE_OUT_MAX = AVOID_MAX + ROUTES_MAX * HOPS_MAX
+	LEAVE_OUT_MAX = AVOID_MAX + ROUTES_MAX * HOPS_MAX,
+	DRAWS_MAX = 8,
 };
 
 void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now)
@@ -163,6 +164,20 @@ static bool wish_exit(const struct client *c, struct path_wish *w, char why[stat
 	w->exit = PATH_EXIT_NODE;
 	memcpy(w->exit_id, d->id, NODE_ID_LEN);
 	return true;
+}
+
+/* One that we do not have yet; where there are few, it may take some draws. */
+static bool draw(struct client *c, const struct path_wish *w, const struct now *now,
+		 struct path_route *out, char why[static PATH_WHY_MAX])
+{
+	for (unsigned i = 0; i < DRAWS_MAX; i++) {
+		if (path_choose(c->chooser, w, now, c->params.rng, out, why) != PATH_OK)
+			return false;
+		if (!is_known(c, out))
+			return true;
+	}
+	snprintf(why, PATH_WHY_MAX, "there is none but those in use");
+	return false;
 }
 
 /* Gives up the last ones of those to leave out, one by one, while there is no way without them. */

@@ -20,8 +20,8 @@ struct client_params {
 	struct membership *membership;
 	const struct directory *dir;
 	const struct rng *rng;
-	struct book *book;        /* of what is known of nodes; NULL: nothing is kept */
-	struct guard_set *guards; /* the entries we keep to; NULL: any */
+	struct book *book;                  /* of what is known of nodes; NULL: nothing is kept */
+	struct guard_set *guards;           /* the entries we keep to; NULL: any */
 	const struct health_limits *limits; /* NULL: the usual ones */
 };
 

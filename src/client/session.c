@@ -344,14 +344,14 @@ static void no_way(struct client *c, const char *why, const struct now *now)
 	client_note(c, CLIENT_NOTE_STATE, "%s", c->reason);
 }
 
-static void seek_one(struct client *c, const struct now *now)
+static void seek_one(struct client *c, bool is_coming, const struct now *now)
 {
 	const bool lives = any_lives(c);
 	char why[PATH_WHY_MAX];
 
 	if (!route_start(c, AIM_SESSION, now, why)) {
-		if (lives)
-			c->retry_ns = now->mono_ns + SCARCE_NS;
+		if (lives || is_coming)
+			c->retry_ns = now->mono_ns + (lives ? SCARCE_NS : RETRY_SESSION_NS);
 		else
 			no_way(c, why, now);
 		return;
@@ -383,7 +383,7 @@ static void seek(struct client *c, const struct now *now)
 	if (wants_spare(c, now) && t.spares == 0)
 		(void)route_start(c, AIM_SPARE, now, why); /* there may be none */
 	for (; t.stay + t.coming < wanted(c) && c->retry_ns <= now->mono_ns; t.coming++)
-		seek_one(c, now);
+		seek_one(c, t.coming > 0, now);
 }
 
 void session_tick(struct client *c, const struct now *now)

@@ -174,9 +174,6 @@ static void sample(struct client *c, struct client_route *r, const struct now *n
 				 .marked = s.tx_ce - last->tx_ce,
 			     },
 			     s.acked_cells != last->acked_cells ? s.srtt_ns : 0, now);
-	if (s.unanswered_ns != 0 && !r->is_asked &&
-	    now->mono_ns - s.unanswered_ns >= MAX(SAMPLE_NS / 4, 3 * route_rtt_ns(r)))
-		ask(c, r, now); /* its traffic waits longer than it ought to */
 	r->sampled = s;
 	r->sampled_ns = now->mono_ns;
 }
@@ -227,8 +224,7 @@ void watch_tick(struct client *c, struct client_route *r, const struct now *now)
 		return;
 	if (r->is_asked)
 		end_round(c, r, now);
-	if (r->rounds >=
-	    (r->is_suspect || r->sampled.unanswered_ns != 0 ? ROUNDS_DOUBT_MAX : ROUNDS_IDLE_MAX))
+	if (r->rounds >= (r->is_suspect ? ROUNDS_DOUBT_MAX : ROUNDS_IDLE_MAX))
 		judge(c, r, now);
 	if (r->state == ROUTE_STANDING)
 		ask(c, r, now);

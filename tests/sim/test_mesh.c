@@ -105,6 +105,7 @@ static void test_relay_death(void)
 		CHECK(mesh_hop(m, c, hop) != victim);
 		CHECK_INT(c->notes[CLIENT_NOTE_SESSION], 1);
 		CHECK_MEM(c->view.grant.v4, v4, 4);
+		sim_run(m->sim, NS_PER_S); /* what is still under way */
 		CHECK_INT(traffic(m, c, 100), 100);
 		mesh_free(m);
 	}
