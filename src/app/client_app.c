@@ -61,8 +61,8 @@ static void net_config(const struct client_app *a, const struct client_view *v,
 
 /* ---- the kill switch ---- */
 
-static int guard(struct client_app *a, const struct client_net_config *tunnel,
-		 const struct now *now, struct host_error *err)
+int client_app_guard(struct client_app *a, const struct client_net_config *tunnel,
+		     const struct now *now, struct host_error *err)
 {
 	struct safety_need need = {.tunnel = tunnel};
 
@@ -71,18 +71,18 @@ static int guard(struct client_app *a, const struct client_net_config *tunnel,
 }
 
 /* After whatever may have changed where we send; before the worker sends it. */
-static void follow(struct client_app *a, const struct now *now)
+void client_app_follow(struct client_app *a, const struct now *now)
 {
 	struct host_error err;
 
-	if (guard(a, a->has_net ? &a->net_config : NULL, now, &err) == 0)
+	if (client_app_guard(a, a->has_net ? &a->net_config : NULL, now, &err) == 0)
 		return;
 	if (strcmp(a->error, err.text) != 0)
 		log_error("%s", err.text);
 	snprintf(a->error, sizeof(a->error), "%s", err.text);
 }
 
-static void net_down(struct client_app *a)
+void client_app_net_down(struct client_app *a)
 {
 	struct host_error err;
 
@@ -127,7 +127,7 @@ static void net_failed(struct client_app *a, const char *what, const struct now 
 	snprintf(a->error, sizeof(a->error), "%s", what);
 	log_error("%s", what);
 	client_disconnect(a->client, now);
-	net_down(a);
+	client_app_net_down(a);
 }
 
 static void net_up(struct client_app *a, const struct now *now)
@@ -146,7 +146,7 @@ static void net_up(struct client_app *a, const struct now *now)
 	client_view(a->client, now, &v);
 	net_config(a, &v, &n);
 	stub_config(a, &n);
-	rc = guard(a, &n, now, &err); /* before the first packet can come that way */
+	rc = client_app_guard(a, &n, now, &err); /* before the first packet can come that way */
 	if (rc != 0) {
 		net_failed(a, err.text, now);
 		return;
@@ -167,8 +167,8 @@ static void net_up(struct client_app *a, const struct now *now)
 
 /* ---- telling ---- */
 
-static void tell(struct client_app *a, enum view_event type, const char *text,
-		 const struct now *now)
+void client_app_tell(struct client_app *a, enum view_event type, const char *text,
+		     const struct now *now)
 {
 	struct event_view ev = {.event = type, .time_ns = now->wall_ns};
 	struct client_view v;
@@ -189,7 +189,7 @@ static void tell(struct client_app *a, enum view_event type, const char *text,
 		control_event_post(a->control, &ev);
 }
 
-static void take_notes(struct client_app *a, const struct now *now)
+void client_app_take_notes(struct client_app *a, const struct now *now)
 {
 	struct client_note note;
 
@@ -199,19 +199,19 @@ static void take_notes(struct client_app *a, const struct now *now)
 			net_up(a, now);
 			break;
 		case CLIENT_NOTE_STATE:
-			tell(a, VIEW_EVENT_STATE, note.text, now);
+			client_app_tell(a, VIEW_EVENT_STATE, note.text, now);
 			break;
 		case CLIENT_NOTE_ROUTE:
 			log_info("%s", note.text);
-			tell(a, VIEW_EVENT_ROUTE, note.text, now);
+			client_app_tell(a, VIEW_EVENT_ROUTE, note.text, now);
 			break;
 		case CLIENT_NOTE_PATH:
 			log_info("%s", note.text);
-			tell(a, VIEW_EVENT_PATH, note.text, now);
+			client_app_tell(a, VIEW_EVENT_PATH, note.text, now);
 			break;
 		case CLIENT_NOTE_ERROR:
 			log_warn("%s", note.text);
-			tell(a, VIEW_EVENT_ERROR, note.text, now);
+			client_app_tell(a, VIEW_EVENT_ERROR, note.text, now);
 			break;
 		}
 	}
@@ -225,12 +225,12 @@ static void on_event(void *ctx, const struct engine_event *ev, const struct now 
 
 	membership_on_event(a->membership, ev, now);
 	client_on_event(a->client, ev, now);
-	take_notes(a, now);
-	follow(a, now);
+	client_app_take_notes(a, now);
+	client_app_follow(a, now);
 }
 
 /* Connects to what was wanted before. */
-static void resume(struct client_app *a, const struct now *now)
+void client_app_retake(struct client_app *a, const struct now *now)
 {
 	const struct lock *l = &a->safety.lock;
 	const struct config_profile *p = config_profile_find(a->cfg, l->profile);
@@ -252,9 +252,10 @@ static void safety_ready(struct loop_fd *f, uint32_t events)
 
 	(void)events;
 	if (safety_watch(&a->safety, &now))
-		tell(a, VIEW_EVENT_ERROR,
-		     "another program changed the firewall's table inet macromesh; it is set again",
-		     &now);
+		client_app_tell(
+		    a, VIEW_EVENT_ERROR,
+		    "another program changed the firewall's table inet macromesh; it is set again",
+		    &now);
 }
 
 static void tick(void *ctx, const struct now *now)
@@ -269,9 +270,9 @@ static void tick(void *ctx, const struct now *now)
 	health_app_tick(&a->health, now);
 	dns_app_tick(&a->dns, now);
 	if (a->safety.portal_end_ns != 0 && a->safety.portal_end_ns <= now->mono_ns)
-		resume(a, now);
-	take_notes(a, now);
-	follow(a, now);
+		client_app_retake(a, now);
+	client_app_take_notes(a, now);
+	client_app_follow(a, now);
 }
 
 static uint64_t deadline(void *ctx, const struct now *now)
@@ -345,8 +346,8 @@ static void network_changed(struct loop_fd *f, uint32_t events)
 	if (netmon_read(&a->netmon) <= 0)
 		return;
 	client_network_changed(a->client, &now);
-	take_notes(a, &now);
-	follow(a, &now);
+	client_app_take_notes(a, &now);
+	client_app_follow(a, &now);
 	worker_pump(&a->worker);
 }
 
@@ -418,10 +419,7 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	rc = worker_open(
 	    &a->worker,
 	    &(struct worker_config){
-		.udp = {.bind = cfg->client.listen,
-			.mark = cfg->client.fwmark,
-			.gso = true,
-			.gro = true},
+		.udp = {.bind = cfg->client.listen, .mark = cfg->client.fwmark, .gso = 1, .gro = 1},
 		.engine = {.link_key = &a->link_key,
 			   .max_links = CLIENT_LINKS_MAX,
 			   .batches = CLIENT_BATCHES,
@@ -487,8 +485,8 @@ static void shut(void *ctx, const struct now *now)
 	struct client_app *a = ctx;
 
 	client_disconnect(a->client, now);
-	take_notes(a, now);
-	net_down(a);
+	client_app_take_notes(a, now);
+	client_app_net_down(a);
 	safety_stop(a);
 	netmon_stop(a);
 }
@@ -562,7 +560,7 @@ static void do_reload(void *ctx, const struct now *now)
 	config_take(a->cfg, r->fresh, CONFIG_PROFILE);
 	config_take(a->cfg, r->fresh, CONFIG_CLIENT);
 	stub_names(a);
-	follow(a, now);
+	client_app_follow(a, now);
 }
 
 int client_app_reload(struct client_app *a, struct config *fresh, char *error, size_t error_len)
@@ -587,8 +585,8 @@ static void do_connect(void *ctx, const struct now *now)
 	a->error[0] = '\0';
 	safety_want(&a->safety, cmd->profile, cmd->wish.exit, cmd->wish.hops);
 	client_connect(a->client, &cmd->wish, now);
-	take_notes(a, now);
-	follow(a, now);
+	client_app_take_notes(a, now);
+	client_app_follow(a, now);
 }
 
 static enum flow_isolation isolation_of(enum config_isolate i)
@@ -640,10 +638,10 @@ static void do_disconnect(void *ctx, const struct now *now)
 
 	cmd->app->error[0] = '\0';
 	safety_unwant(&cmd->app->safety);
-	net_down(cmd->app);
+	client_app_net_down(cmd->app);
 	client_disconnect(cmd->app->client, now);
-	follow(cmd->app, now);
-	take_notes(cmd->app, now);
+	client_app_follow(cmd->app, now);
+	client_app_take_notes(cmd->app, now);
 }
 
 int client_app_disconnect(struct client_app *a, char why[static VIEW_TEXT_LEN])
@@ -667,8 +665,8 @@ static void do_reconnect(void *ctx, const struct now *now)
 		return;
 	}
 	client_reconnect(cmd->app->client, cmd->new_exit, now);
-	take_notes(cmd->app, now);
-	follow(cmd->app, now);
+	client_app_take_notes(cmd->app, now);
+	client_app_follow(cmd->app, now);
 }
 
 int client_app_reconnect(struct client_app *a, const struct reconnect_request *rq,
@@ -678,140 +676,4 @@ int client_app_reconnect(struct client_app *a, const struct reconnect_request *r
 
 	worker_call(&a->worker, do_reconnect, &cmd);
 	return cmd.rc;
-}
-
-/* ---- the kill switch's commands ---- */
-
-static void do_resume(void *ctx, const struct now *now)
-{
-	struct command *cmd = ctx;
-	struct client_app *a = cmd->app;
-
-	if (!safety_is_blocking(&a->safety))
-		return;
-	resume(a, now);
-	take_notes(a, now);
-	follow(a, now);
-	cmd->rc = a->safety.lock.is_wanted;
-}
-
-bool client_app_resume(struct client_app *a)
-{
-	struct command cmd = {.app = a};
-
-	worker_call(&a->worker, do_resume, &cmd);
-	return cmd.rc;
-}
-
-struct kill_switch_query {
-	struct client_app *app;
-	struct kill_switch_view *out;
-};
-
-static void do_kill_switch(void *ctx, const struct now *now)
-{
-	const struct kill_switch_query *q = ctx;
-
-	(void)now;
-	safety_view(&q->app->safety, q->out);
-}
-
-void client_app_kill_switch(struct client_app *a, struct kill_switch_view *out)
-{
-	worker_call(&a->worker, do_kill_switch, &(struct kill_switch_query){a, out});
-}
-
-struct kill_switch_order {
-	struct client_app *app;
-	enum lock_setting setting;
-	char *why;
-	int rc;
-};
-
-/* Says what failed; the order is then as far in force as could be. */
-static void do_set_kill_switch(void *ctx, const struct now *now)
-{
-	struct kill_switch_order *o = ctx;
-	struct client_app *a = o->app;
-	struct host_error err;
-
-	a->safety.lock.setting = o->setting;
-	o->rc = guard(a, a->has_net ? &a->net_config : NULL, now, &err);
-	if (o->rc != 0)
-		snprintf(o->why, VIEW_TEXT_LEN, "%.*s", VIEW_TEXT_LEN - 1, err.text);
-	tell(a, VIEW_EVENT_STATE, "", now);
-}
-
-static int set_kill_switch(struct client_app *a, enum lock_setting setting,
-			   char why[static VIEW_TEXT_LEN])
-{
-	struct kill_switch_order o = {.app = a, .setting = setting, .why = why};
-
-	worker_call(&a->worker, do_set_kill_switch, &o);
-	return o.rc;
-}
-
-int client_app_set_kill_switch(struct client_app *a, const struct kill_switch_request *rq,
-			       char why[static VIEW_TEXT_LEN])
-{
-	enum lock_setting setting;
-
-	if (lock_setting_parse(&setting, rq->setting) != 0) {
-		snprintf(why, VIEW_TEXT_LEN, "setting must be profile, off, on or always");
-		return -EINVAL;
-	}
-	if (config_has(a->cfg, CONFIG_NODE) && setting >= LOCK_ON) {
-		snprintf(why, VIEW_TEXT_LEN,
-			 "this daemon is a node too: a kill switch would block the traffic it "
-			 "carries for others; run client and node on two machines");
-		return -EINVAL;
-	}
-	return set_kill_switch(a, setting, why);
-}
-
-int client_app_unlock(struct client_app *a, char why[static VIEW_TEXT_LEN])
-{
-	return set_kill_switch(a, LOCK_OFF, why);
-}
-
-struct portal_order {
-	struct client_app *app;
-	const struct portal_request *rq;
-	char *why;
-	int rc;
-};
-
-/* The tunnel is down meanwhile, so that the network's own routes and name servers are used. */
-static void do_portal(void *ctx, const struct now *now)
-{
-	struct portal_order *o = ctx;
-	struct client_app *a = o->app;
-	struct resolv_servers dns;
-
-	if (!safety_is_blocking(&a->safety)) {
-		snprintf(o->why, VIEW_TEXT_LEN,
-			 "the kill switch blocks nothing now, so there is nothing to open%s",
-			 a->has_net ? "; 'macro disconnect' leads past the tunnel" : "");
-		o->rc = -EINVAL;
-		return;
-	}
-	if (o->rq->seconds == 0) {
-		resume(a, now);
-	} else {
-		client_disconnect(a->client, now);
-		net_down(a);
-		dns = resolv_list(RESOLV_PATH_DEFAULT);
-		safety_portal(&a->safety, o->rq->uid, o->rq->seconds, &dns, now);
-	}
-	take_notes(a, now);
-	follow(a, now);
-}
-
-int client_app_portal(struct client_app *a, const struct portal_request *rq,
-		      char why[static VIEW_TEXT_LEN])
-{
-	struct portal_order o = {.app = a, .rq = rq, .why = why};
-
-	worker_call(&a->worker, do_portal, &o);
-	return o.rc;
 }
