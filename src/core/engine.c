@@ -433,6 +433,7 @@ void engine_tick(struct engine *e, const struct now *now)
 void engine_hurry(struct engine *e, const struct now *now)
 {
 	links_hurry(e->links, now);
+	failover_hurry(e);
 	engine_finish(e, now);
 }
 

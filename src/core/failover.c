@@ -225,6 +225,18 @@ void failover_tick(struct engine *e, const struct now *now)
 	}
 }
 
+void failover_hurry(struct engine *e)
+{
+	list_for_each (it, &e->sessions) {
+		struct session *s = container_of(it, struct session, in_engine);
+
+		for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
+			if (s->path[i] != NULL)
+				liveness_hurry(&s->path[i]->session.live);
+		s->tell_ns = 0;
+	}
+}
+
 static bool has_path(const struct session *s)
 {
 	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)

@@ -79,6 +79,13 @@ uint64_t liveness_due(const struct liveness *l)
 	return l->is_suspect ? l->probe_ns : verdict_ns(l);
 }
 
+void liveness_hurry(struct liveness *l)
+{
+	l->is_doubted = !l->is_suspect;
+	l->probe_ns = 0;
+	l->probe_gap_ns = LIVENESS_RTO_MIN_NS;
+}
+
 static enum liveness_verdict probe_suspect(struct liveness *l, const struct now *now)
 {
 	if (l->probe_ns > now->mono_ns)

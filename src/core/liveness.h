@@ -56,6 +56,8 @@ static inline void liveness_doubt(struct liveness *l)
 	l->is_doubted = true;
 }
 
+/* liveness_hurry: things may have changed: probe now, and again soon. */
+void liveness_hurry(struct liveness *l);
 /* liveness_rtt: a round trip, without the other end's delay. */
 void liveness_rtt(struct liveness *l, uint64_t rtt_ns);
 

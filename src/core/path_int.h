@@ -100,6 +100,8 @@ void failover_attached(struct session *s, unsigned slot, const struct lane *befo
 void failover_detached(struct session *s, unsigned slot);
 /* What the exit says of the paths. */
 void failover_on_paths(struct session *s, const struct paths *p);
+/* Ask all paths now whether they live. */
+void failover_hurry(struct engine *e);
 void failover_tick(struct engine *e, const struct now *now);
 uint64_t failover_deadline(const struct engine *e);
 /* ---- tunnel.c: packets of the client's sessions ---- */

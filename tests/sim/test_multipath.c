@@ -385,6 +385,7 @@ static void test_outage_of_everything(void)
 {
 	struct scene sc;
 	uint64_t tag = 0;
+	struct now now;
 
 	begin(&sc, 27, (struct sim_wire){.delay_ns = 20 * NS_PER_MS}, (const uint8_t[]){1, 1, 0});
 	run_traffic(&sc, CALL, 1000, &tag);
@@ -397,8 +398,14 @@ static void test_outage_of_everything(void)
 		sim_wire(sc.s, CLIENT, routes[i][0])->is_down =
 		    sim_wire(sc.s, routes[i][0], CLIENT)->is_down = false;
 	sc.seen[1].packets = 0;
+	now = sim_now(sc.s);
+	engine_hurry(sc.c->engine, &now); /* the machine has noticed */
+	sim_pump(sc.s, sc.c);
 	run_traffic(&sc, CALL, 3000, &tag);
-	CHECK(sc.seen[1].packets > 100);
+	CHECK(sc.seen[1].packets > 140);
+	for (unsigned i = 0; i < PATHS; i++)
+		CHECK(!stats_of(&sc, i).is_suspect);
+	CHECK(sc.c->last_at_ns[EVENT_PATH_RECOVERED] - now.mono_ns < 2 * sc.rtt_ns);
 	CHECK_INT(sc.c->seen[EVENT_PATH_SUSPECT], sc.c->seen[EVENT_PATH_RECOVERED]);
 	sim_free(sc.s);
 }

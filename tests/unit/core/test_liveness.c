@@ -196,6 +196,25 @@ static void test_doubt_probes(void)
 	CHECK_INT(liveness_due(&l), NEVER);
 }
 
+static void test_hurry(void)
+{
+	struct liveness l = steady();
+
+	for (unsigned i = 0; i < 3; i++)
+		sent(&l, 1 + i, 20 * i);
+	CHECK_INT(tick(&l, 160), LIVENESS_SUSPECT);
+	for (uint64_t ms = 160; ms < 5000; ms = due_ms(&l))
+		CHECK_INT(tick(&l, ms), LIVENESS_PROBE);
+	CHECK_INT(due_ms(&l), 5020);
+	liveness_hurry(&l);
+	CHECK_INT(tick(&l, 4500), LIVENESS_PROBE);
+	CHECK_INT(due_ms(&l), 4560);
+	l = steady();
+	liveness_hurry(&l);
+	CHECK_INT(tick(&l, 0), LIVENESS_PROBE);
+	CHECK_INT(liveness_due(&l), NEVER);
+}
+
 int main(void)
 {
 	RUN(test_rto);
@@ -208,5 +227,6 @@ int main(void)
 	RUN(test_slow_answers_are_answers);
 	RUN(test_late_verdicts_wait);
 	RUN(test_doubt_probes);
+	RUN(test_hurry);
 	return test_done();
 }
