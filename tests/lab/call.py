@@ -106,22 +106,26 @@ def download(address, port, seconds, report):
     report["gaps"] = gaps.list
 
 
-def hear(sock, heard, gaps):
-    try:
-        while True:
+def hear(sock, heard, gaps, is_said):
+    """Until everything is said and nothing came for a while."""
+    while True:
+        try:
             heard.add(int.from_bytes(sock.recv(2048)[:4], "big"))
             gaps.note()
-    except TimeoutError:
-        pass
+        except TimeoutError:
+            if is_said.is_set():
+                return
+        except OSError:
+            pass  # an ICMP error: what came back instead of an answer
 
 
 def call(address, port, seconds, report):
-    heard, gaps, sent = set(), Gaps(), 0
+    heard, gaps, sent, is_said = set(), Gaps(), 0, threading.Event()
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
                        socket.SOCK_DGRAM) as sock:
         sock.connect((address, port))
         sock.settimeout(PATIENCE_S)
-        listener = threading.Thread(target=hear, args=(sock, heard, gaps))
+        listener = threading.Thread(target=hear, args=(sock, heard, gaps, is_said))
         listener.start()
         for number in paced(seconds):
             try:
@@ -129,6 +133,7 @@ def call(address, port, seconds, report):
             except OSError:
                 pass  # no way out at the moment: lost
             sent += 1
+        is_said.set()
         listener.join()
     report.update({"sent": sent, "lost": sent - len(heard), "gaps": gaps.list})
 
