@@ -92,7 +92,7 @@ static void add_level(struct pull *p, struct tree_part above, unsigned step)
 {
 	for (unsigned i = 0; i < 1u << step; i++)
 		item_add(p, (struct tree_part){(uint8_t)(above.level + step),
-					       (uint16_t)((above.index << step) + i)});
+					       (uint16_t)(((unsigned)above.index << step) + i)});
 }
 
 struct pull *pull_create(struct directory *dir, struct registry *registry, const struct now *now)

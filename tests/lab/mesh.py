@@ -77,6 +77,11 @@ class Mesh(Lab):
         """The names of its hops."""
         return [hop["name"] for hop in self.api(host, "route")["route"]["hops"]]
 
+    def routes(self, host="client"):
+        """The names of the hops of every route there is."""
+        return [[hop["name"] for hop in path["route"]["hops"]]
+                for path in self.api(host, "route")["paths"]["list"]]
+
     # Traffic.
 
     def curl(self, url, *options, host="client"):

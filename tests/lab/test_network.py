@@ -31,8 +31,8 @@ class NetworkTest(MeshCase):
         cls.session = cls.mesh.api("client", "status")["session"]
 
     def setUp(self):
-        wait_until(lambda: self.mesh.api("client", "status")["paths"]["active"] >= 2, 60,
-                   "two routes")
+        wait_until(lambda: self.mesh.api("client", "status")["paths"]["active"] >= 2 and
+                   self.mesh.api("client", "route")["route"]["rtt_ms"], 60, "two routes, measured")
 
     def on_host(self, script):
         """The time that the script prints."""
