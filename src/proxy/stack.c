@@ -138,7 +138,7 @@ static bool sum_is_good(const uint8_t *p, size_t len, uint8_t flags)
 
 static struct netif *netif_of(const uint8_t *p, size_t len)
 {
-	const unsigned version = p[0] >> 4;
+	const unsigned version = len > 0 ? p[0] >> 4 : 0;
 	struct netif *netif;
 
 	if (!(version == 4 && len >= IPV4_HEAD_LEN) && !(version == 6 && len >= IPV6_HEAD_LEN))

@@ -330,6 +330,7 @@ static void test_age(void)
 static void test_events_in_pieces(void)
 {
 	uint8_t all[16 * REGISTRY_EVENT_MAX];
+	const uint8_t *log;
 	size_t all_len, len;
 	uint64_t count;
 
@@ -338,7 +339,9 @@ static void test_events_in_pieces(void)
 		add(i % 5 == 4 ? REGISTRY_CHANGE : REGISTRY_ADD,
 		    i % 5 == 4 ? 0 : (uint32_t)(i - i / 5), (uint8_t)(i + 1));
 	NEED(fixture_apply(&fix, reg) == REGISTRY_OK);
-	memcpy(all, registry_events(reg, 0, SIZE_MAX, &count, &all_len), sizeof(all) / 2);
+	log = registry_events(reg, 0, SIZE_MAX, &count, &all_len);
+	NEED(log != NULL && all_len <= sizeof(all));
+	memcpy(all, log, all_len);
 	CHECK_INT(count, 16);
 	CHECK(registry_events(reg, 16, SIZE_MAX, &count, &len) == NULL && count == 0 && len == 0);
 	CHECK(registry_events(reg, UINT64_MAX, SIZE_MAX, &count, &len) == NULL);
