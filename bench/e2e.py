@@ -7,6 +7,7 @@ that whatever else the machine does touches all of them.
 import time
 from dataclasses import dataclass, field
 
+import proxy
 import traffic
 import wireguard
 from errors import LabError
@@ -202,6 +203,19 @@ class EndToEnd:
                 self._report.ratio(f"ratio.limit{rate}.{name}_of_direct", f"{reached}.{name}",
                                    f"{reached}.direct", "%", 100)
         self._add_added(f"limit{rates[0]}.ping")
+
+    def proxy(self, end_by):
+        """A download with curl: past the mesh, through the TUN, and through `macro proxy`, 3 hops."""
+        seconds = 3 * self._scale
+        with proxy.Web(self._mesh) as web:
+            for way in self._rounds("proxy", end_by, ("direct", "ours3")):
+                self._report.add(f"curl.down.{way.name}", web.download(seconds), "Mbit/s")
+                if way.name == "direct":  # the proxy's own packets take no way of ours
+                    with proxy.Proxy(self._mesh) as through:
+                        self._report.add("curl.down.proxy3", web.download(seconds, through.socks),
+                                         "Mbit/s")
+        for name in ("direct", "ours3"):
+            self._report.ratio(f"ratio.proxy3_of_{name}", "curl.down.proxy3", f"curl.down.{name}")
 
     def distance(self, end_by):
         """A round trip of 40 ms and a loss of 0.1 % each way between the client and all others."""

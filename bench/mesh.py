@@ -63,7 +63,7 @@ class Mesh:
         self._nodes = {host.name: Node(host, self.runtime.host_folder(host.name)) for host in hosts}
         seeds = {name: node.init() for name, node in self._nodes.items() if node.host.is_node}
         for name, node in self._nodes.items():
-            node.write_config([seeds["entry"]], [self.address("origin")])
+            node.write_config([seeds["entry"]], [self.address("origin")], {})
             if "exit" in node.host.roles:
                 self._lift_limit(node)
             with open(self.runtime.log(f"{name}.macrod"), "ab") as log:
