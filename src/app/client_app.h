@@ -84,10 +84,11 @@ int client_app_portal(struct client_app *a, const struct portal_request *rq,
 		      char why[static VIEW_TEXT_LEN]);
 void client_app_status(struct client_app *a, struct status_view *out);
 
-/* ---- client_app.c, for client_lock.c: on the worker's thread ---- */
+/* ---- client_app.c, for client_command.c and client_lock.c: on the worker's thread ---- */
 
 /* guard: the firewall for what is now.  take_notes, follow: act on what the client and the kill
- * switch did.  retake: connect again as was wanted.  tell: an event for the control API. */
+ * switch did.  retake: connect again as was wanted.  tell: an event for the control API.
+ * stub_names: those of the profile that may have private addresses. */
 int client_app_guard(struct client_app *a, const struct client_net_config *tunnel,
 		     const struct now *now, struct host_error *err);
 void client_app_follow(struct client_app *a, const struct now *now);
@@ -96,6 +97,7 @@ void client_app_tell(struct client_app *a, enum view_event type, const char *tex
 		     const struct now *now);
 void client_app_take_notes(struct client_app *a, const struct now *now);
 void client_app_retake(struct client_app *a, const struct now *now);
+void client_app_stub_names(struct client_app *a);
 
 /* ---- client_status.c ---- */
 enum view_state client_app_state(const struct client_app *a, const struct client_view *v);
