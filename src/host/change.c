@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "host/firewall.h"
+#include "host/resolved.h"
 #include "util/log.h"
 #include "util/xalloc.h"
 
@@ -187,6 +188,22 @@ static int undo_resolv(const struct change *c, struct netlink *nl, struct host_e
 	return resolv_undo(&c->resolv, err);
 }
 
+static int apply_resolved(const struct change *c, struct netlink *nl, struct host_error *err)
+{
+	(void)nl;
+	return resolved_set(c->resolved.link.index, &c->resolved.servers, err);
+}
+
+static int undo_resolved(const struct change *c, struct netlink *nl, struct host_error *err)
+{
+	const int code = find_same(nl, &c->resolved.link);
+
+	return code == 0 ? resolved_revert(c->resolved.link.index, err)
+	       : is_gone(code)
+		   ? 0
+		   : host_fail(err, code, "looking for device %s", c->resolved.link.name);
+}
+
 typedef int change_fn(const struct change *c, struct netlink *nl, struct host_error *err);
 
 static const struct {
@@ -200,6 +217,7 @@ static const struct {
     [CHANGE_SYSCTL] = {apply_sysctl, undo_sysctl},
     [CHANGE_NFT] = {apply_nft, undo_nft},
     [CHANGE_RESOLV] = {apply_resolv, undo_resolv},
+    [CHANGE_RESOLVED] = {apply_resolved, undo_resolved},
 };
 
 int change_apply(const struct change *c, struct netlink *nl, struct host_error *err)

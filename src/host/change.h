@@ -21,6 +21,7 @@ enum change_kind {
 	CHANGE_SYSCTL,
 	CHANGE_NFT, /* a whole table of ours */
 	CHANGE_RESOLV,
+	CHANGE_RESOLVED, /* the DNS of a link in systemd-resolved */
 };
 
 struct change {
@@ -44,6 +45,10 @@ struct change {
 			char *body; /* not in the journal */
 		} nft;
 		struct resolv resolv;
+		struct {
+			struct netlink_link link;
+			struct resolv_servers servers; /* not in the journal */
+		} resolved;
 	};
 };
 

@@ -309,6 +309,18 @@ static void parse_resolv(struct change *c, struct words *w)
 		w->bad = true;
 }
 
+static void write_resolved(const struct change *c, FILE *out)
+{
+	put_text(out, c->resolved.link.name);
+	put_number(out, c->resolved.link.index);
+}
+
+static void parse_resolved(struct change *c, struct words *w)
+{
+	take_dev(w, c->resolved.link.name, false);
+	c->resolved.link.index = take_number(w, INT32_MAX);
+}
+
 static const struct {
 	const char *name;
 	void (*write)(const struct change *c, FILE *out);
@@ -322,6 +334,7 @@ static const struct {
     [CHANGE_SYSCTL] = {"sysctl", write_sysctl, parse_sysctl},
     [CHANGE_NFT] = {"nft", write_nft, parse_nft},
     [CHANGE_RESOLV] = {"resolv", write_resolv, parse_resolv},
+    [CHANGE_RESOLVED] = {"resolved", write_resolved, parse_resolved},
 };
 
 void change_write(const struct change *c, FILE *out)

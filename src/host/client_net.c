@@ -6,6 +6,7 @@
 
 #include "host/plan.h"
 #include "host/recover.h"
+#include "host/resolved.h"
 #include "host/rules.h"
 #include "util/log.h"
 #include "util/xalloc.h"
@@ -44,18 +45,37 @@ static void plan_rules(struct change_list *list, const struct client_net_config 
 	r->is_inverted = true;
 }
 
-static int plan_resolv(struct change_list *list, const struct client_net_config *cfg,
-		       struct host_error *err)
+static const struct resolv_servers *asked(const struct client_net_config *cfg)
+{
+	return cfg->stub.count > 0 ? &cfg->stub : &cfg->dns;
+}
+
+/* resolved serves those who ask it; a resolv.conf that leads past it has to lead into the tunnel
+ * too.  Before all else, so that nobody asks outside what is answered inside a moment later. */
+static int plan_dns(struct transaction *t, const struct client_net_config *cfg,
+		    struct host_error *err)
 {
 	const char *path = cfg->resolv_path != NULL ? cfg->resolv_path : RESOLV_PATH_DEFAULT;
+	struct netlink_link link;
+	struct change *c;
 	struct resolv r;
 	int code;
 
 	if (cfg->dns.count == 0)
 		return 0;
-	code = resolv_read(&r, path, cfg->stub.count > 0 ? &cfg->stub : &cfg->dns, err);
+	if (resolved_is_running()) {
+		code = netlink_link_get(t->nl, cfg->tun, &link);
+		if (code != 0)
+			return host_fail(err, code, "looking for device %s", cfg->tun);
+		c = change_list_add(&t->list, CHANGE_RESOLVED);
+		c->resolved.link = link;
+		c->resolved.servers = *asked(cfg);
+		if (resolv_names_resolved(path))
+			return 0;
+	}
+	code = resolv_read(&r, path, asked(cfg), err);
 	if (code == 0)
-		change_list_add(list, CHANGE_RESOLV)->resolv = r;
+		change_list_add(&t->list, CHANGE_RESOLV)->resolv = r;
 	return code;
 }
 
@@ -82,26 +102,27 @@ static void plan_family(struct change_list *list, const struct client_net_config
 	plan_route(list, cfg, all, inner != NULL);
 }
 
-static int plan(struct transaction *t, const struct client_net_config *cfg, struct host_error *err)
+static int plan(struct change_list *list, struct netlink *nl, const struct client_net_config *cfg,
+		struct host_error *err)
 {
 	const struct plan_tun tun = {cfg->tun, cfg->mtu_bytes, cfg->is_tun_persistent};
 	struct change *c;
 	int code;
 
 	/* Lets a strict reverse path filter see that answers to our marked packets are fine. */
-	c = plan_sysctl(&t->list, "net/ipv4/conf/all/src_valid_mark", "1");
+	c = plan_sysctl(list, "net/ipv4/conf/all/src_valid_mark", "1");
 	if (c != NULL)
 		c->is_optional = true; /* most filters are loose or off */
-	code = plan_tun(&t->list, t->nl, &tun, err);
+	code = plan_tun(list, nl, &tun, err);
 	if (code != 0)
 		return code;
-	plan_family(&t->list, cfg, &ip_prefix_all_v4, ip_is_set(cfg->v4) ? cfg->v4 : NULL);
+	plan_family(list, cfg, &ip_prefix_all_v4, ip_is_set(cfg->v4) ? cfg->v4 : NULL);
 	if (plan_has_ipv6(NULL))
-		plan_family(&t->list, cfg, &ip_prefix_all_v6, carries_v6(cfg) ? cfg->v6 : NULL);
-	plan_rules(&t->list, cfg, AF_INET);
+		plan_family(list, cfg, &ip_prefix_all_v6, carries_v6(cfg) ? cfg->v6 : NULL);
+	plan_rules(list, cfg, AF_INET);
 	if (plan_has_ipv6(NULL))
-		plan_rules(&t->list, cfg, AF_INET6);
-	return plan_resolv(&t->list, cfg, err);
+		plan_rules(list, cfg, AF_INET6);
+	return 0;
 }
 
 static int refuse_used_table(void *ctx, const struct netlink_route *r)
@@ -156,22 +177,6 @@ static int check_config(const struct client_net_config *cfg, struct host_error *
 	return 0;
 }
 
-/* Plans and applies after what is in the list already; a failure leaves only that. */
-static int apply_new(struct transaction *t, const struct client_net_config *cfg,
-		     struct host_error *err)
-{
-	const size_t from = t->list.count;
-	int code = check_free(t, cfg, err);
-
-	if (code == 0)
-		code = plan(t, cfg, err);
-	if (code == 0)
-		return transaction_apply(t, from, err);
-	while (t->list.count > from)
-		change_list_remove(&t->list, from);
-	return code;
-}
-
 int client_net_up(struct client_net *n, const struct client_net_config *cfg, struct host_error *err)
 {
 	struct transaction t;
@@ -182,13 +187,21 @@ int client_net_up(struct client_net *n, const struct client_net_config *cfg, str
 	if (code != 0)
 		return code;
 	t.hook = cfg->hook;
-	code = apply_new(&t, cfg, err);
+	code = check_free(&t, cfg, err);
 	if (code == 0)
-		n->t = t;
+		code = plan_dns(&t, cfg, err);
+	if (code == 0)
+		code = plan(&t.list, t.nl, cfg, err);
+	if (code == 0)
+		code = transaction_apply(&t, 0, err);
+	if (code == 0)
+		*n = (struct client_net){.t = t, .asked = *asked(cfg)};
 	else
 		transaction_close(&t);
 	return code;
 }
+
+/* ---- another session ---- */
 
 static int apply_hold(struct transaction *t, const struct client_net_config *cfg,
 		      struct host_error *err)
@@ -205,25 +218,151 @@ static int apply_hold(struct transaction *t, const struct client_net_config *cfg
 	return transaction_apply(t, from, err);
 }
 
+static bool is_same_asked(const struct resolv_servers *a, const struct resolv_servers *b)
+{
+	return a->count == b->count && memcmp(a->ip, b->ip, a->count * sizeof(a->ip[0])) == 0;
+}
+
+/* Done once, it serves both.  Lists begin zeroed, so that bytes can be compared. */
+static bool is_same(const struct change *a, const struct change *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	switch (a->kind) {
+	case CHANGE_TUN:
+		return a->tun.index == b->tun.index;
+	case CHANGE_LINK:
+		return a->link.was.index == b->link.was.index; /* see set_link */
+	case CHANGE_ADDRESS:
+		return memcmp(&a->address, &b->address, sizeof(a->address)) == 0;
+	case CHANGE_ROUTE:
+		return memcmp(&a->route, &b->route, sizeof(a->route)) == 0;
+	case CHANGE_RULE:
+		return memcmp(&a->rule, &b->rule, sizeof(a->rule)) == 0;
+	case CHANGE_SYSCTL:
+	case CHANGE_NFT:
+	case CHANGE_RESOLV:
+	case CHANGE_RESOLVED:
+		return false;
+	}
+	return false;
+}
+
+/* Takes what is like c out of fresh; true if there was something. */
+static bool take_same(struct change_list *fresh, struct change *c)
+{
+	for (size_t i = 0; i < fresh->count; i++)
+		if (is_same(&fresh->items[i], c)) {
+			if (c->kind == CHANGE_LINK)
+				c->link.now = fresh->items[i].link.now;
+			change_list_remove(fresh, i);
+			return true;
+		}
+	return false;
+}
+
+/* Moves what stays before what goes, each in its order, and leaves in fresh what is new.  How many
+ * stay. */
+static size_t keep(struct change_list *list, struct change_list *fresh, bool same_dns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct change c = list->items[i];
+		const bool is_dns = c.kind == CHANGE_RESOLV || c.kind == CHANGE_RESOLVED;
+
+		/* Set once, a setting is not planned again. */
+		if (!(is_dns ? same_dns : c.kind == CHANGE_SYSCTL) && !take_same(fresh, &c))
+			continue;
+		memmove(&list->items[kept + 1], &list->items[kept], (i - kept) * sizeof(c));
+		list->items[kept++] = c;
+	}
+	return kept;
+}
+
+/* The MTU may be another one; what the undo goes back to is not. */
+static int set_link(struct transaction *t, size_t kept, struct host_error *err)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < kept && code == 0; i++)
+		if (t->list.items[i].kind == CHANGE_LINK)
+			code = change_apply(&t->list.items[i], t->nl, err);
+	return code;
+}
+
+/* Moves what is in fresh to the end of the list and does it: addresses, or the rest. */
+static int apply_fresh(struct transaction *t, struct change_list *fresh, bool addresses,
+		       struct host_error *err)
+{
+	const size_t from = t->list.count;
+
+	for (size_t i = 0; i < fresh->count;) {
+		const struct change c = fresh->items[i];
+
+		if (addresses != (c.kind == CHANGE_ADDRESS)) {
+			i++;
+			continue;
+		}
+		*change_list_add(&t->list, c.kind) = c;
+		memmove(&fresh->items[i], &fresh->items[i + 1], (--fresh->count - i) * sizeof(c));
+	}
+	return transaction_apply(t, from, err);
+}
+
+/* The new addresses come before the old ones go. */
+static int exchange(struct client_net *n, const struct client_net_config *cfg,
+		    struct change_list *fresh, struct host_error *err)
+{
+	struct transaction *t = &n->t;
+	const bool same_dns = is_same_asked(&n->asked, asked(cfg));
+	const size_t kept = keep(&t->list, fresh, same_dns), old = t->list.count;
+	size_t hold;
+	int code = apply_hold(t, cfg, err);
+
+	hold = t->list.count - old;
+	if (code == 0)
+		code = set_link(t, kept, err);
+	if (code == 0)
+		code = apply_fresh(t, fresh, true, err);
+	if (code == 0)
+		code = transaction_undo(t, kept, old, err);
+	n->asked = *asked(cfg);
+	if (code == 0 && !same_dns) {
+		const size_t from = t->list.count;
+
+		code = plan_dns(t, cfg, err);
+		if (code == 0)
+			code = transaction_apply(t, from, err);
+	}
+	if (code == 0)
+		code = apply_fresh(t, fresh, false, err);
+	return code == 0 ? transaction_undo(t, kept, kept + hold, err) : code;
+}
+
+static bool has_resolved(const struct change_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].kind == CHANGE_RESOLVED)
+			return true;
+	return false;
+}
+
 int client_net_replace(struct client_net *n, const struct client_net_config *cfg,
 		       struct host_error *err)
 {
-	struct transaction *t = &n->t;
-	const size_t old = t->list.count;
+	struct change_list fresh = {.items = NULL};
 	struct host_error later;
-	size_t hold;
 	int code = check_config(cfg, err);
 
 	if (code == 0)
-		code = apply_hold(t, cfg, err);
-	hold = t->list.count - old;
+		code = plan(&fresh, n->t.nl, cfg, err);
 	if (code == 0)
-		code = transaction_undo(t, 0, old, err);
-	if (code == 0)
-		code = apply_new(t, cfg, err);
-	if (code == 0)
-		return transaction_undo(t, 0, hold, err);
-	if (client_net_down(n, &later) != 0)
+		code = exchange(n, cfg, &fresh, err);
+	change_list_fini(&fresh);
+	if (code == 0 && has_resolved(&n->t.list))
+		resolved_flush(); /* another exit may answer otherwise */
+	if (code != 0 && client_net_down(n, &later) != 0)
 		log_warn("%s", later.text);
 	return code;
 }

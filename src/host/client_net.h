@@ -26,6 +26,7 @@ struct client_net_config {
 
 struct client_net {
 	struct transaction t;
+	struct resolv_servers asked; /* where programs' questions go */
 };
 
 /*
@@ -37,7 +38,9 @@ MUST_USE int client_net_up(struct client_net *n, const struct client_net_config 
 
 /*
  * client_net_replace(n, cfg, err): the same for a new session, without a moment in which traffic
- * can go outside.  On failure nothing is set any more, and n is closed as after client_net_down.
+ * can go outside.  What both need stays untouched, and the device keeps an address, so that nobody
+ * who waits for an answer is told that there is no way.  On failure nothing is set any more, and n
+ * is closed as after client_net_down.
  */
 MUST_USE int client_net_replace(struct client_net *n, const struct client_net_config *cfg,
 				struct host_error *err);

@@ -13,8 +13,7 @@
 #include "util/log.h"
 #include "util/xalloc.h"
 
-#define MARK         "# Written by macrod while MacroMesh is connected; the original comes back after.\n"
-#define STUB_ADDRESS "127.0.0.53" /* systemd-resolved */
+#define MARK "# Written by macrod while MacroMesh is connected; the original comes back after.\n"
 
 /* The whole file, with a zero after it, for free().  Its length, or a negative errno. */
 static ssize_t read_all(const char *path, char **out)
@@ -136,18 +135,6 @@ static int read_original(struct resolv *r)
 	return S_ISREG(st.st_mode) ? read_file(r, &st) : -EINVAL;
 }
 
-static void note_stub(const struct resolv *r)
-{
-	char *text;
-
-	if (read_all(r->path, &text) < 0)
-		return;
-	if (strstr(text, STUB_ADDRESS) != NULL)
-		log_info("%s names the stub of systemd-resolved; it is replaced as a plain file",
-			 r->path);
-	free(text);
-}
-
 int resolv_read(struct resolv *r, const char *path, const struct resolv_servers *servers,
 		struct host_error *err)
 {
@@ -159,7 +146,6 @@ int resolv_read(struct resolv *r, const char *path, const struct resolv_servers 
 		return host_fail(err, code, "reading %s", path);
 	}
 	out.ours = content_for(servers);
-	note_stub(&out);
 	*r = out;
 	return 0;
 }
@@ -337,21 +323,47 @@ bool resolv_is_ours(const char *path)
 	return ours;
 }
 
+/* The next name server of a resolv.conf's text, as strtok_r takes it; false at its end. */
+static bool next_server(char *text, char **save, uint8_t ip[static 16])
+{
+	char *line, word[64];
+
+	for (line = strtok_r(text, "\n", save); line != NULL; line = strtok_r(NULL, "\n", save))
+		if (sscanf(line, " nameserver %63s", word) == 1 && endpoint_ip_parse(ip, word) == 0)
+			return true;
+	return false;
+}
+
 struct resolv_servers resolv_list(const char *path)
 {
-	char *text, *line, *save, word[64];
 	struct resolv_servers out = {.count = 0};
+	char *text, *at, *save;
+	uint8_t ip[16];
 
 	if (read_all(path, &text) < 0)
 		return out;
-	for (line = strtok_r(text, "\n", &save); line != NULL && out.count < RESOLV_SERVERS_MAX;
-	     line = strtok_r(NULL, "\n", &save)) {
-		uint8_t ip[16];
-
-		if (sscanf(line, " nameserver %63s", word) == 1 &&
-		    endpoint_ip_parse(ip, word) == 0 && !ip_is_loopback(ip))
+	for (at = text; out.count < RESOLV_SERVERS_MAX && next_server(at, &save, ip); at = NULL)
+		if (!ip_is_loopback(ip))
 			memcpy(out.ip[out.count++], ip, sizeof(ip));
-	}
 	free(text);
 	return out;
+}
+
+bool resolv_names_resolved(const char *path)
+{
+	bool all = true, any = false;
+	char *text, *at, *save;
+	uint8_t ip[16];
+
+	if (read_all(path, &text) < 0)
+		return false;
+	for (at = text; next_server(at, &save, ip); at = NULL) {
+		const bool is_stub = ip_is_loopback(ip) && ip[13] == 0 && ip[14] == 0 &&
+				     (ip[15] == 53 || ip[15] == 54);
+
+		all &= is_stub;
+		any = true;
+	}
+	free(text);
+	return all && any;
 }

@@ -59,6 +59,9 @@ MUST_USE int resolv_undo(const struct resolv *r, struct host_error *err);
 /* resolv_is_ours(path): the file says that macrod wrote it. */
 bool resolv_is_ours(const char *path);
 
+/* resolv_names_resolved(path): it leads to the stub of systemd-resolved and nowhere else. */
+bool resolv_names_resolved(const char *path);
+
 /*
  * resolv_list(path): the name servers of a resolv.conf, without those on the loopback, which others
  * cannot be sent to; none if it cannot be read.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pcap
 import tap
+from labs import wait_until
 from mesh import MeshCase
 
 ASK = [sys.executable, "-S", str(Path(__file__).resolve().parent / "ask.py")]
@@ -24,6 +25,48 @@ back2 = { country = "se", roles = ["exit"] }
 client = { country = "de", roles = ["client"] }
 origin = { country = "nl", roles = ["origin"] }
 """
+# A /run of the client's own, with a system bus in which anybody may do anything.
+PREPARE_RUN = """
+mount -t tmpfs -o mode=755 run /run
+mkdir -p /run/dbus /run/systemd/resolve
+if id systemd-resolve; then chown systemd-resolve:systemd-resolve /run/systemd/resolve; fi
+cat >/run/bus.conf <<END
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=/run/dbus/system_bus_socket</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/> <allow own="*"/> <allow send_destination="*"/> <allow receive_sender="*"/>
+  </policy>
+</busconfig>
+END
+"""
+
+
+def check_questions_while_exit_changes(case):
+    """Nobody waits long, and no question is seen outside."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "client.pcap"
+        case.mesh.do("capture", "client", str(path))
+        child = case.mesh.spawn("client", *ASK, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        for _ in range(3):
+            time.sleep(0.3)
+            case.mesh.macro("reconnect", "--new-exit", "--wait")
+        time.sleep(0.3)
+        out, _ = child.communicate("", timeout=60)
+        case.mesh.do("capture", "--stop", "client")
+        outside = [packet for packet in pcap.read(path)
+                   if {53, 853} & {packet.source_port, packet.destination_port}]
+    times = json.loads(out)
+    case.assertGreater(len(times), 10)
+    case.assertNotIn(None, [wait for _, wait in times])
+    print(f"# {len(times)} questions, the slowest answered after "
+          f"{max(wait for _, wait in times):.3f} s")
+    case.assertLess(max(wait for _, wait in times), 1)
+    case.assertEqual(outside, [])
 
 
 class DnsTest(MeshCase):
@@ -68,27 +111,83 @@ sys.stdin.read()
             child.communicate("")
 
     def test_exit_changes(self):
-        """Nobody waits long, and no question is seen outside."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "client.pcap"
-            self.mesh.do("capture", "client", str(path))
-            child = self.mesh.spawn("client", *ASK, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            child.stdout.readline()
-            for _ in range(3):
-                time.sleep(0.3)
-                self.mesh.macro("reconnect", "--new-exit", "--wait")
-            time.sleep(0.3)
-            out, _ = child.communicate("", timeout=60)
-            self.mesh.do("capture", "--stop", "client")
-            outside = [packet for packet in pcap.read(path)
-                       if {53, 853} & {packet.source_port, packet.destination_port}]
-        times = json.loads(out)
-        self.assertGreater(len(times), 10)
-        self.assertNotIn(None, [wait for _, wait in times])
-        print(f"# {len(times)} questions, the slowest answered after "
-              f"{max(wait for _, wait in times):.3f} s")
-        self.assertLess(max(wait for _, wait in times), 1)
-        self.assertEqual(outside, [])
+        check_questions_while_exit_changes(self)
+
+
+class ResolvedTest(MeshCase):
+    """systemd-resolved on a system bus of the client's own, which programs ask as they do at home."""
+
+    HOSTS = HOSTS
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.mesh.exec("client", "sh", "-ec", PREPARE_RUN)
+        cls.serve("dbus-daemon", "--nofork", "--config-file=/run/bus.conf")
+        wait_until(lambda: cls.call("busctl", "list").returncode == 0, 10, "the bus")
+        cls.serve("/lib/systemd/systemd-resolved")
+        wait_until(lambda: cls.call("resolvectl", "status").returncode == 0, 10, "resolved")
+
+    @classmethod
+    def serve(cls, *argv):
+        child = cls.mesh.spawn("client", *argv, stderr=subprocess.DEVNULL)
+        cls.addClassCleanup(child.wait)
+        cls.addClassCleanup(child.terminate)
+
+    @classmethod
+    def call(cls, *argv):
+        return cls.mesh.call("exec", "client", *argv)
+
+    def setUp(self):
+        self.mesh.exec("client", "ln", "-sfn", "../run/systemd/resolve/stub-resolv.conf",
+                       "/etc/resolv.conf")
+        self.before = self.settings()
+
+    def settings(self):
+        return self.mesh.exec("client", "sh", "-c",
+                              "resolvectl status; readlink /etc/resolv.conf; cat /etc/resolv.conf")
+
+    def link(self):
+        """What resolved says of the tunnel's link."""
+        return self.mesh.exec("client", "resolvectl", "status", "macro0")
+
+    def test_connect_and_disconnect(self):
+        self.mesh.connect(3)
+        status = self.link()
+        self.assertRegex(status, rf"DNS Servers: {STUB}\n")
+        self.assertRegex(status, r"DNS Domain: ~\.\n")
+        self.assertRegex(status, r"Protocols: \+DefaultRoute -LLMNR -mDNS -DNSOverTLS")
+        self.assertEqual(self.mesh.exec("client", "readlink", "/etc/resolv.conf").strip(),
+                         "../run/systemd/resolve/stub-resolv.conf")
+        self.assertIn(self.addresses["origin"][0], self.mesh.exec("client", "resolvectl", "query", "-4",
+                                                                  "www.test"))
+        self.assertIn(self.addresses["origin"][0],
+                      self.mesh.exec("client", "dig", "+short", "+tries=1", "www.test"))
+        self.mesh.macro("disconnect", "--wait")
+        self.assertEqual(self.settings(), self.before)
+
+    def test_another_resolv_conf_leads_into_the_tunnel_too(self):
+        """Where resolved runs and resolv.conf leads past it."""
+        self.mesh.exec("client", "sh", "-c", "rm /etc/resolv.conf; echo nameserver 192.0.2.1 "
+                       ">/etc/resolv.conf")
+        self.mesh.connect(3)
+        self.assertRegex(self.link(), rf"DNS Servers: {STUB}\n")
+        self.assertIn(f"nameserver {STUB}\n", self.mesh.exec("client", "cat", "/etc/resolv.conf"))
+        self.mesh.macro("disconnect", "--wait")
+        self.assertEqual(self.mesh.exec("client", "cat", "/etc/resolv.conf"),
+                         "nameserver 192.0.2.1\n")
+
+    def test_killed(self):
+        """Nothing is left once the next daemon has recovered."""
+        self.mesh.connect(3)
+        self.mesh.do("kill", "client", "KILL")
+        self.mesh.do("restart", "client")
+        self.assertEqual(self.settings(), self.before)
+
+    def test_exit_changes(self):
+        self.mesh.connect(3)
+        self.addCleanup(self.mesh.macro, "disconnect", "--wait")
+        check_questions_while_exit_changes(self)
 
 
 tap.main()

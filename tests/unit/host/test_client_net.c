@@ -435,10 +435,56 @@ static void test_replace_never_lets_anything_out(void)
 	close(tun);
 }
 
+static int look_inside(void *ctx, size_t index)
+{
+	char *now = capture("ip -o link show up dev macro0; ip -o -4 addr show dev macro0; cat %s",
+			    resolv_path);
+	size_t *faults = ctx;
+
+	(void)index;
+	*faults += strstr(now, "UP") == NULL || strstr(now, "inet ") == NULL ||
+		   strstr(now, "nameserver 10.88.0.1") == NULL;
+	free(now);
+	return 0;
+}
+
+/* resolved, and whoever reads resolv.conf, find an answer at any moment. */
+static void test_replace_keeps_device_and_names(void)
+{
+	struct client_net_config cfg = config_make("10.88.3.4", NULL);
+	size_t faults = 0;
+	struct client_net net;
+	char *before, *ids;
+	int tun;
+
+	NEED(machine_make());
+	tun = tun_make();
+	NEED(tun >= 0);
+	before = snapshot();
+	CHECK_INT(client_net_up(&net, &cfg, &err), 0);
+	ids = capture("ls -i %s", resolv_path);
+	net.t.hook.step = look_inside;
+	net.t.hook.ctx = &faults;
+	for (int i = 0; i < 3; i++) { /* other addresses, other families, and the same again */
+		cfg = config_make(i == 0 ? "10.88.5.6" : "10.88.5.7", i == 0 ? NULL : "fd6d::7");
+		cfg.mtu_bytes = i == 0 ? 1324 : 1400;
+		CHECK_INT(client_net_replace(&net, &cfg, &err), 0);
+	}
+	CHECK_INT(faults, 0);
+	CHECK(shows("ip -6 route get 2001:db8:9::1", "dev macro0"));
+	CHECK(shows("ip link show macro0", "mtu 1400"));
+	CHECK(run("test \"$(ls -i %s)\" = \"%.*s\"", resolv_path, (int)strcspn(ids, "\n"), ids));
+	CHECK_INT(client_net_down(&net, &err), 0);
+	CHECK(is_unchanged(before));
+	free(before);
+	free(ids);
+	close(tun);
+}
+
 static void test_failed_replace_leaves_nothing(void)
 {
 	const struct client_net_config cfg = config_make("10.88.3.4", NULL);
-	const struct client_net_config next = config_make("10.88.5.6", NULL);
+	struct client_net_config next = config_make("10.88.5.6", "fd6d:6d00::506");
 	struct stop stop;
 	struct client_net net;
 	char *before;
@@ -448,6 +494,8 @@ static void test_failed_replace_leaves_nothing(void)
 	NEED(machine_make());
 	tun = tun_make();
 	NEED(tun >= 0);
+	next.mtu_bytes = 1300;
+	CHECK(endpoint_ip_parse(next.dns.ip[0], "10.88.0.9") == 0);
 	before = snapshot();
 	for (at = 0;; at++) {
 		NEED(client_net_up(&net, &cfg, &err) == 0);
@@ -460,7 +508,8 @@ static void test_failed_replace_leaves_nothing(void)
 		CHECK_INT(code, -ECANCELED);
 		CHECK(is_unchanged(before));
 	}
-	CHECK(at > 12);
+	CHECK(at > 8);
+	CHECK(shows("ip link show macro0", "mtu 1300"));
 	CHECK_INT(client_net_down(&net, &err), 0);
 	CHECK(is_unchanged(before));
 	free(before);
@@ -573,6 +622,7 @@ int main(void)
 	RUN(test_what_is_taken_is_refused);
 	RUN(test_bad_configuration_is_refused);
 	RUN(test_replace_never_lets_anything_out);
+	RUN(test_replace_keeps_device_and_names);
 	RUN(test_failed_replace_leaves_nothing);
 	RUN(test_ipv6_switched_off);
 	RUN(test_persistent_tun_is_deleted);

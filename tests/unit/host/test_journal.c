@@ -31,6 +31,7 @@ static const char *const good[] = {
     "resolv /etc/with%20space 1 1 4095 4294967295 65534 a%00%FF%25b %2D",
     "resolv /etc/resolv.conf 0 0 420 0 0 - x",
     "resolv /etc/resolv.conf 0 2 420 0 0 ../run/stub x",
+    "resolved macro0 12",
 };
 
 static const char *const bad[] = {
@@ -81,6 +82,11 @@ static const char *const bad[] = {
     "nft macromesh;%20flush%20ruleset",
     "nft macromesh%20",
     "resolv etc/resolv.conf 0 1 420 0 0 x y",
+    "resolved - 12",
+    "resolved a/b 12",
+    "resolved macro0 -1",
+    "resolved macro0 12 13",
+    "resolved macro0",
     "resolv - 0 1 420 0 0 x y",
     "resolv /etc/resolv.conf 2 1 420 0 0 x y",
     "resolv /etc/resolv.conf 0 3 420 0 0 x y",
