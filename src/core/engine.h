@@ -248,10 +248,14 @@ struct engine_event {
 	uint32_t path;    /* PATH_*, ECHO, COUNTERS, SESSION_* */
 	uint32_t session; /* SESSION_*, PATH_ATTACHED, _ATTACH_FAILED, _SUSPECT, _RECOVERED */
 	bool link_is_node;
-	unsigned hop;                /* PATH_FAILED, ECHO, COUNTERS */
-	enum hop_status status;      /* PATH_FAILED */
-	enum control_status control; /* SESSION_FAILED, PATH_ATTACH_FAILED */
-	uint64_t rtt_ns; /* PATH_OPEN, ECHO; LINK_UP: the handshake's, 0 when the peer began it */
+	/* LINK_UP: who the other end is, and whether it calls itself a node (which link_is_node
+	 * does not follow as long as we do not have its descriptor). */
+	uint8_t link_key[DH_LEN];
+	bool link_says_node;
+	unsigned hop;                  /* PATH_FAILED, ECHO, COUNTERS */
+	enum hop_status status;        /* PATH_FAILED */
+	enum control_status control;   /* SESSION_FAILED, PATH_ATTACH_FAILED */
+	uint64_t rtt_ns;               /* PATH_OPEN, ECHO; LINK_UP: the handshake's, no less */
 	uint64_t silent_ns;            /* PATH_SUSPECT: since the first unanswered cell */
 	uint32_t flows;                /* PATH_SUSPECT: moved */
 	uint64_t fwd_cells, bwd_cells; /* COUNTERS */

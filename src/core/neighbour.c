@@ -130,8 +130,10 @@ bool neighbour_next_event(struct engine *e, struct engine_event *ev)
 	    .type = nb->event_is_up ? EVENT_LINK_UP : EVENT_LINK_DOWN,
 	    .link = nb->link->id,
 	    .link_is_node = nb->is_node,
-	    .rtt_ns = nb->link->rtt_ns,
+	    .link_says_node = nb->link->peer_is_node,
+	    .rtt_ns = nb->link->rtt_ns != 0 ? nb->link->rtt_ns : nb->link->bound_ns,
 	};
+	memcpy(ev->link_key, nb->link->peer, DH_LEN);
 	return true;
 }
 

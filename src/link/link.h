@@ -37,6 +37,8 @@ struct link {
 	bool peer_is_node;   /* said in the handshake; the engine checks it against descriptors */
 	bool circ_id_high;   /* our circ_ids have the top bit set (the peer's then not) */
 	uint64_t rtt_ns;     /* of the last handshake, when we began it; 0 unknown */
+	uint64_t bound_ns;   /* and when the peer did: from our answer to its first cell, which may
+			      * have been lost at first; 0 unknown */
 	uint64_t last_rx_ns; /* of a verified cell */
 	uint64_t last_tx_ns;
 	void *user;                  /* the engine's */

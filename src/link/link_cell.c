@@ -95,6 +95,7 @@ static void note_arrival(struct links *ls, struct link_key *k, const struct link
 	struct peer *p = k->peer;
 
 	if (!k->is_confirmed) {
+		p->pub.bound_ns = now->mono_ns - k->born_ns;
 		key_confirm(ls, k);
 		peer_update(ls, p);
 	}

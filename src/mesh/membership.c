@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mesh/membership.h"
 
+#include "mesh/rtts.h"
 #include "util/xalloc.h"
 
 #include <stdio.h>
@@ -52,8 +53,7 @@ struct membership {
 	uint64_t next_round_ns, gap_ns;
 	uint64_t rounds;
 	struct mirror_score scores[MEMBERSHIP_MIRRORS_MAX];
-	struct link_rtt rtts[DESCRIPTOR_RTTS_MAX]; /* ring */
-	uint64_t rtt_count;
+	struct rtts rtts;
 	uint64_t epoch_s, wall_s;
 	uint64_t registry_version; /* that the directory has followed */
 	uint64_t reverse_pulls;
@@ -398,28 +398,14 @@ static void pump(struct membership *m, const struct now *now)
 		engine_link_send(m->params.engine, link, body, now);
 }
 
-static void keep_rtt(struct membership *m, const uint8_t *id, uint64_t rtt_ns)
-{
-	struct link_rtt rtt = {.rtt_ns = rtt_ns};
-	size_t at;
-
-	memcpy(rtt.id, id, sizeof(rtt.id));
-	for (at = 0; at < MIN(m->rtt_count, (uint64_t)DESCRIPTOR_RTTS_MAX); at++)
-		if (memcmp(m->rtts[at].id, rtt.id, sizeof(rtt.id)) == 0)
-			break;
-	if (at == MIN(m->rtt_count, (uint64_t)DESCRIPTOR_RTTS_MAX))
-		at = (size_t)(m->rtt_count++ % DESCRIPTOR_RTTS_MAX);
-	m->rtts[at] = rtt;
-}
-
 static void link_up(struct membership *m, const struct engine_event *ev, const struct now *now)
 {
 	struct call *c = call_by_link(m, ev->link);
 
+	if (is_node(m) && ev->link_says_node && ev->rtt_ns != 0)
+		rtts_note(&m->rtts, m->params.dir, ev->link_key, ev->rtt_ns, now);
 	if (c == NULL || c->give_up_ns == NEVER)
 		return;
-	if (ev->rtt_ns != 0)
-		keep_rtt(m, c->id, ev->rtt_ns);
 	if (dirsync_pull(m->sync, ev->link, now) == 0)
 		c->give_up_ns = NEVER;
 	else
@@ -660,14 +646,18 @@ uint32_t membership_slot(const struct membership *m)
 	return r != NULL ? r->slot : SLOT_NONE;
 }
 
-unsigned membership_rtts(const struct membership *m,
+unsigned membership_rtts(struct membership *m,
 			 uint8_t out[static DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN])
 {
-	const unsigned n = (unsigned)MIN(m->rtt_count, (uint64_t)DESCRIPTOR_RTTS_MAX);
+	return rtts_tell(&m->rtts, m->params.dir, out);
+}
 
-	for (unsigned i = 0; i < n; i++)
-		link_rtt_put(out + (size_t)i * LINK_RTT_LEN, &m->rtts[i]);
-	return n;
+bool membership_has_news(struct membership *m, const struct now *now)
+{
+	const struct descriptor *own =
+	    is_node(m) ? directory_by_id(m->params.dir, m->params.own_id) : NULL;
+
+	return own != NULL && rtts_has_news(&m->rtts, m->params.dir, own->country, now);
 }
 
 void membership_view(const struct membership *m, struct membership_view *out)

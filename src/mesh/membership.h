@@ -75,10 +75,12 @@ uint64_t membership_deadline(const struct membership *m, const struct now *now);
 /* membership_slot(m): of this node; SLOT_NONE while it is no member, or in an open mesh. */
 uint32_t membership_slot(const struct membership *m);
 
-/* membership_rtts(m, out): the round trips of the last links that we brought up, encoded for a
- * descriptor; their number. */
-unsigned membership_rtts(const struct membership *m,
+/* membership_rtts(m, out): the round trips of the last links with nodes, encoded for a descriptor;
+ * their number.  membership_has_news(m, now): some that we did not tell yet contradict where a node
+ * says that it is. */
+unsigned membership_rtts(struct membership *m,
 			 uint8_t out[static DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN]);
+bool membership_has_news(struct membership *m, const struct now *now);
 
 /* What is known of a mirror from the last time that we pulled from it. */
 struct mirror_score {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mesh/region.h"
 
-#include <stdbool.h>
 #include <stddef.h>
+#include <strings.h>
 
 /* The assigned codes of ISO 3166-1, by the United Nations' regions; two letters and a blank each.
  */
@@ -48,4 +48,14 @@ const char *region_name(enum region r)
 	};
 
 	return names[r];
+}
+
+bool region_parse(enum region *out, const char *name)
+{
+	for (unsigned r = 0; r < REGION_COUNT; r++)
+		if (strcasecmp(region_name((enum region)r), name) == 0) {
+			*out = (enum region)r;
+			return true;
+		}
+	return false;
 }

@@ -3,6 +3,8 @@
 #ifndef MESH_REGION_H
 #define MESH_REGION_H
 
+#include <stdbool.h>
+
 enum region {
 	REGION_AFRICA,
 	REGION_ANTARCTICA,
@@ -19,5 +21,8 @@ enum region region_of(const char *country);
 
 /* region_name(r): "europe", "north-america"; "" for REGION_COUNT. */
 const char *region_name(enum region r);
+
+/* region_parse(out, name): by that name, in any case; false: none is called so. */
+bool region_parse(enum region *out, const char *name);
 
 #endif

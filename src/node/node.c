@@ -6,8 +6,11 @@
 #include <stdio.h>
 
 #define VALID_S        (12 * 3600)
-#define REPUBLISH_PART 6  /* of the time that a descriptor holds */
-#define BACKDATE_S     30 /* for readers whose clock is a little behind */
+#define REPUBLISH_PART 6               /* of the time that a descriptor holds */
+#define BACKDATE_S     30              /* for readers whose clock is a little behind */
+#define SECOND_NS      (60 * NS_PER_S) /* to the second descriptor */
+#define NEWS_LOOK_NS   NS_PER_S
+#define NEWS_GAP_NS    (300 * NS_PER_S) /* between descriptors for the sake of news */
 
 struct node {
 	struct node_params params;
@@ -15,6 +18,7 @@ struct node {
 	struct dh_keypair session;
 	uint8_t tail[4];     /* the extension that tells of workers */
 	uint64_t publish_ns; /* when the next descriptor is due */
+	uint64_t look_ns;    /* for news, next */
 	uint64_t sequence;
 	uint64_t valid_until_s;
 	uint64_t since_s;
@@ -79,8 +83,7 @@ const struct dh_keypair *node_session_key(const struct node *n)
 	return &n->session;
 }
 
-static void describe(struct node *n, const struct membership *m, struct descriptor *d,
-		     uint64_t wall_s)
+static void describe(struct node *n, struct membership *m, struct descriptor *d, uint64_t wall_s)
 {
 	const struct node_params *p = &n->params;
 
@@ -115,6 +118,18 @@ static void describe(struct node *n, const struct membership *m, struct descript
 	onion_keys_advertise(&n->keys, d);
 }
 
+/* A lie about a place should be known before the next descriptor would be due. */
+static void look_for_news(struct node *n, struct membership *m, const struct now *now)
+{
+	if (n->look_ns > now->mono_ns)
+		return;
+	n->look_ns = now->mono_ns + NEWS_LOOK_NS;
+	if (!membership_has_news(m, now))
+		return;
+	n->look_ns = now->mono_ns + NEWS_GAP_NS;
+	n->publish_ns = now->mono_ns;
+}
+
 enum descriptor_error node_tick(struct node *n, struct membership *m, const struct now *now)
 {
 	const uint64_t wall_s = now->wall_ns / NS_PER_S;
@@ -127,9 +142,12 @@ enum descriptor_error node_tick(struct node *n, struct membership *m, const stru
 		n->publish_ns = now->mono_ns;
 	if (membership_slot(m) != n->slot)
 		n->publish_ns = now->mono_ns; /* we have become a member, or are one no more */
+	look_for_news(n, m, now);
 	if (n->publish_ns > now->mono_ns)
 		return DESCRIPTOR_OK;
 	n->publish_ns = now->mono_ns + n->params.valid_s * NS_PER_S / REPUBLISH_PART;
+	if (n->sequence == 0) /* it has met others by then, and can tell how far they are */
+		n->publish_ns = MIN(n->publish_ns, now->mono_ns + SECOND_NS);
 	n->slot = membership_slot(m);
 	/* Rises across restarts without a file, as long as the clock does. */
 	n->sequence = MAX(n->sequence + 1, now->wall_ns / NS_PER_MS);
@@ -144,7 +162,7 @@ enum descriptor_error node_tick(struct node *n, struct membership *m, const stru
 
 uint64_t node_deadline(const struct node *n, const struct now *now)
 {
-	return MIN(n->publish_ns, onion_keys_deadline(&n->keys, now));
+	return MIN(MIN(n->publish_ns, n->look_ns), onion_keys_deadline(&n->keys, now));
 }
 
 uint64_t node_valid_until_s(const struct node *n)
