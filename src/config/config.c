@@ -141,12 +141,19 @@ static struct config_profile *add_profile(struct config *cfg, const char *name)
 
 static void enter_profile(struct parse *p, const char *name)
 {
+	struct config_profile *profile;
+
 	finish_section(p);
 	if (!name_is_valid(name, CONFIG_NAME_MAX)) {
 		report(p, p->line,
 		       "[profile %.40s]: is not a name; write [profile NAME] with 1 to %d "
 		       "letters, digits, dots, dashes or underscores",
 		       name, CONFIG_NAME_MAX);
+	} else if (strcasecmp(name, CONFIG_PROFILE_AUTO) == 0) {
+		report(p, p->line,
+		       "[profile %s]: the word stands for the profile of the network; take another "
+		       "name",
+		       name);
 	} else if (config_profile_find(p->cfg, name) != NULL) {
 		report(p, p->line, "[profile %s]: is there twice; merge the two", name);
 	} else if (p->cfg->profile_count == PROFILES_MAX) {
@@ -155,7 +162,9 @@ static void enter_profile(struct parse *p, const char *name)
 	} else {
 		p->cfg->sections |= 1u << CONFIG_PROFILE;
 		snprintf(p->title, sizeof(p->title), "[profile %s] ", name);
-		enter_section(p, CONFIG_PROFILE, add_profile(p->cfg, name));
+		profile = add_profile(p->cfg, name);
+		profile->line = p->line;
+		enter_section(p, CONFIG_PROFILE, profile);
 	}
 }
 
@@ -331,6 +340,24 @@ static void fill_defaults(struct config *cfg)
 }
 
 /* What no single key can tell. */
+/* Each network has one profile. */
+static void check_networks(struct parse *p, const struct config_profile *mine)
+{
+	const struct config *cfg = p->cfg;
+	char text[NETID_TEXT_MAX];
+
+	for (const struct config_profile *other = cfg->profiles; other < mine; other++)
+		for (size_t i = 0; i < mine->networks.count * other->networks.count; i++) {
+			const struct netid *id = &mine->networks.items[i / other->networks.count];
+
+			if (netid_equal(id, &other->networks.items[i % other->networks.count]))
+				report(p, mine->line,
+				       "[profile %s] networks: %s is [profile %s]'s already; "
+				       "remove one of the two",
+				       mine->name, netid_format(id, text), other->name);
+		}
+}
+
 static void check_whole(struct parse *p)
 {
 	const struct config *cfg = p->cfg;
@@ -348,6 +375,8 @@ static void check_whole(struct parse *p)
 		report(p, p->seen_line[CONFIG_CLIENT],
 		       "[client] profile: \"%s\" is not defined; add [profile %s] or name another",
 		       cfg->client.profile, cfg->client.profile);
+	for (size_t i = 0; i < cfg->profile_count; i++)
+		check_networks(p, &cfg->profiles[i]);
 	if (cfg->health.loss_yellow_percent > cfg->health.loss_red_percent)
 		report(p, p->seen_line[CONFIG_HEALTH],
 		       "[health] loss_yellow: is above loss_red; give less");
@@ -363,7 +392,7 @@ static void check_whole(struct parse *p)
 	for (size_t i = 0; i < cfg->profile_count && config_has(cfg, CONFIG_NODE); i++)
 		if (cfg->profiles[i].killswitch != CONFIG_KILLSWITCH_OFF)
 			report(
-			    p, p->seen_line[CONFIG_PROFILE],
+			    p, cfg->profiles[i].line,
 			    "[profile %s] killswitch: would block what this machine carries as a "
 			    "node; remove it, or [node]",
 			    cfg->profiles[i].name);

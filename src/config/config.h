@@ -10,12 +10,14 @@
 
 #include "util/endpoint.h"
 #include "util/log.h"
+#include "util/netid.h"
 
 #define CONFIG_PATH_DEFAULT      "/etc/macro/macro.conf"
 #define CONFIG_STATE_DIR_DEFAULT "/var/lib/macro"
 #define CONFIG_IDENTITY_FILE     "identity"    /* in state_dir */
 #define CONFIG_REGISTRY_FILE     "registry.db" /* there, too */
-#define CONFIG_KEYS_MAX          24            /* in one section */
+#define CONFIG_PROFILE_AUTO      "auto"        /* no profile: the one of the network */
+#define CONFIG_KEYS_MAX          32            /* in one section */
 
 enum config_section_id {
 	CONFIG_TOP, /* before the first section */
@@ -101,6 +103,25 @@ struct config_marks {
 	size_t count;
 };
 
+/* Networks that a profile is for. */
+struct config_networks {
+	struct netid *items;
+	size_t count;
+};
+
+/* Where traffic may go: networks, and names with all below them. */
+struct config_destinations {
+	bool is_set; /* possibly to nothing but programs, for "only" */
+	struct config_prefix *prefixes;
+	size_t prefix_count;
+	char **names; /* in small letters */
+	size_t name_count;
+};
+
+enum config_padding {
+	CONFIG_PADDING_OFF,
+};
+
 enum config_killswitch {
 	CONFIG_KILLSWITCH_OFF,
 	CONFIG_KILLSWITCH_ON,     /* from connect to disconnect */
@@ -143,7 +164,8 @@ struct config_client {
 
 struct config_profile {
 	char *name;
-	char *exit; /* "auto", an upper-case country code, or a node's name or id */
+	unsigned line; /* where it begins; 0: not in the file */
+	char *exit;    /* "auto", an upper-case country code, or a node's name or id */
 	uint32_t hops;
 	struct config_ips dns;               /* none: the exit's */
 	struct config_strings private_names; /* may have private addresses; "*": all */
@@ -156,6 +178,10 @@ struct config_profile {
 	bool lan; /* what passes the kill switch: this, and those: */
 	struct config_strings interfaces;
 	struct config_marks marks;
+	enum config_padding padding;
+	struct config_networks networks;    /* that it is for */
+	struct config_destinations exclude; /* not through the tunnel */
+	struct config_destinations only;    /* nothing else through it */
 };
 
 /* Limits of verdicts: beyond the first yellow, beyond the second red. */

@@ -17,6 +17,7 @@ static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL}
 static const char *const aeads[] = {"auto", "ipsec-mb", "openssl", "sodium", NULL};
 static const char *const isolations[] = {"off", "destination", "app", NULL};
 static const char *const killswitches[] = {"off", "on", "always", NULL};
+static const char *const paddings[] = {"off", NULL};
 static const char *const roles[] = {"entry", "relay", "exit", NULL};
 
 static const struct config_key top_keys[] = {
@@ -155,6 +156,25 @@ static const struct config_key profile_keys[] = {
     {"marks", &value_marks, FIELD(config_profile, marks, struct config_marks),
      .example = "0x80000/0xff0000", .max = 8, .is_live = true,
      .help = "Marks of other tunnels' own packets, which the kill switch lets pass."},
+    {"padding", &value_enum, FIELD(config_profile, padding, enum config_padding), .fallback = "off",
+     .words = paddings, .is_live = true,
+     .help = "Traffic made up to hide when there is any. There is none yet: only off is taken."},
+    {"networks", &value_networks, FIELD(config_profile, networks, struct config_networks),
+     .example = "02:00:5e:00:53:01@192.168.1.0/24", .max = 64, .is_live = true,
+     .help = "Networks on which this profile is used, unless another one is chosen by hand: the "
+	     "hardware address of the gateway and the subnet, as macro network show prints them. "
+	     "macro profile bind does the same without a change of this file."},
+    {"exclude", &value_destinations, FIELD(config_profile, exclude, struct config_destinations),
+     .example = "192.0.2.0/24, corp.example", .max = 64, .is_live = true,
+     .help = "What goes outside of the tunnel: networks, and names with all below them, whose "
+	     "addresses are asked of the network's own name servers. For programs: macro exclude."},
+    {"only", &value_destinations, FIELD(config_profile, only, struct config_destinations),
+     .example = "198.51.100.0/24, example.org", .zero_word = "programs", .max = 64, .is_live = true,
+     .help =
+	 "What alone goes through the tunnel: networks, names with all below them, and in any "
+	 "case programs started by macro only; the word programs stands for these alone. "
+	 "All else takes its usual way, as does what exclude names, and a kill switch holds only "
+	 "for what belongs inside."},
 };
 
 static const struct config_key health_keys[] = {

@@ -48,7 +48,8 @@ extern const struct config_section config_sections[CONFIG_SECTION_COUNT];
 extern const struct value_type value_bool, value_u32, value_bandwidth, value_enum, value_flags,
     value_path, value_ifname, value_ifnames, value_marks, value_domains, value_name, value_nodename,
     value_label, value_exit, value_country, value_duration, value_public, value_endpoint,
-    value_endpoints, value_ips, value_seeds, value_prefix4, value_prefix6, value_policy;
+    value_endpoints, value_ips, value_seeds, value_prefix4, value_prefix6, value_policy,
+    value_networks, value_destinations;
 
 /* key_expect(key, out): what a right value of key is, to follow "give ". */
 const char *key_expect(const struct config_key *key, char out[static CONFIG_EXPECT_MAX]);
@@ -67,6 +68,10 @@ char *text_trim(char *text);
  * follows.  0, -EINVAL or -ERANGE.
  */
 MUST_USE int config_digits(const char *text, uint64_t *out, const char **end);
+
+/* prefix_parse(out, text): "ADDRESS/BITS" without bits of a host, or an address alone.  0 or
+ * -EINVAL. */
+MUST_USE int prefix_parse(struct config_prefix *out, const char *text);
 
 /* name_is_valid(text, max): letters, digits, dashes, underscores and dots; at least one. */
 bool name_is_valid(const char *text, size_t max);

@@ -127,8 +127,7 @@ static void clear_marks(void *field)
 	*list = (struct config_marks){0};
 }
 
-/* "ADDRESS/BITS" or an address alone. */
-static int parse_prefix(struct config_prefix *out, const char *text)
+int prefix_parse(struct config_prefix *out, const char *text)
 {
 	const char *slash = strchr(text, '/');
 	const size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
@@ -161,7 +160,7 @@ static int parse_pool(const struct config_key *key, void *field, const char *tex
 	const unsigned shift = is_v6 ? 0 : 96;
 	struct config_prefix p;
 
-	if (is_v6 != want_v6 || parse_prefix(&p, text) != 0)
+	if (is_v6 != want_v6 || prefix_parse(&p, text) != 0)
 		return -EINVAL;
 	if (p.len_bits < key->min + shift || p.len_bits > key->max + shift)
 		return -ERANGE;
@@ -219,7 +218,7 @@ static int parse_net(struct config_policy_rule *rule, char *text)
 		text[len - 1] = '\0';
 		text++;
 	}
-	return bracket != (strchr(text, ':') != NULL) ? -EINVAL : parse_prefix(&rule->prefix, text);
+	return bracket != (strchr(text, ':') != NULL) ? -EINVAL : prefix_parse(&rule->prefix, text);
 }
 
 static int parse_policy(const struct config_key *key, void *field, const char *text)

@@ -12,6 +12,7 @@
 #define KEY43    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP-"
 #define SEED     KEY43 KEY43 "@192.0.2.1:4600"
 #define SEED6    KEY43 KEY43 "@[2001:db8::1]:4600"
+#define NETWORK  "02:00:5e:00:53:01@192.168.1.0/24"
 #define KEY_REST "980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 #define KEY_HEX  "d75a" KEY_REST
 #define NODE     "[node]\nname=abc\noperator=o\ncountry=DE\naddress=192.0.2.1:1\n"
@@ -102,6 +103,9 @@ static void test_defaults(void)
 	CHECK_INT(cfg->profiles[0].backups, 2);
 	CHECK_INT(cfg->profiles[0].isolate, CONFIG_ISOLATE_DESTINATION);
 	CHECK(!cfg->profiles[0].duplicate);
+	CHECK_INT(cfg->profiles[0].padding, CONFIG_PADDING_OFF);
+	CHECK_INT(cfg->profiles[0].networks.count, 0);
+	CHECK(!cfg->profiles[0].exclude.is_set && !cfg->profiles[0].only.is_set);
 	CHECK_INT(cfg->node.listen.port, 4600);
 	CHECK_INT(cfg->node.roles, CONFIG_ROLE_RELAY);
 	CHECK_INT(cfg->node.bandwidth_bps, 200000000);
@@ -200,10 +204,35 @@ static void test_everything_set(void)
 	config_free(cfg);
 }
 
+static void test_destinations(void)
+{
+	struct config *cfg = parse_text("[profile p]\nexclude = 192.0.2.0/24, Corp.Example\n"
+					"exclude = 2001:db8::/32 lan\nnetworks = " NETWORK "\n"
+					"[profile q]\nonly = programs\n"
+					"[profile r]\nonly = programs, 10.0.0.0/8\n");
+	const struct config_profile *p;
+
+	NEED(cfg != NULL);
+	p = config_profile_find(cfg, "p");
+	CHECK(p->exclude.is_set && !p->only.is_set);
+	NEED(p->exclude.prefix_count == 2 && p->exclude.name_count == 2);
+	CHECK_INT(p->exclude.prefixes[0].len_bits, 120);
+	CHECK_INT(p->exclude.prefixes[1].ip[0], 0x20);
+	CHECK(strcmp(p->exclude.names[0], "corp.example") == 0);
+	CHECK(strcmp(p->exclude.names[1], "lan") == 0);
+	NEED(p->networks.count == 1);
+	CHECK_INT(p->networks.items[0].mac[0], 2);
+	p = config_profile_find(cfg, "q");
+	CHECK(p->only.is_set && p->only.prefix_count == 0 && p->only.name_count == 0);
+	p = config_profile_find(cfg, "r");
+	CHECK(p->only.is_set && p->only.prefix_count == 1);
+	config_free(cfg);
+}
+
 static const struct {
 	const char *section, *key;
 	const char *good[5];
-	const char *bad[8];   /* "is not understood" */
+	const char *bad[12];  /* "is not understood" */
 	const char *range[4]; /* "is out of range" */
 } values[] = {
     {"daemon", "socket", {"/a"}, {"a", "./a"}, {0}},
@@ -276,6 +305,19 @@ static const struct {
      {"1", "0x80000/0xff0000", "1 2/2"},
      {"0", "0/1", "2/1", "x", "1/", "4294967296", "1/4294967296", "1/1x"},
      {0}},
+    {"profile p", "padding", {"off", "OFF"}, {"low", "high", "on"}, {0}},
+    {"profile p",
+     "networks",
+     {NETWORK, "02:00:5E:00:53:01@2001:db8::/64"},
+     {"home", "192.168.1.0/24", "02:00:5e:00:53:01@192.168.1.1/24", NETWORK "9"},
+     {0}},
+    {"profile p",
+     "exclude",
+     {"192.0.2.0/24", "192.0.2.1", "2001:db8::/32, Corp.Example", "lan", "xn--bcher-kva.example"},
+     {"programs?", "192.0.2.1/24", "192.0.2.0/33", "2001:db8::/129", "192.0.2.300", "192.0.2",
+      "*.example.org", ".lan", "lan.", "a..b", "a/b", "192.0.2.0/x"},
+     {0}},
+    {"profile p", "only", {"programs", "programs, example.org 10.0.0.0/8"}, {"10.0.0.1/8"}, {0}},
     {"health", "loss_yellow", {"1", "5"}, {"-1", "two", "1.5"}, {"0", "101"}},
     {"health", "loss_red", {"2", "100"}, {"-1", "5%"}, {"0", "101"}},
     {"health", "delay_yellow", {"1", "150"}, {"60ms", "-60"}, {"0", "30001"}},
@@ -447,6 +489,15 @@ static void test_structure_errors(void)
 	check_error("[client]\n", "f:1: [mesh] seeds: is missing; a client needs at least one ");
 	check_error("[mesh]\nseeds=" SEED "\n[client]\nprofile=x\n",
 		    "f:3: [client] profile: \"x\" is not defined; add [profile x] or name another");
+	check_error("[profile Auto]\n",
+		    "f:1: [profile Auto]: the word stands for the profile of the "
+		    "network; take another name");
+	check_error("[profile p]\nnetworks=" NETWORK "\n[profile a]\n[profile q]\n"
+		    "networks=02:00:5e:00:53:01@10.0.0.0/8," NETWORK "\n",
+		    "f:4: [profile q] networks: " NETWORK " is [profile p]'s already; remove one");
+	check_error("[profile p]\nexclude=10.0.0.1/8\n",
+		    "f:2: [profile p] exclude: \"10.0.0.1/8\" is not understood; give a list of "
+		    "networks as 192.0.2.0/24, without bits of a host, and names as example.org");
 	check_error("[health]\nloss_yellow=6\n",
 		    "f:1: [health] loss_yellow: is above loss_red; give less");
 	check_error("[health]\ndelay_red=59\n",
@@ -565,6 +616,7 @@ int main(void)
 	RUN(test_defaults);
 	RUN(test_registrar);
 	RUN(test_everything_set);
+	RUN(test_destinations);
 	RUN(test_values);
 	RUN(test_values_cover_table);
 	RUN(test_node_required);
