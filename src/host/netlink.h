@@ -42,6 +42,12 @@ struct netlink_address {
 	struct ip_prefix addr;
 };
 
+typedef int netlink_address_fn(void *ctx, const struct netlink_address *a, uint32_t flags);
+
+/* netlink_address_dump(nl, family, fn, ctx): as the other dumps below; flags: IFA_F_*. */
+MUST_USE int netlink_address_dump(struct netlink *nl, int family, netlink_address_fn *fn,
+				  void *ctx);
+
 /* -EEXIST if it is there already; -EADDRNOTAVAIL or -ENODEV if there is nothing to delete. */
 MUST_USE int netlink_address_add(struct netlink *nl, const struct netlink_address *a);
 MUST_USE int netlink_address_delete(struct netlink *nl, const struct netlink_address *a);
@@ -49,8 +55,11 @@ MUST_USE int netlink_address_delete(struct netlink *nl, const struct netlink_add
 struct netlink_route {
 	struct ip_prefix dst;
 	uint32_t table;
-	char dev[IFNAMSIZ]; /* empty: unreachable */
-	uint8_t protocol;   /* filled by dumps only; what we add has NETLINK_PROTOCOL */
+	char dev[IFNAMSIZ]; /* empty: unreachable; of several, the first */
+	/* Filled by dumps only. */
+	uint8_t protocol;    /* what we add has NETLINK_PROTOCOL */
+	uint8_t gateway[16]; /* all zero: none, or one of another family */
+	uint32_t metric;
 };
 
 MUST_USE int netlink_route_add(struct netlink *nl, const struct netlink_route *r);
@@ -81,5 +90,15 @@ typedef int netlink_rule_fn(void *ctx, const struct netlink_rule *rule);
 
 MUST_USE int netlink_route_dump(struct netlink *nl, int family, netlink_route_fn *fn, void *ctx);
 MUST_USE int netlink_rule_dump(struct netlink *nl, int family, netlink_rule_fn *fn, void *ctx);
+
+/*
+ * netlink_neighbour(nl, dev, ip, mac): the hardware address behind an address on dev.  -ENOENT if
+ * it is not known, -ENOTSUP if there is none of 6 bytes.
+ * netlink_neighbour_ask(nl, dev, ip): have the kernel find it out; RTM_NEWNEIGH tells when it has.
+ */
+MUST_USE int netlink_neighbour(struct netlink *nl, const char *dev, const uint8_t ip[static 16],
+			       uint8_t mac[static 6]);
+MUST_USE int netlink_neighbour_ask(struct netlink *nl, const char *dev,
+				   const uint8_t ip[static 16]);
 
 #endif

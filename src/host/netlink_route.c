@@ -105,12 +105,30 @@ static struct ip_prefix attr_prefix(const struct nlattr *attr, int family, uint8
 	return ip_prefix_from(family, attr != NULL ? mnl_attr_get_payload(attr) : zero, len_bits);
 }
 
+/* Of several next hops the first. */
+static void read_next_hop(const struct nlattr *attr, uint32_t *oif, const struct nlattr **gateway)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(attr);
+	const size_t len = mnl_attr_get_payload_len(attr);
+	const struct nlattr *inner;
+
+	if (len < sizeof(*hop) || hop->rtnh_len < sizeof(*hop) || hop->rtnh_len > len)
+		return;
+	*oif = (uint32_t)hop->rtnh_ifindex;
+	inner = (const void *)(hop + 1);
+	for (int rest = hop->rtnh_len - (int)sizeof(*hop); mnl_attr_ok(inner, rest);
+	     rest -= (inner->nla_len + 3) & ~3, inner = mnl_attr_next(inner))
+		if (mnl_attr_get_type(inner) == RTA_GATEWAY)
+			*gateway = inner;
+}
+
 static int read_route(const struct nlmsghdr *msg, void *ctx)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
 	const struct nlattr *attrs[RTA_TABLE + 1];
 	struct dump *d = ctx;
 	struct netlink_route r = {.protocol = rt->rtm_protocol};
+	const struct nlattr *gateway;
 	uint32_t oif;
 
 	/* Asked for a family that the kernel lacks, it answers with all that it has. */
@@ -120,6 +138,12 @@ static int read_route(const struct nlmsghdr *msg, void *ctx)
 	r.table = attr_u32(attrs[RTA_TABLE], rt->rtm_table);
 	r.dst = attr_prefix(attrs[RTA_DST], rt->rtm_family, rt->rtm_dst_len);
 	oif = attr_u32(attrs[RTA_OIF], 0);
+	gateway = attrs[RTA_GATEWAY];
+	if (attrs[RTA_MULTIPATH] != NULL)
+		read_next_hop(attrs[RTA_MULTIPATH], &oif, &gateway);
+	if (gateway != NULL)
+		memcpy(r.gateway, attr_prefix(gateway, rt->rtm_family, 0).ip, sizeof(r.gateway));
+	r.metric = attr_u32(attrs[RTA_PRIORITY], 0);
 	if (rt->rtm_type != RTN_UNREACHABLE && oif != 0 && if_indextoname(oif, r.dev) == NULL)
 		r.dev[0] = '\0';
 	d->err = d->route_fn(d->ctx, &r);

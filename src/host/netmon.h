@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Tells that links, addresses or routes of the machine changed, for an event loop to watch. */
+/* Tells that links, addresses, routes or neighbours of the machine changed, for an event loop to
+ * watch. */
 #ifndef HOST_NETMON_H
 #define HOST_NETMON_H
 
@@ -12,8 +13,13 @@ struct netmon {
 MUST_USE int netmon_open(struct netmon *m);
 void netmon_close(struct netmon *m);
 
-/* netmon_read(m): take all that is waiting.  1 something changed, 0 nothing, or a negative errno.
- */
+enum netmon_what {                 /* bits */
+	NETMON_NETWORK = 1 << 0,   /* links, addresses, routes */
+	NETMON_NEIGHBOUR = 1 << 1, /* what is known of hosts on the links */
+};
+
+/* netmon_read(m): take all that is waiting.  What changed (enum netmon_what), 0 if nothing, or a
+ * negative errno. */
 MUST_USE int netmon_read(struct netmon *m);
 
 #endif

@@ -236,7 +236,7 @@ static void test_monitor(void)
 	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
 		CHECK(run("%s", changes[i]));
 		CHECK(is_readable(&m));
-		CHECK_INT(netmon_read(&m), 1);
+		CHECK((netmon_read(&m) & NETMON_NETWORK) != 0);
 	}
 	netmon_close(&m);
 }
@@ -253,7 +253,7 @@ static void test_monitor_overflow(void)
 	CHECK(
 	    run("ip link set va up; for i in 1 2 3 4 5 6 7 8; do ip addr add 10.1.$i.3/24 dev va; "
 		"done"));
-	CHECK_INT(netmon_read(&m), 1);
+	CHECK((netmon_read(&m) & NETMON_NETWORK) != 0);
 	netmon_close(&m);
 }
 
