@@ -128,15 +128,20 @@ bool mesh_has_source(const struct config *cfg)
 #define NODE_PERIOD_S      (MEMBERSHIP_NODE_PERIOD_NS / NS_PER_S)
 #define CHANGE_GAP_PERIODS 10 /* between a node's descriptors: 5 minutes with the usual period */
 
-struct directory *mesh_directory(const struct config *cfg, struct registry *reg)
+uint64_t mesh_change_gap_ns(const struct config *cfg)
 {
 	const uint64_t period_s = cfg->mesh.sync_period_s != 0
 				      ? MIN(cfg->mesh.sync_period_s, NODE_PERIOD_S)
 				      : NODE_PERIOD_S;
 
+	return CHANGE_GAP_PERIODS * period_s * NS_PER_S;
+}
+
+struct directory *mesh_directory(const struct config *cfg, struct registry *reg)
+{
 	return directory_create(&(struct directory_params){
 	    .rng = &rng_system,
-	    .change_gap_ns = CHANGE_GAP_PERIODS * period_s * NS_PER_S,
+	    .change_gap_ns = mesh_change_gap_ns(cfg),
 	    .members = membership_members(reg),
 	});
 }

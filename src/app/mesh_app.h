@@ -25,6 +25,9 @@ bool mesh_has_source(const struct config *cfg);
 /* mesh_directory(cfg, reg): an empty one, of the registry's members if there is one. */
 struct directory *mesh_directory(const struct config *cfg, struct registry *reg);
 
+/* mesh_change_gap_ns(cfg): how often a node may change its descriptor. */
+uint64_t mesh_change_gap_ns(const struct config *cfg);
+
 /* mesh_membership_params(cfg, reg): what the configuration says, for membership_create; the rest is
  * the owner's. */
 struct membership_params mesh_membership_params(const struct config *cfg, struct registry *reg);

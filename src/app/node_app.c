@@ -18,6 +18,8 @@ enum {
 	MESH_SHARE = 4, /* of the bandwidth that answers about the mesh may take: one such part */
 };
 
+#define COUNT_NS (5 * NS_PER_S) /* between counts of what was sent */
+
 /* ---- what the engines ask ---- */
 
 static unsigned number_of(const struct node_worker *nw)
@@ -116,18 +118,43 @@ static void on_event(void *ctx, const struct engine_event *ev, const struct now 
 		worker_post(&nw->app->workers[0], passed_event, nw->app, ev, sizeof(*ev));
 }
 
+/* Each worker counts for itself; the load that is told is that of all. */
+static void count_sent(struct node_worker *nw, const struct now *now)
+{
+	struct engine_stats s;
+
+	if (nw->count_ns > now->mono_ns)
+		return;
+	nw->count_ns = now->mono_ns + COUNT_NS;
+	engine_stats(nw->app->workers[number_of(nw)].engine, &s);
+	__atomic_store_n(&nw->sent, s.tx_datagrams, __ATOMIC_RELAXED);
+}
+
+static void tell_load(struct node_app *a, const struct now *now)
+{
+	uint64_t sent = 0;
+
+	for (unsigned i = 0; i < a->worker_count; i++)
+		sent += __atomic_load_n(&a->node_workers[i].sent, __ATOMIC_RELAXED);
+	node_note_sent(a->node, sent * CELL_WIRE_LEN, now);
+}
+
 static void tick(void *ctx, const struct now *now)
 {
 	struct node_worker *nw = ctx;
 	struct node_app *a = nw->app;
+	const bool is_time = nw->count_ns <= now->mono_ns;
 	enum descriptor_error error;
 
+	count_sent(nw, now);
 	if (number_of(nw) > 0)
 		return;
 	pthread_rwlock_wrlock(&a->lock);
 	registry_app_tick(&a->registry, now);
 	view_cache_tick(a->cache, a->dir, now);
 	membership_tick(a->membership, now);
+	if (is_time)
+		tell_load(a, now);
 	error = node_tick(a->node, a->membership, now);
 	pthread_rwlock_unlock(&a->lock);
 	if (error != DESCRIPTOR_OK)
@@ -141,7 +168,7 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	const struct node_app *a = nw->app;
 
 	if (number_of(nw) > 0)
-		return NEVER;
+		return nw->count_ns;
 	return MIN(MIN(registry_app_deadline(&a->registry), view_cache_deadline(a->cache, a->dir)),
 		   MIN(membership_deadline(a->membership, now), node_deadline(a->node, now)));
 }
@@ -176,7 +203,8 @@ static int node_open(struct node_app *a, const struct now *now, char *error, siz
 				.roles = (uint8_t)c->roles,
 				.exit_flags = EXIT_V4 | EXIT_V6,
 				.capacity_kbit = capacity_kbit(c),
-				.valid_s = c->validity_s, };
+				.valid_s = c->validity_s,
+				.load_gap_ns = mesh_change_gap_ns(a->cfg), };
 
 	if (c->address.count == 0 || c->roles == 0) {
 		snprintf(

@@ -19,6 +19,8 @@
 struct node_worker {
 	struct node_app *app;
 	struct exit_params exit;
+	uint64_t sent;     /* datagrams, as of the last count; the first worker reads it */
+	uint64_t count_ns; /* the next */
 };
 
 /*

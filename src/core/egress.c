@@ -4,7 +4,7 @@
 #include "util/xalloc.h"
 
 enum {
-	WIRE_LEN = CELL_LEN + 28, /* what a cell takes of the bandwidth: IPv4 and UDP headers too */
+	WIRE_LEN = CELL_WIRE_LEN,
 	BURST_MIN = 64 * WIRE_LEN, /* full batches need it */
 	TAKE = 16 * WIRE_LEN,      /* of the shared rate at once; little is left unused */
 };

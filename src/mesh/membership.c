@@ -636,6 +636,11 @@ uint64_t membership_deadline(const struct membership *m, const struct now *now)
 
 /* ---- telling ---- */
 
+size_t membership_known(const struct membership *m)
+{
+	return directory_count(m->params.dir);
+}
+
 uint32_t membership_slot(const struct membership *m)
 {
 	const struct registry_member *r =

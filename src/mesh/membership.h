@@ -72,6 +72,9 @@ void membership_hurry(struct membership *m, const struct now *now);
 void membership_tick(struct membership *m, const struct now *now);
 uint64_t membership_deadline(const struct membership *m, const struct now *now);
 
+/* membership_known(m): how many nodes' descriptors there are. */
+size_t membership_known(const struct membership *m);
+
 /* membership_slot(m): of this node; SLOT_NONE while it is no member, or in an open mesh. */
 uint32_t membership_slot(const struct membership *m);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "node/node.h"
 
+#include "node/load.h"
 #include "util/xalloc.h"
 
 #include <stdio.h>
@@ -11,6 +12,11 @@
 #define SECOND_NS      (60 * NS_PER_S) /* to the second descriptor */
 #define NEWS_LOOK_NS   NS_PER_S
 #define NEWS_GAP_NS    (300 * NS_PER_S) /* between descriptors for the sake of news */
+
+/* Of all nodes together no more than two a second tell another load: that would cost more than it
+ * is worth. */
+#define LOAD_GAP_NS      (300 * NS_PER_S)
+#define LOAD_GAP_EACH_NS (NS_PER_S / 2)
 
 struct node {
 	struct node_params params;
@@ -23,6 +29,9 @@ struct node {
 	uint64_t valid_until_s;
 	uint64_t since_s;
 	uint32_t slot; /* as in the descriptor last published */
+	struct load load;
+	uint8_t told_percent; /* in that descriptor */
+	uint64_t load_due_ns; /* no other for the load's sake before */
 	uint8_t rtts[DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN];
 };
 
@@ -39,6 +48,7 @@ struct node *node_create(const struct node_params *params, const struct now *now
 	dh_keypair_generate(&n->session, params->rng);
 	n->publish_ns = now->mono_ns;
 	n->slot = SLOT_NONE;
+	n->told_percent = LOAD_UNKNOWN;
 	n->since_s = now->wall_ns / NS_PER_S;
 	return n;
 }
@@ -58,6 +68,11 @@ void node_set_capacity(struct node *n, uint32_t capacity_kbit, const struct now 
 		return;
 	n->params.capacity_kbit = capacity_kbit;
 	n->publish_ns = now->mono_ns;
+}
+
+void node_note_sent(struct node *n, uint64_t bytes, const struct now *now)
+{
+	load_note(&n->load, bytes, now);
 }
 
 bool node_onion_key(const struct node *n, unsigned i, struct dh_keypair *key, uint32_t *key_id)
@@ -96,7 +111,7 @@ static void describe(struct node *n, struct membership *m, struct descriptor *d,
 	    .slot = n->slot,
 	    .roles = p->roles,
 	    .exit_flags = p->roles & ROLE_EXIT ? p->exit_flags : 0,
-	    .load_percent = LOAD_UNKNOWN,
+	    .load_percent = n->told_percent,
 	    .link_versions = {PROTOCOL_VERSION, PROTOCOL_VERSION},
 	    .circuit_versions = {PROTOCOL_VERSION, PROTOCOL_VERSION},
 	    .session_versions = {PROTOCOL_VERSION, PROTOCOL_VERSION},
@@ -118,12 +133,27 @@ static void describe(struct node *n, struct membership *m, struct descriptor *d,
 	onion_keys_advertise(&n->keys, d);
 }
 
+static uint8_t load_now(const struct node *n)
+{
+	return load_percent(&n->load, n->params.capacity_kbit * 1000ull, n->told_percent);
+}
+
+static uint64_t load_gap_ns(const struct node *n, const struct membership *m)
+{
+	const uint64_t least_ns = n->params.load_gap_ns != 0 ? n->params.load_gap_ns : LOAD_GAP_NS;
+	const uint64_t gap_ns = MAX(least_ns, membership_known(m) * LOAD_GAP_EACH_NS);
+
+	return gap_ns + rng_below(n->params.rng, gap_ns / 4); /* not all at once */
+}
+
 /* A lie about a place should be known before the next descriptor would be due. */
 static void look_for_news(struct node *n, struct membership *m, const struct now *now)
 {
 	if (n->look_ns > now->mono_ns)
 		return;
 	n->look_ns = now->mono_ns + NEWS_LOOK_NS;
+	if (n->load_due_ns <= now->mono_ns && load_now(n) != n->told_percent)
+		n->publish_ns = now->mono_ns;
 	if (!membership_has_news(m, now))
 		return;
 	n->look_ns = now->mono_ns + NEWS_GAP_NS;
@@ -149,6 +179,8 @@ enum descriptor_error node_tick(struct node *n, struct membership *m, const stru
 	if (n->sequence == 0) /* it has met others by then, and can tell how far they are */
 		n->publish_ns = MIN(n->publish_ns, now->mono_ns + SECOND_NS);
 	n->slot = membership_slot(m);
+	n->told_percent = load_now(n);
+	n->load_due_ns = now->mono_ns + load_gap_ns(n, m);
 	/* Rises across restarts without a file, as long as the clock does. */
 	n->sequence = MAX(n->sequence + 1, now->wall_ns / NS_PER_MS);
 	describe(n, m, &d, wall_s);

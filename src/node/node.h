@@ -17,7 +17,8 @@ struct node_params {
 	uint8_t roles;
 	uint8_t exit_flags; /* enum exit_flag */
 	uint32_t capacity_kbit;
-	uint64_t valid_s; /* how long a descriptor holds; 0: 12 h */
+	uint64_t valid_s;     /* how long a descriptor holds; 0: 12 h */
+	uint64_t load_gap_ns; /* between descriptors that only tell another load; 0: 5 minutes */
 	struct endpoint addr[DESCRIPTOR_ADDRS_MAX];
 	unsigned addr_count;
 	unsigned workers; /* 0 is taken for 1 */
@@ -28,6 +29,10 @@ void node_free(struct node *n);
 
 /* node_set_capacity: from now on, and in the next descriptor, which comes at once. */
 void node_set_capacity(struct node *n, uint32_t capacity_kbit, const struct now *now);
+
+/* node_note_sent(n, bytes, now): how much it has sent in all, now and then.  The load that it tells
+ * follows. */
+void node_note_sent(struct node *n, uint64_t bytes, const struct now *now);
 
 /* For the engine: the i-th onion key that still opens CREATEs, and the session key of exits. */
 bool node_onion_key(const struct node *n, unsigned i, struct dh_keypair *key, uint32_t *key_id);

@@ -15,6 +15,7 @@ enum {
 
 	/* Datagrams and the cell, bytes */
 	CELL_LEN = 1432,
+	CELL_WIRE_LEN = CELL_LEN + 28, /* what it takes of a bandwidth: with IPv4 and UDP headers */
 	LINK_COOKIE_LEN = 64,
 	CELL_HEADER_OFF = 8, /* encrypted link header */
 	CELL_LINK_TAG_OFF = 20,
