@@ -139,9 +139,9 @@ static const struct descriptor *node_by_text(const struct directory *dir, const 
 	return found;
 }
 
-static bool wish_exit(const struct client *c, struct path_wish *w, char why[static PATH_WHY_MAX])
+bool choice_exit(const struct client *c, const char *text, struct path_wish *w,
+		 char why[static PATH_WHY_MAX])
 {
-	const char *text = c->wish.exit;
 	const struct descriptor *d;
 
 	if (text[0] == '\0' || strcasecmp(text, "auto") == 0) {
@@ -232,7 +232,7 @@ bool choice_make(struct client *c, enum route_aim aim, const struct now *now,
 	if (aim == AIM_SESSION && c->session.id != 0) {
 		w.exit = PATH_EXIT_NODE;
 		memcpy(w.exit_id, c->session.exit, NODE_ID_LEN);
-	} else if (!wish_exit(c, &w, why)) {
+	} else if (!choice_exit(c, c->wish.exit, &w, why)) {
 		return false;
 	}
 	if (aim == AIM_SPARE) {

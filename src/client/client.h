@@ -118,6 +118,22 @@ struct client_view {
 };
 void client_view(const struct client *c, const struct now *now, struct client_view *out);
 
+/* What a connection by some wish would cost, beside none at all. */
+struct client_cost {
+	bool is_known;      /* else why says what is missing */
+	bool is_measured;   /* all of it by ourselves; else partly guessed from countries */
+	uint64_t rtt_ns;    /* to the exit and back, through the mesh */
+	uint64_t direct_ns; /* to where the exit is and back, without */
+	uint32_t
+	    goodput_ppm; /* of what the line carries, how much is the user's; at full packets */
+	char why[CLIENT_REASON_MAX];
+};
+/* client_expect(c, wish, now, out): the middle one of a few routes that may be drawn. */
+void client_expect(struct client *c, const struct client_wish *wish, const struct now *now,
+		   struct client_cost *out);
+/* client_goodput_ppm(hops): of full packets on that many. */
+uint32_t client_goodput_ppm(unsigned hops);
+
 /* What the owner must know, in order. */
 enum client_note_type {
 	CLIENT_NOTE_STATE,   /* state or reason changed */

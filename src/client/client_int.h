@@ -200,6 +200,9 @@ uint64_t watch_deadline(const struct client_route *r);
 /* ---- choice.c ---- */
 void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now);
 void choice_forget(struct client *c);
+/* choice_exit: into w, what is wished for as the exit.  False with why filled. */
+bool choice_exit(const struct client *c, const char *text, struct path_wish *w,
+		 char why[static PATH_WHY_MAX]);
 /* choice_make: nodes for a new path, apart from those of the other routes as far as can be.  False
  * with why filled. */
 bool choice_make(struct client *c, enum route_aim aim, const struct now *now,
