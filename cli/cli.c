@@ -247,6 +247,10 @@ static enum code help_verb(const struct verb *v)
 	       v->operands != NULL ? v->operands : "", toupper((unsigned char)v->help[0]),
 	       v->help + 1, v->alias != NULL ? "  Short: macro " : "",
 	       v->alias != NULL ? v->alias : "");
+	if (v->shown_by != NULL)
+		printf("Shown by: macro %s\n", v->shown_by);
+	if (v->undone_by != NULL)
+		printf("Taken back by: macro %s\n", v->undone_by);
 	if (v->options != NULL)
 		printf("\nOptions:\n");
 	print_options(v->options);

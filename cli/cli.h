@@ -28,6 +28,7 @@ enum word_kind {
 	WORD_SHELL,
 	WORD_KILL_SWITCH,
 	WORD_VERB,
+	WORD_PROFILE_OR_AUTO,
 };
 
 struct cli;
@@ -51,6 +52,8 @@ struct verb {
 	int operands_max;
 	bool is_default; /* what the noun alone means */
 	bool is_hidden;
+	/* Of one that sets something: the command that shows it, and the one that takes it back. */
+	const char *shown_by, *undone_by;
 };
 
 extern const struct verb cli_verbs[];
@@ -101,6 +104,12 @@ enum code run_route_show(struct cli *cli);
 enum code run_kill_switch(struct cli *cli);
 enum code run_unlock(struct cli *cli);
 enum code run_portal(struct cli *cli);
+enum code run_profile_list(struct cli *cli);
+enum code run_profile_show(struct cli *cli);
+enum code run_profile_use(struct cli *cli);
+enum code run_profile_bind(struct cli *cli);
+enum code run_profile_unbind(struct cli *cli);
+enum code run_network_show(struct cli *cli);
 enum code run_exit_list(struct cli *cli);
 enum code run_mesh_status(struct cli *cli);
 enum code run_node_list(struct cli *cli);

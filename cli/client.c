@@ -117,19 +117,26 @@ enum code client_get(const struct cli *cli, const char *path, json_t **out)
 	return code;
 }
 
-enum code client_post(const struct cli *cli, const char *path, json_t *body)
+enum code client_ask(const struct cli *cli, const char *path, json_t *body, json_t **out)
 {
 	CURL *c = open_request(cli, path);
 	char *text = body != NULL ? json_dumps(body, 0) : xstrdup("");
-	json_t *json = NULL;
 	enum code code;
 
 	curl_easy_setopt(c, CURLOPT_POSTFIELDS, text);
-	code = perform(cli, c, &json);
-	json_decref(json);
+	code = perform(cli, c, out);
 	json_decref(body);
 	curl_easy_cleanup(c);
 	free(text);
+	return code;
+}
+
+enum code client_post(const struct cli *cli, const char *path, json_t *body)
+{
+	json_t *json = NULL;
+	const enum code code = client_ask(cli, path, body, &json);
+
+	json_decref(json);
 	return code;
 }
 

@@ -8,11 +8,13 @@
 #include "cli/cli.h"
 
 /*
- * client_get(cli, path, out), client_post(cli, path, body, out): CODE_OK with *out for
- * json_decref, or another code after a message.  body: a reference taken, or NULL.
+ * client_get(cli, path, out), client_post(cli, path, body), client_ask(cli, path, body, out): GET,
+ * POST, and a POST for its answer.  CODE_OK with *out for json_decref, or another code after a
+ * message.  body: a reference taken, or NULL.
  */
 enum code client_get(const struct cli *cli, const char *path, json_t **out);
 enum code client_post(const struct cli *cli, const char *path, json_t *body);
+enum code client_ask(const struct cli *cli, const char *path, json_t *body, json_t **out);
 
 /*
  * client_follow(cli, timeout_s, on_event, ctx): each event from now on, beginning with the present

@@ -130,6 +130,10 @@ static void offer_argument(const struct cli *cli, enum word_kind kind, const cha
 	case WORD_COUNTRY:
 		offer_exits(cli, word, false);
 		break;
+	case WORD_PROFILE_OR_AUTO:
+		offer(word, "auto", "the one of the network");
+		offer_profiles(cli, word);
+		break;
 	case WORD_PROFILE:
 		offer_profiles(cli, word);
 		break;

@@ -90,6 +90,21 @@ static enum code check_timeout(const struct cli *cli)
 	return cli_number(cli, "timeout", 1, 86400, &ignored);
 }
 
+/* Before anything is begun. */
+static enum code print_cost(const struct cli *cli, const json_t *body)
+{
+	char text[SHOW_COST_MAX];
+	json_t *answer;
+	const enum code code = client_ask(cli, "/v1/cost", json_deep_copy(body), &answer);
+
+	if (code != CODE_OK)
+		return code;
+	printf("Profile %s: %s\n", json_text(answer, "profile"),
+	       show_cost(json_object_get(answer, "expected"), text));
+	json_decref(answer);
+	return CODE_OK;
+}
+
 enum code run_connect(struct cli *cli)
 {
 	json_t *body = json_object();
@@ -106,7 +121,11 @@ enum code run_connect(struct cli *cli)
 	set_text(body, cli, "exit");
 	if (hops != 0)
 		json_object_set_new(body, "hops", json_integer(hops));
-	code = client_post(cli, "/v1/connect", body);
+	code = print_cost(cli, body);
+	if (code != CODE_OK)
+		json_decref(body);
+	else
+		code = client_post(cli, "/v1/connect", body);
 	return code == CODE_OK ? finish(cli, "connected", NULL) : code;
 }
 

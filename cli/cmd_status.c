@@ -36,10 +36,11 @@ static bool print_event(void *ctx, json_t *event)
 		       json_count(event, "lost_events"));
 	else
 		printf("%s %s%s%s\n", time,
-		       strcmp(kind, "state") == 0   ? json_text(event, "state")
-		       : strcmp(kind, "route") == 0 ? "route changed"
-		       : strcmp(kind, "path") == 0  ? "backup changed"
-						    : kind,
+		       strcmp(kind, "state") == 0     ? json_text(event, "state")
+		       : strcmp(kind, "route") == 0   ? "route changed"
+		       : strcmp(kind, "path") == 0    ? "backup changed"
+		       : strcmp(kind, "profile") == 0 ? "profile changed"
+						      : kind,
 		       text[0] != '\0' ? ": " : "", text);
 	return fflush(stdout) == 0;
 }

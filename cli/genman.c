@@ -44,6 +44,10 @@ static void write_verb(const struct verb *v)
 	printf("\n%c%s.\n", toupper((unsigned char)v->help[0]), v->help + 1);
 	if (v->alias != NULL)
 		printf("Also\n.Ic %s .\n", v->alias);
+	if (v->shown_by != NULL)
+		printf("Shown by\n.Ic %s .\n", v->shown_by);
+	if (v->undone_by != NULL)
+		printf("Taken back by\n.Ic %s .\n", v->undone_by);
 	write_options(v->options);
 }
 

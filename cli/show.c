@@ -201,8 +201,39 @@ static void show_throughput(const json_t *status)
 			  show_bit_rate(json_count(now, "tx_bps"), out));
 }
 
+const char *show_cost(const json_t *cost, char out[static SHOW_COST_MAX])
+{
+	const json_t *added = json_object_get(cost, "added_ms");
+	const json_t *goodput = json_object_get(cost, "goodput_percent");
+	const char *why = json_text(cost, "reason");
+	const bool is_guess = json_is_true(json_object_get(cost, "is_guess"));
+	int n;
+
+	if (json_is_number(added))
+		n = snprintf(out, SHOW_COST_MAX, "%s%.1f ms more than without, %.1f ms to the exit",
+			     is_guess ? "about " : "", json_number_value(added),
+			     json_number_value(json_object_get(cost, "rtt_ms")));
+	else
+		n = snprintf(out, SHOW_COST_MAX, "time not known%s%.100s",
+			     why[0] != '\0' ? ": " : " yet", why);
+	if (json_is_number(goodput))
+		snprintf(out + n, (size_t)(SHOW_COST_MAX - n), "; %.0f %% of the line is yours",
+			 json_number_value(goodput));
+	return out;
+}
+
+static void show_one_cost(const char *label, const json_t *cost)
+{
+	char text[SHOW_COST_MAX];
+
+	if (json_is_number(json_object_get(cost, "added_ms")) ||
+	    json_is_number(json_object_get(cost, "goodput_percent")))
+		show_line(label, "%s", show_cost(cost, text));
+}
+
 static void show_details(const json_t *status)
 {
+	const json_t *cost = json_object_get(status, "cost");
 	const json_t *paths = json_object_get(status, "paths");
 
 	show_line("Profile:", "%s", json_text(status, "profile"));
@@ -214,6 +245,8 @@ static void show_details(const json_t *status)
 	show_traffic(json_object_get(status, "traffic"));
 	show_throughput(status);
 	show_latency(json_object_get(status, "route"));
+	show_one_cost("Expected cost:", json_object_get(cost, "expected"));
+	show_one_cost("Measured cost:", json_object_get(cost, "measured"));
 	show_line("Session:", "%s", json_text(status, "session"));
 	show_line("Paths:", "%" JSON_INTEGER_FORMAT " active, %" JSON_INTEGER_FORMAT " backup",
 		  json_count(paths, "active"), json_count(paths, "backup"));

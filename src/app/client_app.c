@@ -196,6 +196,8 @@ void client_app_take_notes(struct client_app *a, const struct now *now)
 	while (client_next_note(a->client, &note)) {
 		switch (note.type) {
 		case CLIENT_NOTE_SESSION:
+			if (!a->prof.expected.is_known)
+				client_profile_expect(a, now);
 			net_up(a, now);
 			break;
 		case CLIENT_NOTE_STATE:
@@ -234,15 +236,15 @@ void client_app_retake(struct client_app *a, const struct now *now)
 {
 	const struct lock *l = &a->safety.lock;
 	const struct config_profile *p = config_profile_find(a->cfg, l->profile);
-	struct client_wish wish = {.hops = l->hops};
+	struct connect_request rq = {.hops = l->hops};
 
 	a->safety.portal_end_ns = 0;
 	if (!l->is_wanted || p == NULL)
 		return;
-	snprintf(a->profile, sizeof(a->profile), "%s", l->profile);
-	snprintf(wish.exit, sizeof(wish.exit), "%s", l->exit);
-	wish.rotate_s = p->rotate_s;
-	client_connect(a->client, &wish, now);
+	a->prof.is_pinned = l->is_pinned;
+	snprintf(rq.exit, sizeof(rq.exit), "%s", l->exit);
+	client_app_connect_by(a, p, &rq, now);
+	client_profile_follow(a, now);
 }
 
 static void safety_ready(struct loop_fd *f, uint32_t events)
@@ -267,6 +269,7 @@ static void tick(void *ctx, const struct now *now)
 	membership_tick(a->membership, now);
 	client_tick(a->client, now);
 	client_throughput_tick(a, now);
+	client_profile_tick(a, now);
 	health_app_tick(&a->health, now);
 	dns_app_tick(&a->dns, now);
 	if (a->safety.portal_end_ns != 0 && a->safety.portal_end_ns <= now->mono_ns)
@@ -285,7 +288,7 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
 	const uint64_t machine = MIN(portal, dns_app_deadline(&a->dns));
 
-	return MIN(MIN(mesh, machine), client_deadline(a->client));
+	return MIN(MIN(MIN(mesh, machine), a->prof.look_ns), client_deadline(a->client));
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
@@ -342,8 +345,13 @@ static void network_changed(struct loop_fd *f, uint32_t events)
 	struct client_app *a = container_of(f, struct client_app, netmon_fd);
 	const struct now now = now_read();
 
+	const int changed = netmon_read(&a->netmon);
+
 	(void)events;
-	if (netmon_read(&a->netmon) <= 0)
+	if (changed <= 0)
+		return;
+	client_profile_network_changed(a, changed, &now);
+	if ((changed & NETMON_NETWORK) == 0)
 		return;
 	client_network_changed(a->client, &now);
 	client_app_take_notes(a, &now);
@@ -409,7 +417,6 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	seed_count = rc = mesh_seeds(cfg, a->registry.reg, seeds, error, error_len);
 	if (rc < 0)
 		goto err_close_registry;
-	snprintf(a->profile, sizeof(a->profile), "%s", cfg->client.profile);
 	dh_keypair_generate(&a->link_key, &rng_system);
 	if (sock_owner_open(&a->owners) != 0)
 		log_warn("sockets cannot be told apart by application: isolate = app does nothing");
@@ -440,9 +447,10 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	rc = netmon_start(a, error, error_len);
 	if (rc != 0)
 		goto err_close_worker;
+	client_profile_open(a, &now);
 	rc = safety_start(a, error, error_len);
 	if (rc != 0)
-		goto err_close_netmon;
+		goto err_close_profile;
 	membership = mesh_membership_params(cfg, a->registry.reg);
 	membership.engine = a->worker.engine;
 	membership.dir = a->dir;
@@ -459,9 +467,11 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	    .guards = &a->health.guards,
 	    .limits = &a->health.limits,
 	});
+	client_profile_resume(a, &now);
 	return 0;
 
-err_close_netmon:
+err_close_profile:
+	client_profile_close(a);
 	netmon_stop(a);
 err_close_worker:
 	worker_close(&a->worker);
@@ -488,6 +498,7 @@ static void shut(void *ctx, const struct now *now)
 	client_app_take_notes(a, now);
 	client_app_net_down(a);
 	safety_stop(a);
+	client_profile_close(a);
 	netmon_stop(a);
 }
 

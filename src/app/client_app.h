@@ -4,6 +4,7 @@
 #ifndef APP_CLIENT_APP_H
 #define APP_CLIENT_APP_H
 
+#include "app/client_profile.h"
 #include "app/dns_app.h"
 #include "app/health_app.h"
 #include "app/registry_app.h"
@@ -47,7 +48,8 @@ struct client_app {
 	struct safety safety;
 	struct loop_fd safety_fd;
 	struct throughput throughput;
-	char profile[VIEW_NAME_LEN];
+	char profile[VIEW_NAME_LEN]; /* that is used, or would be */
+	struct client_profile prof;
 	char error[HOST_ERROR_MAX]; /* of the machine's side */
 };
 
@@ -98,6 +100,11 @@ void client_app_tell(struct client_app *a, enum view_event type, const char *tex
 void client_app_take_notes(struct client_app *a, const struct now *now);
 void client_app_retake(struct client_app *a, const struct now *now);
 void client_app_stub_names(struct client_app *a);
+
+/* ---- client_command.c ---- */
+/* client_app_connect_by(a, p, rq, now): by that profile, with what the request has otherwise. */
+void client_app_connect_by(struct client_app *a, const struct config_profile *p,
+			   const struct connect_request *rq, const struct now *now);
 
 /* ---- client_status.c ---- */
 enum view_state client_app_state(const struct client_app *a, const struct client_view *v);

@@ -9,12 +9,12 @@
 
 struct command {
 	struct client_app *app;
-	struct client_wish wish;
-	const char *profile;
 	bool new_exit;
 	char *why;
 	int rc;
 };
+
+/* ---- reload ---- */
 
 struct reload {
 	struct client_app *app;
@@ -37,6 +37,7 @@ static void do_reload(void *ctx, const struct now *now)
 	config_take(a->cfg, r->fresh, CONFIG_CLIENT);
 	client_app_stub_names(a);
 	client_app_follow(a, now);
+	client_profile_follow(a, now);
 }
 
 int client_app_reload(struct client_app *a, struct config *fresh, char *error, size_t error_len)
@@ -52,61 +53,64 @@ int client_app_reload(struct client_app *a, struct config *fresh, char *error, s
 	return r.rc;
 }
 
-static void do_connect(void *ctx, const struct now *now)
-{
-	struct command *cmd = ctx;
-	struct client_app *a = cmd->app;
+/* ---- connect ---- */
 
-	snprintf(a->profile, sizeof(a->profile), "%s", cmd->profile);
+void client_app_connect_by(struct client_app *a, const struct config_profile *p,
+			   const struct connect_request *rq, const struct now *now)
+{
+	struct client_wish wish;
+
+	client_profile_wish(p, rq, &wish);
+	snprintf(a->profile, sizeof(a->profile), "%s", p->name);
 	a->error[0] = '\0';
-	safety_want(&a->safety, cmd->profile, cmd->wish.exit, cmd->wish.hops);
-	client_connect(a->client, &cmd->wish, now);
+	safety_want(&a->safety, &(struct safety_wish){.profile = p->name,
+						      .exit = wish.exit,
+						      .hops = wish.hops,
+						      .is_pinned = a->prof.is_pinned});
+	client_profile_expect(a, now);
+	client_connect(a->client, &wish, now);
 	client_app_take_notes(a, now);
 	client_app_follow(a, now);
 }
 
-static enum flow_isolation isolation_of(enum config_isolate i)
+struct connect_order {
+	struct client_app *app;
+	const struct connect_request *rq;
+	char *why;
+	int rc;
+};
+
+static void do_connect(void *ctx, const struct now *now)
 {
-	switch (i) {
-	case CONFIG_ISOLATE_OFF:
-		return ISOLATE_OFF;
-	case CONFIG_ISOLATE_DESTINATION:
-		return ISOLATE_DESTINATION;
-	case CONFIG_ISOLATE_APP:
-		return ISOLATE_APP;
+	struct connect_order *o = ctx;
+	struct client_app *a = o->app;
+	const struct config_profile *p;
+
+	if (!mesh_has_source(a->cfg)) {
+		snprintf(o->why, VIEW_TEXT_LEN,
+			 "[mesh] seeds is empty: without a seed no node can be found; "
+			 "'macro node seed' on a node prints one");
+		o->rc = -EINVAL;
+		return;
 	}
-	return ISOLATE_DESTINATION;
+	o->rc = client_profile_find(a, o->rq, &p, o->why);
+	if (o->rc != 0)
+		return;
+	a->prof.is_named = o->rq->profile[0] != '\0';
+	a->prof.is_pinned = a->prof.is_named || o->rq->exit[0] != '\0' || o->rq->hops != 0;
+	client_app_connect_by(a, p, o->rq, now);
 }
 
 int client_app_connect(struct client_app *a, const struct connect_request *rq,
 		       char why[static VIEW_TEXT_LEN])
 {
-	const char *name = rq->profile[0] != '\0' ? rq->profile : a->cfg->client.profile;
-	const struct config_profile *p = config_profile_find(a->cfg, name);
-	struct command cmd = {.app = a, .profile = name};
+	struct connect_order o = {.app = a, .rq = rq, .why = why};
 
-	if (p == NULL) {
-		snprintf(why, VIEW_TEXT_LEN, "there is no profile \"%s\" in the configuration",
-			 name);
-		return -EINVAL;
-	}
-	if (!mesh_has_source(a->cfg)) {
-		snprintf(why, VIEW_TEXT_LEN,
-			 "[mesh] seeds is empty: without a seed no node can be found; "
-			 "'macro node seed' on a node prints one");
-		return -EINVAL;
-	}
-	snprintf(cmd.wish.exit, sizeof(cmd.wish.exit), "%s",
-		 rq->exit[0] != '\0' ? rq->exit : p->exit);
-	cmd.wish.hops = rq->hops != 0 ? rq->hops : p->hops;
-	cmd.wish.rotate_s = p->rotate_s;
-	cmd.wish.paths = p->paths;
-	cmd.wish.backups = p->backups;
-	cmd.wish.options = (struct session_options){.isolate = isolation_of(p->isolate),
-						    .duplicate = p->duplicate};
-	worker_call(&a->worker, do_connect, &cmd);
-	return 0;
+	worker_call(&a->worker, do_connect, &o);
+	return o.rc;
 }
+
+/* ---- disconnect, reconnect ---- */
 
 static void do_disconnect(void *ctx, const struct now *now)
 {
@@ -116,8 +120,10 @@ static void do_disconnect(void *ctx, const struct now *now)
 	safety_unwant(&cmd->app->safety);
 	client_app_net_down(cmd->app);
 	client_disconnect(cmd->app->client, now);
+	cmd->app->prof.is_pinned = cmd->app->prof.is_named = false;
 	client_app_follow(cmd->app, now);
 	client_app_take_notes(cmd->app, now);
+	client_profile_follow(cmd->app, now);
 }
 
 int client_app_disconnect(struct client_app *a, char why[static VIEW_TEXT_LEN])

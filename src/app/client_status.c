@@ -200,6 +200,7 @@ static void do_status(void *ctx, const struct now *now)
 		snprintf(out->reason, sizeof(out->reason), "%.*s", (int)sizeof(out->reason) - 1,
 			 a->error[0] != '\0' ? a->error : v.reason);
 	snprintf(out->profile, sizeof(out->profile), "%s", a->profile);
+	client_profile_cost_fill(a, &v, &out->expected, &out->measured);
 	inner_fill(&v, &out->inner);
 	paths_fill(&v, out);
 	if (v.hops > 0)

@@ -218,6 +218,56 @@ static int op_portal(void *ctx, const struct portal_request *rq, char why[static
 	return d->is_client ? client_app_portal(&d->client, rq, why) : no_client(why);
 }
 
+static void op_profiles(void *ctx, struct profile_list_view *out)
+{
+	struct daemon *d = ctx;
+
+	if (d->is_client)
+		client_app_profiles(&d->client, out);
+}
+
+static void op_network(void *ctx, struct network_view *out)
+{
+	struct daemon *d = ctx;
+
+	if (d->is_client)
+		client_app_network(&d->client, out);
+	else
+		no_client(out->lacks);
+}
+
+static int op_cost(void *ctx, const struct connect_request *rq, char profile[static VIEW_NAME_LEN],
+		   struct cost_view *out, char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_cost(&d->client, rq, profile, out, why) : no_client(why);
+}
+
+static int op_use_profile(void *ctx, const struct profile_request *rq,
+			  char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_use_profile(&d->client, rq, why) : no_client(why);
+}
+
+static int op_bind_profile(void *ctx, const struct profile_request *rq,
+			   char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_bind_profile(&d->client, rq, why) : no_client(why);
+}
+
+static int op_unbind_profile(void *ctx, const struct profile_request *rq,
+			     char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_unbind_profile(&d->client, rq, why) : no_client(why);
+}
+
 static const struct control_ops ops = {
     .status = op_status,
     .exits = op_exits,
@@ -232,6 +282,12 @@ static const struct control_ops ops = {
     .set_kill_switch = op_set_kill_switch,
     .unlock = op_unlock,
     .portal = op_portal,
+    .profiles = op_profiles,
+    .network = op_network,
+    .cost = op_cost,
+    .use_profile = op_use_profile,
+    .bind_profile = op_bind_profile,
+    .unbind_profile = op_unbind_profile,
 };
 
 /* ---- start and stop ---- */

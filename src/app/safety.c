@@ -200,12 +200,18 @@ bool safety_watch(struct safety *s, const struct now *now)
 
 /* ---- what is wanted ---- */
 
-void safety_want(struct safety *s, const char *profile, const char *exit, unsigned hops)
+void safety_use(struct safety *s, const struct safety_wish *w)
 {
+	s->lock.is_pinned = w->is_pinned;
+	s->lock.hops = w->hops;
+	snprintf(s->lock.profile, sizeof(s->lock.profile), "%s", w->profile);
+	snprintf(s->lock.exit, sizeof(s->lock.exit), "%s", w->exit);
+}
+
+void safety_want(struct safety *s, const struct safety_wish *w)
+{
+	safety_use(s, w);
 	s->lock.is_wanted = true;
-	s->lock.hops = hops;
-	snprintf(s->lock.profile, sizeof(s->lock.profile), "%s", profile);
-	snprintf(s->lock.exit, sizeof(s->lock.exit), "%s", exit);
 	s->portal_end_ns = 0;
 }
 

@@ -35,8 +35,18 @@ MUST_USE int safety_open(struct safety *s, const struct config *cfg, char *error
 /* safety_close(s): blocked stays blocked; what only guarded the tunnel goes. */
 void safety_close(struct safety *s);
 
-/* What the user wants; takes effect with safety_apply. */
-void safety_want(struct safety *s, const char *profile, const char *exit, unsigned hops);
+/* What is wanted, and whether just that or as the network's profile may become; takes effect with
+ * safety_apply. */
+struct safety_wish {
+	const char *profile, *exit;
+	unsigned hops;
+	bool is_pinned;
+};
+
+/* safety_use: by this profile from now on, whether connected or not.  safety_want, safety_unwant:
+ * and to be connected, or not. */
+void safety_use(struct safety *s, const struct safety_wish *w);
+void safety_want(struct safety *s, const struct safety_wish *w);
 void safety_unwant(struct safety *s);
 
 /* safety_prove(s): a connection stands; the kill switch may act from now on. */

@@ -131,8 +131,10 @@ struct client_cost {
 /* client_expect(c, wish, now, out): the middle one of a few routes that may be drawn. */
 void client_expect(struct client *c, const struct client_wish *wish, const struct now *now,
 		   struct client_cost *out);
-/* client_goodput_ppm(hops): of full packets on that many. */
+/* client_goodput_ppm(hops): of full packets on that many.  client_share_ppm: of these cells' bytes
+ * on the line, how much the bytes inside are. */
 uint32_t client_goodput_ppm(unsigned hops);
+uint32_t client_share_ppm(uint64_t bytes, uint64_t cells);
 
 /* What the owner must know, in order. */
 enum client_note_type {

@@ -18,9 +18,16 @@ struct estimate {
 	bool is_measured;
 };
 
+uint32_t client_share_ppm(uint64_t bytes, uint64_t cells)
+{
+	const double line = (double)cells * (CELL_LEN + UDP_HEADERS_LEN);
+
+	return cells > 0 ? (uint32_t)MIN((double)bytes / line * PPM, (double)PPM) : 0;
+}
+
 uint32_t client_goodput_ppm(unsigned hops)
 {
-	return (uint32_t)((uint64_t)INNER_MTU(hops) * PPM / (CELL_LEN + UDP_HEADERS_LEN));
+	return client_share_ppm((uint64_t)INNER_MTU(hops), 1);
 }
 
 /* No farther than by way of the entry, whose round trip may be measured where ours to the exit's

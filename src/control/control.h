@@ -4,11 +4,14 @@
  * Schema 1:
  *
  *   GET  /v1/status, /v1/route, /v1/exits, /v1/nodes, /v1/node, /v1/counters
- *   GET  /v1/killswitch
+ *   GET  /v1/killswitch, /v1/profiles, /v1/network
  *   GET  /v1/events[?follow=1]    JSON lines, beginning with the present state when followed
  *   POST /v1/connect {"profile", "exit", "hops"}, /v1/disconnect, /v1/reconnect {"new_exit"}
  *   POST /v1/killswitch {"setting": "profile", "off", "on" or "always"}, /v1/unlock
  *   POST /v1/portal {"seconds", "uid"}
+ *   POST /v1/cost                 as connect, which it does not do: what that is expected to cost
+ *   POST /v1/profile/use {"profile"}, /v1/profile/bind {"profile", "network"}
+ *   POST /v1/profile/unbind {"network"}
  *
  * Keys are snake_case with units in their names, times RFC 3339, what is not known is null
  * (docs/api.schema.json says all of it).  Errors
@@ -17,7 +20,7 @@
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
-#include "control/view.h"
+#include "control/view_profile.h"
 
 #define CONTROL_SCHEMA     1
 #define CONTROL_ERROR_MAX  512
@@ -38,6 +41,12 @@ struct kill_switch_request {
 struct portal_request {
 	unsigned seconds; /* 0: close it */
 	unsigned uid;     /* whose browser; others than root have to name themselves */
+};
+
+/* Of a profile ("auto": the network's), and of a network by its id (empty: the present one). */
+struct profile_request {
+	char profile[VIEW_NAME_LEN];
+	char network[NETID_TEXT_MAX];
 };
 
 struct reconnect_request {
@@ -68,6 +77,18 @@ struct control_ops {
 	int (*unlock)(void *ctx, char why[static VIEW_TEXT_LEN]);
 	int (*portal)(void *ctx, const struct portal_request *request,
 		      char why[static VIEW_TEXT_LEN]);
+	void (*profiles)(void *ctx, struct profile_list_view *out);
+	void (*network)(void *ctx, struct network_view *out);
+	/* profile: which one it would be. */
+	int (*cost)(void *ctx, const struct connect_request *request,
+		    char profile[static VIEW_NAME_LEN], struct cost_view *out,
+		    char why[static VIEW_TEXT_LEN]);
+	int (*use_profile)(void *ctx, const struct profile_request *request,
+			   char why[static VIEW_TEXT_LEN]);
+	int (*bind_profile)(void *ctx, const struct profile_request *request,
+			    char why[static VIEW_TEXT_LEN]);
+	int (*unbind_profile)(void *ctx, const struct profile_request *request,
+			      char why[static VIEW_TEXT_LEN]);
 };
 
 /*

@@ -205,6 +205,67 @@ static struct answer post_portal(const struct call *c)
 	return answer_action(c->ops->portal(c->ctx, &request, why), why);
 }
 
+static struct answer get_profiles(const struct call *c)
+{
+	struct profile_list_view view = {0};
+	json_t *json;
+
+	c->ops->profiles(c->ctx, &view);
+	json = profile_list_json(&view);
+	profile_list_free(&view);
+	return answer_json(json);
+}
+
+static struct answer get_network(const struct call *c)
+{
+	struct network_view view = {0};
+
+	c->ops->network(c->ctx, &view);
+	return answer_json(network_json(&view));
+}
+
+static struct answer post_cost(const struct call *c)
+{
+	struct connect_request request = {0};
+	struct request_error error;
+	struct cost_view view = {0};
+	char profile[VIEW_NAME_LEN] = "", why[VIEW_TEXT_LEN] = "";
+	int err;
+
+	if (connect_request_parse(&request, c->body, c->body_len, &error) != 0)
+		return bad_request(&error);
+	err = c->ops->cost(c->ctx, &request, profile, &view, why);
+	return err == 0 ? answer_json(cost_answer_json(profile, &view)) : answer_action(err, why);
+}
+
+static struct answer post_profile(const struct call *c,
+				  int (*op)(void *ctx, const struct profile_request *request,
+					    char why[static VIEW_TEXT_LEN]))
+{
+	struct profile_request request = {0};
+	struct request_error error;
+	char why[VIEW_TEXT_LEN] = "";
+
+	if (profile_request_parse(&request, c->body, c->body_len, &error) != 0)
+		return bad_request(&error);
+	return answer_action(op(c->ctx, &request, why), why);
+}
+
+static struct answer post_use_profile(const struct call *c)
+{
+	return post_profile(c, c->ops->use_profile);
+}
+
+static struct answer post_bind_profile(const struct call *c)
+{
+	return post_profile(c, c->ops->bind_profile);
+}
+
+static struct answer post_unbind_profile(const struct call *c)
+{
+	return post_profile(c, c->ops->unbind_profile);
+}
+
 static const struct method {
 	const char *path;
 	const char *http_method;
@@ -221,6 +282,12 @@ static const struct method {
     {"/v1/killswitch", MHD_HTTP_METHOD_POST, post_kill_switch},
     {"/v1/unlock", MHD_HTTP_METHOD_POST, post_unlock},
     {"/v1/portal", MHD_HTTP_METHOD_POST, post_portal},
+    {"/v1/profiles", MHD_HTTP_METHOD_GET, get_profiles},
+    {"/v1/profile/use", MHD_HTTP_METHOD_POST, post_use_profile},
+    {"/v1/profile/bind", MHD_HTTP_METHOD_POST, post_bind_profile},
+    {"/v1/profile/unbind", MHD_HTTP_METHOD_POST, post_unbind_profile},
+    {"/v1/network", MHD_HTTP_METHOD_GET, get_network},
+    {"/v1/cost", MHD_HTTP_METHOD_POST, post_cost},
     {"/v1/events", MHD_HTTP_METHOD_GET, get_events},
     {"/v1/connect", MHD_HTTP_METHOD_POST, post_connect},
     {"/v1/disconnect", MHD_HTTP_METHOD_POST, post_disconnect},

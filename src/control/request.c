@@ -86,6 +86,25 @@ static const struct field portal_fields[] = {
     {"uid", set_count, "a user's number", offsetof(struct portal_request, uid), 0, 0, INT32_MAX},
 };
 
+static int set_network(const struct field *f, void *out, const json_t *value)
+{
+	const char *text = json_string_value(value);
+	struct netid id;
+
+	if (text == NULL || netid_parse(&id, text) != 0)
+		return -EINVAL;
+	netid_format(&id, (char *)out + f->offset);
+	return 0;
+}
+
+static const struct field profile_fields[] = {
+    {"profile", set_name, "a profile's name", offsetof(struct profile_request, profile),
+     sizeof(((struct profile_request *)0)->profile), 0, 0},
+    {"network", set_network,
+     "a network as \"macro network show\" prints it: MAC@ADDRESS/BITS, without bits of a host",
+     offsetof(struct profile_request, network), 0, 0, 0},
+};
+
 static int set_field(const struct field *fields, size_t count, void *out, const char *name,
 		     const json_t *value, struct request_error *error)
 {
@@ -148,6 +167,12 @@ int portal_request_parse(struct portal_request *out, const char *body, size_t le
 			 struct request_error *error)
 {
 	return parse(portal_fields, ARRAY_LEN(portal_fields), out, body, len, error);
+}
+
+int profile_request_parse(struct profile_request *out, const char *body, size_t len,
+			  struct request_error *error)
+{
+	return parse(profile_fields, ARRAY_LEN(profile_fields), out, body, len, error);
 }
 
 int empty_request_parse(const char *body, size_t len, struct request_error *error)

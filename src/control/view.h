@@ -127,6 +127,16 @@ struct address_pair_view {
 	char v4[ENDPOINT_TEXT_MAX], v6[ENDPOINT_TEXT_MAX];
 };
 
+/* What the mesh costs, beside doing without it. */
+struct cost_view {
+	bool is_known; /* the times; else why, or nothing, is said */
+	bool is_guess; /* partly from countries */
+	uint64_t rtt_ns, added_ns;
+	bool has_goodput;
+	uint32_t goodput_ppm; /* of what the line carries, how much is the user's */
+	char why[VIEW_TEXT_LEN];
+};
+
 struct status_view {
 	enum view_state state;
 	char reason[VIEW_TEXT_LEN]; /* why not connected: what, which hop, what to do */
@@ -146,6 +156,7 @@ struct status_view {
 	char session[VIEW_NAME_LEN]; /* start of its id */
 	struct proof_view proof;
 	struct kill_switch_view kill_switch;
+	struct cost_view expected, measured;
 };
 
 /* A node of the mesh, as its descriptor tells. */
@@ -240,10 +251,11 @@ struct counters_view {
 };
 
 enum view_event {
-	VIEW_EVENT_STATE, /* the state changed; also the first line of each followed stream */
-	VIEW_EVENT_ROUTE, /* another route carries the traffic */
-	VIEW_EVENT_PATH,  /* one that carries nothing: lost, or replaced */
-	VIEW_EVENT_ERROR, /* something failed that is worth telling, whatever the state */
+	VIEW_EVENT_STATE,   /* the state changed; also the first line of each followed stream */
+	VIEW_EVENT_ROUTE,   /* another route carries the traffic */
+	VIEW_EVENT_PATH,    /* one that carries nothing: lost, or replaced */
+	VIEW_EVENT_PROFILE, /* another profile is used */
+	VIEW_EVENT_ERROR,   /* something failed that is worth telling, whatever the state */
 };
 
 struct event_view {

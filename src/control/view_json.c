@@ -6,43 +6,41 @@
 #include <time.h>
 
 #include "control/control.h"
+#include "control/view_json_int.h"
 #include "util/now.h"
 
 #define TIME_TEXT_MAX 32
 
-/* Text that is not UTF-8 (one cut in the middle of a character) cannot be shown. */
-static json_t *text_or_null(const char *text)
+json_t *text_or_null(const char *text)
 {
 	json_t *string = text[0] != '\0' ? json_string(text) : NULL;
 
 	return string != NULL ? string : json_null();
 }
 
-static json_t *count_json(uint64_t v)
+json_t *count_json(uint64_t v)
 {
 	return json_integer((json_int_t)MIN(v, (uint64_t)INT64_MAX));
 }
 
-static json_t *count_or_null(bool is_known, uint64_t v)
+json_t *count_or_null(bool is_known, uint64_t v)
 {
 	return is_known ? count_json(v) : json_null();
 }
 
-/* Milliseconds to the microsecond: what a hop's round trip needs, and short to read. */
-static json_t *ms_or_null(bool is_known, uint64_t ns)
+json_t *ms_or_null(bool is_known, uint64_t ns)
 {
 	const uint64_t us = (ns + NS_PER_US / 2) / NS_PER_US;
 
 	return is_known ? json_real((double)us / 1000) : json_null();
 }
 
-static json_t *percent_or_null(bool is_known, uint32_t ppm)
+json_t *percent_or_null(bool is_known, uint32_t ppm)
 {
 	return is_known ? json_real((double)ppm / 10000) : json_null();
 }
 
-/* RFC 3339 in UTC; 0 is "not known". */
-static json_t *time_or_null(uint64_t wall_ns)
+json_t *time_or_null(uint64_t wall_ns)
 {
 	const time_t s = (time_t)(wall_ns / NS_PER_S);
 	char date[TIME_TEXT_MAX], text[TIME_TEXT_MAX + 8];
@@ -91,7 +89,7 @@ static const char *hop_status_name(enum view_hop_status s)
 	return "unknown";
 }
 
-static const char *kill_switch_name(enum view_kill_switch k)
+const char *kill_switch_name(enum view_kill_switch k)
 {
 	switch (k) {
 	case VIEW_KILL_SWITCH_OFF:
@@ -113,6 +111,8 @@ static const char *event_name(enum view_event e)
 		return "route";
 	case VIEW_EVENT_PATH:
 		return "path";
+	case VIEW_EVENT_PROFILE:
+		return "profile";
 	case VIEW_EVENT_ERROR:
 		return "error";
 	}
@@ -275,7 +275,7 @@ json_t *status_json(const struct status_view *v)
 {
 	return json_pack(
 	    "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, "
-	    "s:s, s:b, s:o}",
+	    "s:s, s:b, s:o, s:{s:o, s:o}}",
 	    "schema", CONTROL_SCHEMA, "state", view_state_name(v->state), "reason",
 	    text_or_null(v->reason), "since", time_or_null(v->since_ns), "profile",
 	    text_or_null(v->profile), "exit", node_ref_json(&v->exit), "visible_addresses",
@@ -286,7 +286,8 @@ json_t *status_json(const struct status_view *v)
 	    count_or_null(v->has_throughput, v->rx_bps), "tx_bps",
 	    count_or_null(v->has_throughput, v->tx_bps), "session", text_or_null(v->session),
 	    "proof", proof_json(&v->proof), "kill_switch", kill_switch_name(v->kill_switch.mode),
-	    "blocking", v->kill_switch.is_blocking, "undo", text_or_null(v->kill_switch.undo));
+	    "blocking", v->kill_switch.is_blocking, "undo", text_or_null(v->kill_switch.undo),
+	    "cost", "expected", cost_json(&v->expected), "measured", cost_json(&v->measured));
 }
 
 json_t *kill_switch_json(const struct kill_switch_view *v)

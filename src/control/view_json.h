@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "control/view.h"
+#include "control/view_profile.h"
 
 json_t *status_json(const struct status_view *v);
 json_t *route_json(const struct status_view *v);
@@ -16,6 +16,11 @@ json_t *counters_json(const struct counters_view *v);
 json_t *event_json(const struct event_view *v);
 
 json_t *kill_switch_json(const struct kill_switch_view *v);
+
+/* view_profile_json.c */
+json_t *profile_list_json(const struct profile_list_view *v);
+json_t *network_json(const struct network_view *v);
+json_t *cost_answer_json(const char *profile, const struct cost_view *v);
 
 /* error_json(field, message): field may be NULL. */
 json_t *error_json(const char *field, const char *message);

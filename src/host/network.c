@@ -94,10 +94,10 @@ int network_read(struct netlink *nl, struct network *out)
 
 const char *network_lacks(const struct network *n)
 {
-	if (n->has_id)
-		return "";
 	if (!n->is_online)
 		return "there is no default route";
+	if (n->has_id)
+		return "";
 	if (!ip_is_set(n->gateway))
 		return "the link has no gateway";
 	return "the gateway has no hardware address, or does not tell it";

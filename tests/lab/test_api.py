@@ -31,9 +31,10 @@ class ApiTest(MeshCase):
                             cls=jsonschema.Draft202012Validator)
 
     def check_client(self):
-        for name in "status", "exits", "nodes", "counters":
+        for name in "status", "exits", "nodes", "counters", "profiles":
             self.check(self.mesh.api("client", name), name)
         self.check(self.mesh.api("client", "route"), "route_answer")
+        self.check(self.mesh.api("client", "network"), "network_answer")
         for event in self.mesh.events():
             self.check(event, "event")
             self.assertEqual(unnamed_units(event), set())

@@ -191,7 +191,7 @@ static void test_suggest(void)
 	static const struct {
 		const char *name, *meant;
 	} cases[] = {{"travle", "travel"}, {"Travel", "travel"},    {"hom", "home"},
-		     {"works", "work"},    {"defualt", "default"},  {"x", NULL},
+		     {"works", "work"},    {"fault", "default"},    {"x", NULL},
 		     {"firefox", NULL},    {"travelling-far", NULL}};
 	struct config *cfg = make_config();
 

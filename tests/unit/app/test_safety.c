@@ -148,13 +148,14 @@ static const char *take_step(struct life *l)
 
 	switch (rng_below(&rng, 8)) {
 	case 0:
-		safety_want(&l->safety, profiles[rng_below(&rng, 3)], "auto", 3);
+		safety_want(&l->safety,
+			    &(struct safety_wish){profiles[rng_below(&rng, 3)], "auto", 3, false});
 		apply(l);
 		return "want";
 	case 1:
 	case 2:
 		if (!l->safety.lock.is_wanted)
-			safety_want(&l->safety, "locked", "auto", 3);
+			safety_want(&l->safety, &(struct safety_wish){"locked", "auto", 3, false});
 		apply(l);
 		go_up(l);
 		return "up";

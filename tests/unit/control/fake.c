@@ -48,6 +48,8 @@ static const struct status_view connected = {
     .traffic = {1500, 2500000, 10, 20},
     .session = "0123abcd",
     .proof = {4000, 0, true, 400 * NS_PER_MS},
+    .expected = {true, true, 54 * NS_PER_MS, 32 * NS_PER_MS, true, 906800, ""},
+    .measured = {true, true, 61 * NS_PER_MS, 39 * NS_PER_MS, true, 871000, ""},
 };
 
 static void fake_paths(struct status_view *s)
@@ -291,6 +293,118 @@ static int op_portal(void *ctx, const struct portal_request *request, char why[V
 	return 0;
 }
 
+/* ---- profiles ---- */
+
+static int known_profile(const char *name, char why[VIEW_TEXT_LEN])
+{
+	if (strcmp(name, "missing") == 0) {
+		snprintf(why, VIEW_TEXT_LEN, "there is no profile \"missing\"");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static struct cost_view cost_of(const char *profile, unsigned hops)
+{
+	struct cost_view c = {.has_goodput = true, .goodput_ppm = hops == 2 ? 919000 : 906800};
+
+	if (strcmp(profile, "default") == 0) {
+		c.is_known = true;
+		c.rtt_ns = 54321 * NS_PER_US;
+		c.added_ns = 32100 * NS_PER_US;
+	} else {
+		snprintf(c.why, sizeof(c.why), "no node is known");
+	}
+	return c;
+}
+
+static void fake_network(struct network_view *out)
+{
+	*out = (struct network_view){.is_online = true,
+				     .device = "eth0",
+				     .gateway = "192.168.1.1",
+				     .id = "02:00:5e:00:53:01@192.168.1.0/24",
+				     .profile = "work"};
+}
+
+static void op_profiles(void *ctx, struct profile_list_view *out)
+{
+	struct profile_view *p = xcalloc(2, sizeof(*p));
+
+	(void)ctx;
+	p[0] = (struct profile_view){.name = "default",
+				     .exit = "auto",
+				     .hops = 3,
+				     .paths = 2,
+				     .backups = 2,
+				     .ipv6 = true,
+				     .isolate = "destination",
+				     .padding = "off",
+				     .cost = cost_of("default", 3)};
+	p[1] = (struct profile_view){.name = "work",
+				     .exit = "DE",
+				     .hops = 2,
+				     .paths = 1,
+				     .rotate_s = 60,
+				     .kill_switch = VIEW_KILL_SWITCH_ALWAYS,
+				     .lan = true,
+				     .duplicate = true,
+				     .isolate = "app",
+				     .padding = "off",
+				     .is_only = true,
+				     .cost = cost_of("work", 2)};
+	view_texts_add(&p[1].dns, "9.9.9.9");
+	view_texts_add(&p[1].networks, "02:00:5e:00:53:01@192.168.1.0/24");
+	view_texts_add(&p[1].exclude, "192.0.2.0/24");
+	view_texts_add(&p[1].exclude, "corp.example");
+	*out = (struct profile_list_view){
+	    .in_use = "work", .reason = "network", .items = p, .count = 2};
+	fake_network(&out->network);
+}
+
+static void op_network(void *ctx, struct network_view *out)
+{
+	(void)ctx;
+	fake_network(out);
+}
+
+static int op_cost(void *ctx, const struct connect_request *request, char profile[VIEW_NAME_LEN],
+		   struct cost_view *out, char why[VIEW_TEXT_LEN])
+{
+	struct fake *f = ctx;
+
+	f->cost = *request;
+	snprintf(profile, VIEW_NAME_LEN, "%s",
+		 request->profile[0] != '\0' ? request->profile : "default");
+	*out = cost_of(profile, request->hops);
+	return known_profile(profile, why);
+}
+
+static int note_profile(struct fake *f, const char *what, const struct profile_request *request,
+			char why[VIEW_TEXT_LEN])
+{
+	f->profile = *request;
+	snprintf(f->profile_asked, sizeof(f->profile_asked), "%s", what);
+	return known_profile(request->profile, why);
+}
+
+static int op_use_profile(void *ctx, const struct profile_request *request, char why[VIEW_TEXT_LEN])
+{
+	return note_profile(ctx, "use", request, why);
+}
+
+static int op_bind_profile(void *ctx, const struct profile_request *request,
+			   char why[VIEW_TEXT_LEN])
+{
+	return note_profile(ctx, "bind", request, why);
+}
+
+static int op_unbind_profile(void *ctx, const struct profile_request *request,
+			     char why[VIEW_TEXT_LEN])
+{
+	return note_profile(ctx, "unbind", request, why);
+}
+
 const struct control_ops fake_ops = {
     .status = op_status,
     .exits = op_nodes,
@@ -305,6 +419,12 @@ const struct control_ops fake_ops = {
     .set_kill_switch = op_set_kill_switch,
     .unlock = op_unlock,
     .portal = op_portal,
+    .profiles = op_profiles,
+    .network = op_network,
+    .cost = op_cost,
+    .use_profile = op_use_profile,
+    .bind_profile = op_bind_profile,
+    .unbind_profile = op_unbind_profile,
 };
 
 void fake_start(struct fake *f)

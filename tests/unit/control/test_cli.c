@@ -7,60 +7,22 @@
 #include <unistd.h>
 
 #include "tests/lib/test.h"
-#include "tests/unit/control/fake.h"
-#include "util/xalloc.h"
+#include "tests/unit/control/run_macro.h"
 
-static struct fake fake;
-static const char *macro_path;
-static char out[65536], err[16384];
+#define COST                                                                                    \
+	"Profile default: 32.1 ms more than without, 54.3 ms to the exit; 91 % of the line is " \
+	"yours\n"
+#define CONNECTED                                                          \
+	"Connected\n"                                                      \
+	"    Exit:                   exit-3 (NL)\n"                        \
+	"    Visible address:        203.0.113.7\n"                        \
+	"    Route:                  you > entry-1 > relay-2 > exit-3\n"   \
+	"    Backups:                1 ready\n"                            \
+	"    Features:               Kill switch off\n"                    \
+	"    Proof:                  4000 cells verified, 0 failed, last " \
+	"0.4 s ago\n"
 
-static void read_back(const char *name, char *buf, size_t size)
-{
-	char *path = xasprintf("%s/%s", fake.dir, name);
-	FILE *f = fopen(path, "r");
-
-	buf[0] = '\0';
-	if (f != NULL) {
-		buf[fread(buf, 1, size - 1, f)] = '\0';
-		fclose(f);
-	}
-	unlink(path);
-	free(path);
-}
-
-/* Runs macro with these arguments (shell words); its exit status, its output in out and err. */
-static int run(const char *args)
-{
-	char *command = xasprintf("MACRO_SOCKET=%s MACRO_CONFIG=%s/macro.conf TZ=UTC %s %s "
-				  ">%s/out 2>%s/err </dev/null",
-				  fake.path, fake.dir, macro_path, args, fake.dir, fake.dir);
-	const int status = system(command);
-
-	free(command);
-	read_back("out", out, sizeof(out));
-	read_back("err", err, sizeof(err));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void check(const char *args, int status, const char *stdout_text, const char *stderr_text)
-{
-	const int got = run(args);
-
-	if (got != status || strcmp(out, stdout_text) != 0 || strcmp(err, stderr_text) != 0)
-		printf("# macro %s: %d\n# stdout:\n%s# stderr:\n%s", args, got, out, err);
-	CHECK_INT(got, status);
-	CHECK(strcmp(out, stdout_text) == 0);
-	CHECK(strcmp(err, stderr_text) == 0);
-}
-
-static const char connected[] = "Connected\n"
-				"    Exit:                   exit-3 (NL)\n"
-				"    Visible address:        203.0.113.7\n"
-				"    Route:                  you > entry-1 > relay-2 > exit-3\n"
-				"    Backups:                1 ready\n"
-				"    Features:               Kill switch off\n"
-				"    Proof:                  4000 cells verified, 0 failed, last "
-				"0.4 s ago\n";
+static const char connected[] = CONNECTED, cost_connected[] = COST CONNECTED;
 
 static void test_status(void)
 {
@@ -90,6 +52,10 @@ static void test_status(void)
 			    "    Received:               1.5 kB in 10 packets\n"
 			    "    Sent:                   2.5 MB in 20 packets\n"
 			    "    Now:                    12 Mbit/s in, 480 kbit/s out\n"
+			    "    Expected cost:          about 32.0 ms more than without, 54.0 ms "
+			    "to the exit; 91 % of the line is yours\n"
+			    "    Measured cost:          about 39.0 ms more than without, 61.0 ms "
+			    "to the exit; 87 % of the line is yours\n"
 			    "    Session:                0123abcd\n"
 			    "    Paths:                  2 active, 1 backup\n");
 	check("status -v", 0, verbose, "");
@@ -166,15 +132,18 @@ static void test_connect(void)
 {
 	fake.outcome = FAKE_HANGS;
 	check("connect --exit DE --hops 2 --profile work", 0,
-	      "Connecting (traffic NOT protected)\n", "");
+	      "Profile work: time not known: no node is known; 92 % of the line is yours\n"
+	      "Connecting (traffic NOT protected)\n",
+	      "");
+	CHECK_INT(fake.cost.hops, 2);
 	CHECK(strcmp(fake.connect.exit, "DE") == 0);
 	CHECK(strcmp(fake.connect.profile, "work") == 0);
 	CHECK_INT(fake.connect.hops, 2);
-	check("connect -w --timeout 1", 3, "",
+	check("connect -w --timeout 1", 3, COST,
 	      "macro: still connecting after 1 s; it goes on, see: macro status\n");
 	fake.outcome = FAKE_CONNECTS;
-	check("connect -w", 0, connected, "");
-	check("up --wait", 0, connected, "");
+	check("connect -w", 0, cost_connected, "");
+	check("up --wait", 0, cost_connected, "");
 	CHECK_INT(fake.connect.hops, 0);
 	check("reconnect -w --new-exit", 0, connected, "");
 	CHECK(fake.reconnect.new_exit);
@@ -184,12 +153,70 @@ static void test_connect(void)
 	check("down", 0, "Disconnected (traffic NOT protected)\n", "");
 }
 
+static void test_profiles(void)
+{
+	check(
+	    "profile", 0,
+	    "  PROFILE             EXIT                 HOPS  KILL SWITCH       ADDED    YOURS  "
+	    "NETWORKS\n"
+	    "  default             auto                    3  off             32.1 ms     91 %  -\n"
+	    "* work                DE                      2  always                -     92 %  "
+	    "02:00:5e:00:53:01@192.168.1.0/24\n",
+	    "");
+	check("profile show", 0,
+	      "work\n"
+	      "    Used:                   yes: this network is bound to it\n"
+	      "    Exit:                   DE\n"
+	      "    Hops:                   2\n"
+	      "    Kill switch:            always\n"
+	      "    LAN passes it:          yes\n"
+	      "    DNS:                    9.9.9.9\n"
+	      "    IPv6:                   no\n"
+	      "    Padding:                off\n"
+	      "    Isolation:              app\n"
+	      "    Rotation:               60 s\n"
+	      "    Routes:                 1 in use, 0 backups, small packets twice\n"
+	      "    Outside of the tunnel:  192.0.2.0/24, corp.example\n"
+	      "    Alone inside:           programs started by macro only\n"
+	      "    Networks:               02:00:5e:00:53:01@192.168.1.0/24\n"
+	      "    Expected cost:          time not known: no node is known; 92 % of the line is "
+	      "yours\n",
+	      "");
+	CHECK_INT(run("profile show default"), 0);
+	CHECK(strstr(out, "default\n    Used:                   no\n") == out);
+	CHECK(strstr(out, "    DNS:                    the exit's\n") != NULL);
+	CHECK(strstr(out, "Alone inside") == NULL && strstr(out, "Outside of") == NULL);
+	check("profile show missing", 1, "", "macro: there is no profile \"missing\"\n");
+	CHECK_INT(run("profile use auto"), 0);
+	CHECK(strcmp(fake.profile_asked, "use") == 0 && strcmp(fake.profile.profile, "auto") == 0);
+	check("profile use missing", 1, "", "macro: there is no profile \"missing\"\n");
+	check("profile use", 2, "",
+	      "macro: profile use: a profile's name is missing; see: macro help profile use\n");
+	check("profile bind work", 0,
+	      "The present network is bound to work; 'macro profile unbind' ends that\n", "");
+	check("profile bind work 02:00:5E:00:53:01@10.0.0.0/8", 0,
+	      "02:00:5E:00:53:01@10.0.0.0/8 is bound to work; 'macro profile unbind "
+	      "02:00:5E:00:53:01@10.0.0.0/8' ends that\n",
+	      "");
+	CHECK(strcmp(fake.profile.network, "02:00:5e:00:53:01@10.0.0.0/8") == 0);
+	check("profile bind work 10.0.0.0/33", 1, "",
+	      "macro: network must be a network as \"macro network show\" prints it: "
+	      "MAC@ADDRESS/BITS, without bits of a host\n");
+	check("profile unbind", 0, "The present network is not bound any more\n", "");
+	check("network", 0,
+	      "02:00:5e:00:53:01@192.168.1.0/24\n"
+	      "    Device:                 eth0\n"
+	      "    Gateway:                192.168.1.1\n"
+	      "    Profile:                work\n",
+	      "");
+}
+
 static void test_connect_fails(void)
 {
 	fake.outcome = FAKE_FAILS;
-	check("connect -w", 1, "", "macro: error: hop 2 (relay-2) does not answer\n");
+	check("connect -w", 1, COST, "macro: error: hop 2 (relay-2) does not answer\n");
 	fake.outcome = FAKE_REFUSES;
-	check("connect -w", 1, "", "macro: no node is known yet; wait a moment\n");
+	check("connect -w", 1, COST, "macro: no node is known yet; wait a moment\n");
 	check("reconnect", 1, "", "macro: no node is known yet; wait a moment\n");
 	fake.outcome = FAKE_CONNECTS;
 	check("connect --profile missing", 1, "", "macro: there is no profile \"missing\"\n");
@@ -492,6 +519,7 @@ int main(int argc, char **argv)
 	RUN(test_exit_list);
 	RUN(test_connect);
 	RUN(test_connect_fails);
+	RUN(test_profiles);
 	RUN(test_follow);
 	RUN(test_no_daemon);
 	RUN(test_node_status);

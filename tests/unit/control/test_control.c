@@ -17,6 +17,8 @@
 #include "tests/unit/control/fake.h"
 #include "util/xalloc.h"
 
+#define NETWORK "02:00:5e:00:53:01@192.168.1.0/24"
+
 static struct fake fake;
 
 struct reply {
@@ -100,7 +102,9 @@ static void test_get_status(void)
 	    "\"paths\":{\"active\":0,\"backup\":0,\"list\":[]},\"traffic\":{\"rx_bytes\":0,\"tx_bytes\":0,"
 	    "\"rx_packets\":0,\"tx_packets\":0},\"throughput\":{\"rx_bps\":null,\"tx_bps\":null},\"session\":null,\"proof\":{"
 	    "\"verified_cells\":0,\"failed_cells\":0,\"last_verified_age_ms\":null},"
-	    "\"kill_switch\":\"off\",\"blocking\":false,\"undo\":null}");
+	    "\"kill_switch\":\"off\",\"blocking\":false,\"undo\":null,\"cost\":{\"expected\":{"
+	    "\"rtt_ms\":null,\"added_ms\":null,\"goodput_percent\":null,\"is_guess\":false,"
+	    "\"reason\":null},\"measured\":{\"rtt_ms\":null,");
 	fake_set(&fake, VIEW_CONNECTED, "");
 	check("GET", "/v1/status", NULL, 200, "\"state\":\"connected\"");
 	check("GET", "/v1/status", NULL, 200, "\"mtu_bytes\":1324");
@@ -198,7 +202,7 @@ static void test_kill_switch(void)
 	      "{\"schema\":1,\"setting\":\"always\",\"mode\":\"always\",\"proven\":true,"
 	      "\"blocking\":true,\"undo\":\"macro killswitch off\"}");
 	check("GET", "/v1/status", NULL, 200,
-	      "\"kill_switch\":\"always\",\"blocking\":true,\"undo\":\"macro killswitch off\"}");
+	      "\"kill_switch\":\"always\",\"blocking\":true,\"undo\":\"macro killswitch off\",");
 	check("POST", "/v1/killswitch", "{\"setting\":\"never\"}", 400, "setting must be");
 	check("POST", "/v1/killswitch", "{\"mode\":\"on\"}", 400, "there is no field");
 	check("POST", "/v1/unlock", "", 202, "{\"schema\":1}");
@@ -219,6 +223,47 @@ static void test_portal(void)
 	check("POST", "/v1/portal", "{\"seconds\":0,\"uid\":-1}", 400, "uid must be");
 	if (getuid() != 0)
 		check("POST", "/v1/portal", "{\"uid\":0}", 403, "only root");
+}
+
+static void test_profiles(void)
+{
+	check("GET", "/v1/profiles", NULL, 200,
+	      "{\"schema\":1,\"in_use\":\"work\",\"reason\":\"network\",\"chosen\":null,"
+	      "\"network\":{\"is_online\":true,\"device\":\"eth0\",\"gateway\":"
+	      "\"192.168.1.1\",\"id\":\"" NETWORK "\",\"reason\":null,\"profile\":\"work\"},"
+	      "\"profiles\":[{\"name\":\"default\",\"exit\":\"auto\",\"hops\":3,\"paths\":2,"
+	      "\"backups\":2,\"rotate_s\":null,\"kill_switch\":\"off\",\"lan\":false,"
+	      "\"ipv6\":true,\"duplicate\":false,\"isolate\":\"destination\",\"padding\":"
+	      "\"off\",\"dns\":[],\"networks\":[],\"exclude\":[],\"only\":null,\"expected\":{"
+	      "\"rtt_ms\":54.321,\"added_ms\":32.1,\"goodput_percent\":90.68,\"is_guess\":false,"
+	      "\"reason\":null}},");
+	check("GET", "/v1/profiles", NULL, 200,
+	      "\"rotate_s\":60,\"kill_switch\":\"always\",\"lan\":true,\"ipv6\":false,"
+	      "\"duplicate\":true,\"isolate\":\"app\",\"padding\":\"off\",\"dns\":["
+	      "\"9.9.9.9\"],\"networks\":[\"" NETWORK "\"],\"exclude\":[\"192.0.2.0/24\","
+	      "\"corp.example\"],\"only\":[],\"expected\":{\"rtt_ms\":null,\"added_ms\":null,"
+	      "\"goodput_percent\":91.9,\"is_guess\":false,\"reason\":\"no node is known\"}}]}");
+	check("GET", "/v1/network", NULL, 200,
+	      "{\"schema\":1,\"network\":{\"is_online\":true,\"device\":\"eth0\",");
+	check("POST", "/v1/cost", "{\"profile\":\"default\",\"hops\":3}", 200,
+	      "{\"schema\":1,\"profile\":\"default\",\"expected\":{\"rtt_ms\":54.321,");
+	CHECK_INT(fake.cost.hops, 3);
+	check("POST", "/v1/cost", "{\"profile\":\"missing\"}", 400, "there is no profile");
+	check("POST", "/v1/cost", "{\"hop\":3}", 400, "there is no field");
+	check("POST", "/v1/profile/use", "{\"profile\":\"work\"}", 202, "{\"schema\":1}");
+	CHECK(strcmp(fake.profile_asked, "use") == 0 && strcmp(fake.profile.profile, "work") == 0);
+	check("POST", "/v1/profile/use", "{\"profile\":\"a b\"}", 400, "profile must be");
+	check("POST", "/v1/profile/bind", "{\"profile\":\"work\",\"network\":\"" NETWORK "\"}", 202,
+	      "{\"schema\":1}");
+	CHECK(strcmp(fake.profile_asked, "bind") == 0 &&
+	      strcmp(fake.profile.network, NETWORK) == 0);
+	check("POST", "/v1/profile/bind", "{\"profile\":\"work\"}", 202, "{\"schema\":1}");
+	CHECK(fake.profile.network[0] == '\0');
+	check("POST", "/v1/profile/bind", "{\"profile\":\"missing\"}", 400, "there is no profile");
+	check("POST", "/v1/profile/unbind", "{\"network\":\"home\"}", 400,
+	      "\"field\":\"network\",\"message\":\"network must be a network as");
+	check("POST", "/v1/profile/unbind", "", 202, "{\"schema\":1}");
+	check("GET", "/v1/profile/use", NULL, 405, "wrong HTTP method");
 }
 
 static void test_bad_requests(void)
@@ -425,6 +470,7 @@ int main(void)
 	RUN(test_post);
 	RUN(test_kill_switch);
 	RUN(test_portal);
+	RUN(test_profiles);
 	fake_stop(&fake);
 	curl_global_cleanup();
 	return test_done();
