@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin front for Meson.  Everything real is in meson.build, scripts/, lab/ and tests/.
 #   make test FILTER=sim     one family of tests (unit, fuzz, sim, lab)
+#   make test-transitions ROUNDS=1000  random commands and kills; all has to agree after each
 #   make test-failover ROUNDS=20  how long a dead or hung node holds up a download and a call
 #   make test SANITIZE=1     with ASan and UBSan, in build-asan (so is any other target)
 ifdef SANITIZE
@@ -10,10 +11,10 @@ else
 BUILD ?= build
 SETUP = --buildtype=release -Db_ndebug=false
 endif
-export BUILD FILTER ROUNDS
+export BUILD FILTER ROUNDS SEED
 export MACRO_BUILD = $(abspath $(BUILD))
 
-.PHONY: all deps run-deps run test test-failover test-leaks threads bench lint fmt fuzz install uninstall clean
+.PHONY: all deps run-deps run test test-failover test-leaks test-transitions threads bench lint fmt fuzz install uninstall clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -45,6 +46,10 @@ threads: deps
 test-leaks: deps all
 	@python3 tests/lab/test_leaks.py
 	@python3 tests/lab/test_dns.py
+
+# A client's state, firewall, rules, routes and names, after each of many random commands and kills.
+test-transitions: deps all
+	@ROUNDS=$(or $(ROUNDS),1000) python3 tests/lab/test_transitions.py
 
 # How long a dead or hung node holds up a download and a call.
 test-failover: deps all

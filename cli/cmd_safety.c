@@ -48,29 +48,10 @@ enum code run_kill_switch(struct cli *cli)
 	return CODE_OK;
 }
 
-/* Of the option, or the configuration as far as it can be read, or the usual one; for free(). */
-static char *choose_state_dir(const struct cli *cli)
-{
-	const char *dir = cli_option(cli, "state-dir");
-	struct config *cfg = NULL;
-	FILE *nowhere;
-	char *out;
-
-	if (dir != NULL)
-		return xstrdup(dir);
-	nowhere = fopen("/dev/null", "we");
-	if (nowhere != NULL && config_load(&cfg, cli->config_path, nowhere) != 0)
-		cfg = NULL;
-	out = xstrdup(cfg != NULL ? cfg->daemon.state_dir : CONFIG_STATE_DIR_DEFAULT);
-	if (nowhere != NULL)
-		fclose(nowhere);
-	config_free(cfg);
-	return out;
-}
-
 static enum code unlock_by_hand(const struct cli *cli)
 {
-	char *dir = choose_state_dir(cli);
+	const char *given = cli_option(cli, "state-dir");
+	char *dir = given != NULL ? xstrdup(given) : config_state_dir(cli->config_path);
 	struct host_error err;
 	const int code = host_unlock(dir, &err);
 

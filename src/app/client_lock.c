@@ -16,9 +16,10 @@ static void do_resume(void *ctx, const struct now *now)
 	struct resume *cmd = ctx;
 	struct client_app *a = cmd->app;
 
-	if (!safety_is_blocking(&a->safety))
-		return;
-	client_app_retake(a, now);
+	if (safety_is_blocking(&a->safety))
+		client_app_retake(a, now);
+	else
+		safety_unwant(&a->safety); /* or it would block once it is switched on */
 	client_app_take_notes(a, now);
 	client_app_follow(a, now);
 	cmd->is_wanted = a->safety.lock.is_wanted;

@@ -48,17 +48,13 @@ enum action {
 /* At early boot: by the state directory alone, even if the configuration is spoilt. */
 static int lock(const char *path)
 {
-	const char *dir = CONFIG_STATE_DIR_DEFAULT;
-	struct config *cfg = NULL;
+	char *dir = config_state_dir(path);
 	struct host_error err;
-	int code;
+	const int code = host_lock(dir, &err);
 
-	if (config_load(&cfg, path, stderr) == 0)
-		dir = cfg->daemon.state_dir;
-	code = host_lock(dir, &err);
 	if (code != 0)
 		log_error("%s", err.text);
-	config_free(cfg);
+	free(dir);
 	return code == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

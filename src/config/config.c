@@ -402,19 +402,26 @@ static void check_whole(struct parse *p)
 		       cfg->exit.tun);
 }
 
+/* As far as it can be understood; p->error_count says whether that is all. */
+static void parse_text(struct parse *p, const char *text, size_t len)
+{
+	p->cfg = xcalloc(1, sizeof(*p->cfg));
+	enter_section(p, CONFIG_TOP, p->cfg);
+	if (len > FILE_LEN_MAX)
+		report(p, 1, "has more than %d bytes; this is no macro.conf", FILE_LEN_MAX);
+	else
+		parse_lines(p, text, len);
+	finish_section(p);
+	fill_defaults(p->cfg);
+	if (p->error_count == 0)
+		check_whole(p);
+}
+
 int config_parse(struct config **out, const char *text, size_t len, const char *name, FILE *errors)
 {
-	struct parse p = {.cfg = xcalloc(1, sizeof(*p.cfg)), .errors = errors, .file = name};
+	struct parse p = {.errors = errors, .file = name};
 
-	enter_section(&p, CONFIG_TOP, p.cfg);
-	if (len > FILE_LEN_MAX)
-		report(&p, 1, "has more than %d bytes; this is no macro.conf", FILE_LEN_MAX);
-	else
-		parse_lines(&p, text, len);
-	finish_section(&p);
-	fill_defaults(p.cfg);
-	if (p.error_count == 0)
-		check_whole(&p);
+	parse_text(&p, text, len);
 	if (p.error_count > 0) {
 		config_free(p.cfg);
 		return -EINVAL;
@@ -423,12 +430,11 @@ int config_parse(struct config **out, const char *text, size_t len, const char *
 	return 0;
 }
 
-int config_load(struct config **out, const char *path, FILE *errors)
+/* The file's text for free(), at most a byte longer than allowed. */
+static int read_text(const char *path, char **text, size_t *len, FILE *errors)
 {
 	FILE *f = fopen(path, "re");
-	char *text;
-	size_t len;
-	int err;
+	int err = 0;
 
 	if (f == NULL) {
 		err = -errno;
@@ -436,18 +442,47 @@ int config_load(struct config **out, const char *path, FILE *errors)
 			path, strerror(-err));
 		return err;
 	}
-	text = xcalloc(1, FILE_LEN_MAX + 1);
+	*text = xcalloc(1, FILE_LEN_MAX + 1);
 	errno = 0;
-	len = fread(text, 1, FILE_LEN_MAX + 1, f);
+	*len = fread(*text, 1, FILE_LEN_MAX + 1, f);
 	if (ferror(f)) {
 		err = errno != 0 ? -errno : -EIO;
 		fprintf(errors, "%s: cannot be read: %s\n", path, strerror(-err));
-	} else {
-		err = config_parse(out, text, len, path, errors);
+		free(*text);
 	}
-	free(text);
 	fclose(f);
 	return err;
+}
+
+int config_load(struct config **out, const char *path, FILE *errors)
+{
+	char *text;
+	size_t len;
+	int err = read_text(path, &text, &len, errors);
+
+	if (err != 0)
+		return err;
+	err = config_parse(out, text, len, path, errors);
+	free(text);
+	return err;
+}
+
+char *config_state_dir(const char *path)
+{
+	FILE *nowhere = fopen("/dev/null", "we");
+	struct parse p = {.errors = nowhere, .file = path};
+	char *text, *dir = NULL;
+	size_t len;
+
+	if (nowhere != NULL && read_text(path, &text, &len, nowhere) == 0) {
+		parse_text(&p, text, len);
+		dir = xstrdup(p.cfg->daemon.state_dir);
+		config_free(p.cfg);
+		free(text);
+	}
+	if (nowhere != NULL)
+		fclose(nowhere);
+	return dir != NULL ? dir : xstrdup(CONFIG_STATE_DIR_DEFAULT);
 }
 
 static void clear_keys(enum config_section_id id, void *base)

@@ -241,6 +241,10 @@ MUST_USE int config_load(struct config **out, const char *path, FILE *errors);
 MUST_USE int config_parse(struct config **out, const char *text, size_t len, const char *name,
 			  FILE *errors);
 
+/* config_state_dir(path): [daemon] state_dir even of a file with mistakes, as far as it can be found,
+ * else the default; for free(). */
+char *config_state_dir(const char *path);
+
 void config_free(struct config *cfg);
 
 /*

@@ -583,6 +583,35 @@ static void test_size_limits(void)
 	free(text);
 }
 
+/* For macro unlock, which has to find the lock whatever else is wrong. */
+static void test_state_dir_of_a_broken_file(void)
+{
+	static const char *const texts[][2] = {
+	    {"[daemon]\nstate_dir = /a/b\n", "/a/b"},
+	    {"nonsense\n[daemon]\nnonsense = 1\nstate_dir = /a/b\n[profile x]\nhops = 99\n", "/a/b"},
+	    {"[daemon]\nstate_dir = relative\n", CONFIG_STATE_DIR_DEFAULT},
+	    {"\xff[daemon]\nstate_dir = /a/b\n", CONFIG_STATE_DIR_DEFAULT},
+	    {"", CONFIG_STATE_DIR_DEFAULT},
+	};
+	char path[] = "/tmp/macro-config-XXXXXX", *dir;
+	const int fd = mkstemp(path);
+
+	NEED(fd >= 0);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		const size_t len = strlen(texts[i][0]);
+
+		CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, texts[i][0], len, 0) == (ssize_t)len);
+		dir = config_state_dir(path);
+		CHECK(strcmp(dir, texts[i][1]) == 0);
+		free(dir);
+	}
+	close(fd);
+	unlink(path);
+	dir = config_state_dir(path);
+	CHECK(strcmp(dir, CONFIG_STATE_DIR_DEFAULT) == 0);
+	free(dir);
+}
+
 static void test_load_files(void)
 {
 	char path[] = "/tmp/test_config_XXXXXX";
@@ -624,6 +653,7 @@ int main(void)
 	RUN(test_all_mistakes_are_reported);
 	RUN(test_binary_junk);
 	RUN(test_size_limits);
+	RUN(test_state_dir_of_a_broken_file);
 	RUN(test_load_files);
 	free(errors);
 	return test_done();
