@@ -63,6 +63,11 @@ static enum code read_wish(const struct cli *cli, struct proxy_app_params *p)
 	if (p->profile == NULL)
 		return cli_error(CODE_USAGE, "there is no profile \"%s\" in %s", name,
 				 cli->config_path);
+	if (p->profile->dns_tls != NULL)
+		return cli_error(CODE_USAGE,
+				 "[profile %s] has dns_tls, and the proxy asks name servers in "
+				 "plain text behind the exit; --profile another one",
+				 name);
 	if (exit_name != NULL && !config_exit_is_valid(exit_name))
 		return cli_error(CODE_USAGE,
 				 "--exit: \"%s\" is neither auto, a country's two letters, nor a "

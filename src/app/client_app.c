@@ -103,23 +103,35 @@ void client_app_stub_names(struct client_app *a)
 		stub_allow(a->dns.stub, p->private_names.items, p->private_names.count);
 }
 
-/* Programs ask the stub, unless its address is taken: then the name servers themselves. */
-static void stub_config(struct client_app *a, struct client_net_config *n)
+/* NULL: name servers are asked in plain text, inside the tunnel. */
+static const char *tls_name(const struct client_app *a)
+{
+	const struct config_profile *p = config_profile_find(a->cfg, a->profile);
+
+	return p != NULL ? p->dns_tls : NULL;
+}
+
+/* Programs ask the stub, unless its address is taken: then the name servers themselves, if these
+ * may be asked in plain text. */
+static int stub_config(struct client_app *a, struct client_net_config *n, struct host_error *err)
 {
 	int rc = 0;
 
 	if (n->dns.count == 0)
-		return;
+		return 0;
 	if (!dns_app_is_open(&a->dns))
 		rc = dns_app_open(&a->dns, &a->worker.loop);
+	if (rc != 0 && tls_name(a) != NULL)
+		return host_fail(err, rc, "dns_tls needs " DNS_APP_ADDRESS " port 53");
 	if (rc != 0) {
 		log_warn(DNS_APP_ADDRESS " port 53: %s; programs ask the exit's name servers "
 					 "themselves, and may have to ask again while paths change",
 			 strerror(-rc));
-		return;
+		return 0;
 	}
 	client_app_stub_names(a);
 	n->stub.count = endpoint_ip_parse(n->stub.ip[0], DNS_APP_ADDRESS) == 0;
+	return 0;
 }
 
 static void net_failed(struct client_app *a, const char *what, const struct now *now)
@@ -145,8 +157,9 @@ static void net_up(struct client_app *a, const struct now *now)
 	}
 	client_view(a->client, now, &v);
 	net_config(a, &v, &n);
-	stub_config(a, &n);
-	rc = client_app_guard(a, &n, now, &err); /* before the first packet can come that way */
+	rc = stub_config(a, &n, &err);
+	if (rc == 0)
+		rc = client_app_guard(a, &n, now, &err); /* before a packet can come that way */
 	if (rc != 0) {
 		net_failed(a, err.text, now);
 		return;
@@ -158,7 +171,7 @@ static void net_up(struct client_app *a, const struct now *now)
 		return;
 	}
 	if (dns_app_is_open(&a->dns))
-		dns_app_use(&a->dns, n.tun, &n.dns, now);
+		dns_app_use(&a->dns, n.tun, &n.dns, tls_name(a), now);
 	a->net_config = n;
 	a->is_ready = true;
 	a->error[0] = '\0';

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/dns_tls.h"
 #include "util/log.h"
 
 enum {
@@ -116,20 +117,27 @@ static socklen_t to_sockaddr(struct sockaddr_storage *out, const struct endpoint
 }
 
 /* Lost datagrams are asked again by whoever misses them. */
-static void send_out(struct dns_app *d)
+static void send_datagram(const struct dns_app *d, const struct stub_out *out)
 {
+	const bool is_v6 = out->is_to_server && d->server_is_v6;
+	const struct loop_fd *f = out->is_to_server ? &d->server : &d->programs;
 	struct sockaddr_storage to;
+	const socklen_t len = to_sockaddr(&to, &out->to, is_v6);
+
+	if (f->fd >= 0 &&
+	    sendto(f->fd, out->msg, out->len, 0, (const struct sockaddr *)&to, len) < 0)
+		log_debug("name server: %s", strerror(errno));
+}
+
+void dns_app_flush(struct dns_app *d, const struct now *now)
+{
 	struct stub_out out;
 
-	while (stub_next_out(d->stub, &out)) {
-		const bool is_v6 = out.is_to_server && d->server_is_v6;
-		const struct loop_fd *f = out.is_to_server ? &d->server : &d->programs;
-		const socklen_t len = to_sockaddr(&to, &out.to, is_v6);
-
-		if (f->fd >= 0 &&
-		    sendto(f->fd, out.msg, out.len, 0, (const struct sockaddr *)&to, len) < 0)
-			log_debug("name server: %s", strerror(errno));
-	}
+	while (stub_next_out(d->stub, &out))
+		if (out.is_to_server && d->tls_conn != NULL)
+			dns_tls_ask(d->tls_conn, out.msg, out.len, now);
+		else
+			send_datagram(d, &out);
 }
 
 typedef void take_fn(struct stub *s, const uint8_t *msg, size_t len, const struct endpoint *from,
@@ -153,7 +161,7 @@ static void take_datagrams(struct dns_app *d, int fd, take_fn *take)
 			continue; /* an ICMP error about an earlier one */
 		from_sockaddr(&e, &from);
 		take(d->stub, msg, (size_t)n, &e, &now);
-		send_out(d);
+		dns_app_flush(d, &now);
 	}
 }
 
@@ -211,12 +219,21 @@ bool dns_app_is_open(const struct dns_app *d)
 	return d->stub != NULL;
 }
 
+static void drop_tls(struct dns_app *d)
+{
+	dns_tls_free(d->tls_conn);
+	d->tls_conn = NULL;
+	SSL_CTX_free(d->tls);
+	d->tls = NULL;
+}
+
 void dns_app_close(struct dns_app *d)
 {
 	if (!dns_app_is_open(d))
 		return;
 	for (size_t i = 0; i < DNS_APP_TCP_MAX; i++)
 		dns_tcp_close(d, i);
+	drop_tls(d);
 	drop_fd(d, &d->server);
 	drop_fd(d, &d->programs);
 	drop_fd(d, &d->tcp);
@@ -224,32 +241,62 @@ void dns_app_close(struct dns_app *d)
 	d->stub = NULL;
 }
 
-void dns_app_use(struct dns_app *d, const char *device, const struct resolv_servers *servers,
-		 const struct now *now)
+/* Roots are those of the machine: SSL_CERT_FILE or SSL_CERT_DIR name others. */
+static int start_tls(struct dns_app *d)
+{
+	d->tls = SSL_CTX_new(TLS_client_method());
+	if (d->tls == NULL || SSL_CTX_set_min_proto_version(d->tls, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_default_verify_paths(d->tls) != 1) {
+		drop_tls(d);
+		return -ENOMEM;
+	}
+	SSL_CTX_set_mode(d->tls,
+			 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	d->tls_conn = dns_tls_create(d);
+	return 0;
+}
+
+static int start_datagrams(struct dns_app *d)
 {
 	int rc;
 
-	d->servers = *servers;
-	snprintf(d->device, sizeof(d->device), "%s", device);
-	drop_fd(d, &d->server); /* and with it a port that others may have learnt */
 	d->server_is_v6 = true;
 	rc = add_fd(d, &d->server, dns_app_socket(d, SOCK_DGRAM, false), server_answers);
 	if (rc == -EAFNOSUPPORT) { /* no IPv6 here at all */
 		d->server_is_v6 = false;
 		rc = add_fd(d, &d->server, dns_app_socket(d, SOCK_DGRAM, true), server_answers);
 	}
+	return rc;
+}
+
+void dns_app_use(struct dns_app *d, const char *device, const struct resolv_servers *servers,
+		 const char *tls_name, const struct now *now)
+{
+	int rc;
+
+	for (size_t i = 0; i < DNS_APP_TCP_MAX; i++)
+		dns_tcp_forget(d, i); /* their way is gone */
+	drop_tls(d);
+	drop_fd(d, &d->server); /* and with it a port that others may have learnt */
+	d->servers = *servers;
+	snprintf(d->tls_name, sizeof(d->tls_name), "%s", tls_name != NULL ? tls_name : "");
+	snprintf(d->device, sizeof(d->device), "%s", device);
+	rc = tls_name != NULL ? start_tls(d) : start_datagrams(d);
 	if (rc != 0)
 		log_error("asking name servers through %s: %s", device, strerror(-rc));
+	stub_use_stream(d->stub, tls_name != NULL);
 	stub_servers(d->stub, servers->ip, servers->count, now);
-	send_out(d);
+	dns_app_flush(d, now);
 }
 
 void dns_app_tick(struct dns_app *d, const struct now *now)
 {
 	if (!dns_app_is_open(d))
 		return;
+	if (d->tls_conn != NULL)
+		dns_tls_tick(d->tls_conn, now);
 	stub_tick(d->stub, now);
-	send_out(d);
+	dns_app_flush(d, now);
 	for (size_t i = 0; i < DNS_APP_TCP_MAX; i++)
 		if (d->streams[i] != NULL && dns_tcp_deadline(d->streams[i]) <= now->mono_ns)
 			dns_tcp_close(d, i);
@@ -264,5 +311,7 @@ uint64_t dns_app_deadline(const struct dns_app *d)
 	for (size_t i = 0; i < DNS_APP_TCP_MAX; i++)
 		if (d->streams[i] != NULL)
 			due = MIN(due, dns_tcp_deadline(d->streams[i]));
+	if (d->tls_conn != NULL)
+		due = MIN(due, dns_tls_deadline(d->tls_conn));
 	return MIN(due, stub_deadline(d->stub));
 }

@@ -8,6 +8,7 @@
 
 #include <net/if.h>
 
+#include "app/dns_stream.h"
 #include "dns/stub.h"
 #include "host/resolv.h"
 #include "io/loop.h"
@@ -16,6 +17,7 @@
 #define DNS_APP_TCP_MAX 16
 
 struct dns_tcp;
+struct dns_tls;
 
 struct dns_app {
 	struct loop *loop;
@@ -24,6 +26,9 @@ struct dns_app {
 	bool server_is_v6;                    /* the socket; it reaches IPv4 as well */
 	char device[IFNAMSIZ];                /* of the tunnel */
 	struct resolv_servers servers;
+	SSL_CTX *tls; /* NULL: they are asked in plain text */
+	char tls_name[DNS_NAME_MAX + 1];
+	struct dns_tls *tls_conn;
 	struct dns_tcp *streams[DNS_APP_TCP_MAX];
 };
 
@@ -33,18 +38,26 @@ MUST_USE int dns_app_open(struct dns_app *d, struct loop *loop);
 void dns_app_close(struct dns_app *d);
 bool dns_app_is_open(const struct dns_app *d);
 
-/* dns_app_use(d, device, servers, now): ask these through that device from now on. */
+/*
+ * dns_app_use(d, device, servers, tls_name, now): ask these through that device from now on; with
+ * tls_name only over TLS, and only who has a certificate for it.
+ */
 void dns_app_use(struct dns_app *d, const char *device, const struct resolv_servers *servers,
-		 const struct now *now);
+		 const char *tls_name, const struct now *now);
 
 void dns_app_tick(struct dns_app *d, const struct now *now);
 uint64_t dns_app_deadline(const struct dns_app *d);
+
+/* dns_app_flush(d, now): send what the stub has to say; for dns_tls.c. */
+void dns_app_flush(struct dns_app *d, const struct now *now);
 
 /* ---- dns_tcp.c: one program's connection at a time ---- */
 
 /* dns_tcp_open(d, slot, fd, now): takes fd. */
 void dns_tcp_open(struct dns_app *d, size_t slot, int fd, const struct now *now);
 void dns_tcp_close(struct dns_app *d, size_t slot);
+/* dns_tcp_forget: closes it if it waits for a server. */
+void dns_tcp_forget(struct dns_app *d, size_t slot);
 uint64_t dns_tcp_deadline(const struct dns_tcp *t);
 
 /* dns_app_socket(d, type): towards a server, through the tunnel only.  Negative errno. */

@@ -5,7 +5,6 @@
  *
  *   READING (from the program) -> ASKING (the server) -> HEARING (from it) -> ANSWERING -> READING
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,21 +29,13 @@ enum tcp_state {
 struct dns_tcp {
 	struct dns_app *app;
 	size_t slot;
-	struct loop_fd program, server; /* server.fd -1: none */
+	struct loop_fd program;
+	struct dns_stream server;
 	enum tcp_state state;
 	uint64_t end_ns;
 	size_t done, len; /* of buf; len 0: not known yet */
 	uint8_t buf[LENGTH_LEN + MESSAGE_MAX];
 };
-
-static void drop_server(struct dns_tcp *t)
-{
-	if (t->server.fd < 0)
-		return;
-	loop_del(t->app->loop, &t->server);
-	close(t->server.fd);
-	t->server.fd = -1;
-}
 
 void dns_tcp_close(struct dns_app *d, size_t slot)
 {
@@ -52,11 +43,19 @@ void dns_tcp_close(struct dns_app *d, size_t slot)
 
 	if (t == NULL)
 		return;
-	drop_server(t);
+	dns_stream_close(&t->server);
 	loop_del(d->loop, &t->program);
 	close(t->program.fd);
 	free(t);
 	d->streams[slot] = NULL;
+}
+
+void dns_tcp_forget(struct dns_app *d, size_t slot)
+{
+	const struct dns_tcp *t = d->streams[slot];
+
+	if (t != NULL && (t->state == TCP_ASKING || t->state == TCP_HEARING))
+		dns_tcp_close(d, slot);
 }
 
 uint64_t dns_tcp_deadline(const struct dns_tcp *t)
@@ -64,8 +63,29 @@ uint64_t dns_tcp_deadline(const struct dns_tcp *t)
 	return t->end_ns;
 }
 
+/* From the program, or from the server. */
+static ssize_t read_some(struct dns_tcp *t, uint8_t *buf, size_t len)
+{
+	ssize_t n;
+
+	if (t->state != TCP_READING)
+		return dns_stream_read(&t->server, buf, len);
+	n = read(t->program.fd, buf, len);
+	return n > 0 ? n : n == 0 ? -ECONNRESET : -errno;
+}
+
+static ssize_t write_some(struct dns_tcp *t, const uint8_t *buf, size_t len)
+{
+	ssize_t n;
+
+	if (t->state != TCP_ANSWERING)
+		return dns_stream_write(&t->server, buf, len);
+	n = send(t->program.fd, buf, len, MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}
+
 /* 1: a whole message is there, 0: not yet, negative: the stream has ended or is spoilt. */
-static int read_message(struct dns_tcp *t, int fd)
+static int read_message(struct dns_tcp *t)
 {
 	for (;;) {
 		const size_t want = t->done < LENGTH_LEN ? LENGTH_LEN : t->len;
@@ -73,11 +93,9 @@ static int read_message(struct dns_tcp *t, int fd)
 
 		if (t->done == want && want > LENGTH_LEN)
 			return 1;
-		n = read(fd, t->buf + t->done, want - t->done);
-		if (n < 0 && errno == EAGAIN)
-			return 0;
-		if (n <= 0)
-			return -ECONNRESET;
+		n = read_some(t, t->buf + t->done, want - t->done);
+		if (n < 0)
+			return n == -EAGAIN ? 0 : (int)n;
 		t->done += (size_t)n;
 		if (t->done == LENGTH_LEN) {
 			t->len = LENGTH_LEN + ((size_t)t->buf[0] << 8 | t->buf[1]);
@@ -88,15 +106,13 @@ static int read_message(struct dns_tcp *t, int fd)
 }
 
 /* 1: all is written, 0: not yet, or a negative errno. */
-static int write_message(struct dns_tcp *t, int fd)
+static int write_message(struct dns_tcp *t)
 {
 	while (t->done < t->len) {
-		const ssize_t n = send(fd, t->buf + t->done, t->len - t->done, MSG_NOSIGNAL);
+		const ssize_t n = write_some(t, t->buf + t->done, t->len - t->done);
 
 		if (n < 0)
-			return errno == EAGAIN || errno == EINPROGRESS || errno == ENOTCONN
-				   ? 0
-				   : -errno;
+			return n == -EAGAIN ? 0 : (int)n;
 		t->done += (size_t)n;
 	}
 	return 1;
@@ -107,44 +123,14 @@ static int watch(struct dns_tcp *t, struct loop_fd *f, uint32_t events)
 	return loop_change(t->app->loop, f, events);
 }
 
-static int begin_connect(int fd, const uint8_t ip[static 16], bool is_v4)
-{
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(STUB_PORT)};
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(STUB_PORT)};
-	int rc;
-
-	memcpy(&v6.sin6_addr, ip, 16);
-	memcpy(&v4.sin_addr, ip + 12, 4);
-	rc = is_v4 ? connect(fd, (const struct sockaddr *)&v4, sizeof(v4))
-		   : connect(fd, (const struct sockaddr *)&v6, sizeof(v6));
-	return rc == 0 || errno == EINPROGRESS ? 0 : -errno;
-}
-
 static void server_ready(struct loop_fd *f, uint32_t events);
 
 static int ask(struct dns_tcp *t)
 {
-	const struct endpoint server = {.port = STUB_PORT};
-	struct endpoint e = server;
-	bool is_v4;
-	int fd, rc;
+	const int rc = dns_stream_open(&t->server, t->app, server_ready);
 
-	if (t->app->servers.count == 0)
-		return -ENETDOWN;
-	memcpy(e.ip, t->app->servers.ip[0], 16);
-	is_v4 = endpoint_is_v4(&e);
-	fd = dns_app_socket(t->app, SOCK_STREAM, is_v4);
-	if (fd < 0)
-		return fd;
-	rc = begin_connect(fd, e.ip, is_v4);
-	t->server = (struct loop_fd){.fd = fd, .ready = server_ready};
-	if (rc == 0)
-		rc = loop_add(t->app->loop, &t->server, EPOLLOUT);
-	if (rc != 0) {
-		close(fd);
-		t->server.fd = -1;
+	if (rc != 0)
 		return rc;
-	}
 	t->state = TCP_ASKING;
 	t->done = 0;
 	return watch(t, &t->program, 0);
@@ -154,7 +140,7 @@ static int answer(struct dns_tcp *t)
 {
 	const size_t len = stub_check(t->app->stub, t->buf + LENGTH_LEN, t->len - LENGTH_LEN);
 
-	drop_server(t);
+	dns_stream_close(&t->server);
 	if (len == 0)
 		return -EBADMSG;
 	t->buf[0] = (uint8_t)(len >> 8);
@@ -172,20 +158,25 @@ static int go_on(struct dns_tcp *t)
 
 	switch (t->state) {
 	case TCP_READING:
-		rc = read_message(t, t->program.fd);
+		rc = read_message(t);
 		return rc == 1 ? ask(t) : rc;
 	case TCP_ASKING:
-		rc = write_message(t, t->server.fd);
-		if (rc != 1)
+		rc = write_message(t);
+		if (rc < 0)
 			return rc;
-		t->state = TCP_HEARING;
-		t->done = t->len = 0;
-		return watch(t, &t->server, EPOLLIN);
+		if (rc == 1) {
+			t->state = TCP_HEARING;
+			t->done = t->len = 0;
+			t->server.want = EPOLLIN;
+		}
+		return watch(t, &t->server.fd, t->server.want);
 	case TCP_HEARING:
-		rc = read_message(t, t->server.fd);
+		rc = read_message(t);
+		if (rc == 0)
+			return watch(t, &t->server.fd, t->server.want);
 		return rc == 1 ? answer(t) : rc;
 	case TCP_ANSWERING:
-		rc = write_message(t, t->program.fd);
+		rc = write_message(t);
 		if (rc != 1)
 			return rc;
 		t->state = TCP_READING;
@@ -205,7 +196,7 @@ static void step(struct dns_tcp *t)
 static void server_ready(struct loop_fd *f, uint32_t events)
 {
 	(void)events;
-	step(container_of(f, struct dns_tcp, server));
+	step(container_of(f, struct dns_tcp, server.fd));
 }
 
 static void program_ready(struct loop_fd *f, uint32_t events)
@@ -226,7 +217,7 @@ void dns_tcp_open(struct dns_app *d, size_t slot, int fd, const struct now *now)
 	*t = (struct dns_tcp){.app = d,
 			      .slot = slot,
 			      .program = {.fd = fd, .ready = program_ready},
-			      .server.fd = -1,
+			      .server.fd.fd = -1,
 			      .end_ns = now->mono_ns + IDLE_NS};
 	if (loop_add(d->loop, &t->program, EPOLLIN) != 0) {
 		close(fd);

@@ -168,6 +168,7 @@ struct config_profile {
 	char *exit;    /* "auto", an upper-case country code, or a node's name or id */
 	uint32_t hops;
 	struct config_ips dns;               /* none: the exit's */
+	char *dns_tls;                       /* whose certificate they have; NULL: plain text */
 	struct config_strings private_names; /* may have private addresses; "*": all */
 	uint32_t rotate_s;                   /* 0: the protocol's own choice */
 	bool ipv6;
@@ -241,8 +242,8 @@ MUST_USE int config_load(struct config **out, const char *path, FILE *errors);
 MUST_USE int config_parse(struct config **out, const char *text, size_t len, const char *name,
 			  FILE *errors);
 
-/* config_state_dir(path): [daemon] state_dir even of a file with mistakes, as far as it can be found,
- * else the default; for free(). */
+/* config_state_dir(path): [daemon] state_dir even of a file with mistakes, as far as it can be
+ * found, else the default; for free(). */
 char *config_state_dir(const char *path);
 
 void config_free(struct config *cfg);

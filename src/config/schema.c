@@ -112,6 +112,10 @@ static const struct config_key profile_keys[] = {
     {"dns", &value_ips, FIELD(config_profile, dns, struct config_ips), .fallback = "exit",
      .zero_word = "exit", .max = 3, .is_live = true,
      .help = "Name servers asked through the tunnel: the ones the exit offers, or these."},
+    {"dns_tls", &value_name, FIELD(config_profile, dns_tls, char *), .example = "dns.example.net",
+     .min = 1, .max = 253, .is_live = true,
+     .help = "Ask the servers of dns over TLS, port 853, and only one whose certificate is for "
+	     "this name. Then the exit does not see names."},
     {"private_names", &value_domains, FIELD(config_profile, private_names, struct config_strings),
      .example = "corp.example, lan", .max = 64, .is_live = true,
      .help = "Names that may have private addresses, with all below them; * for all names. For "

@@ -167,3 +167,8 @@ size_t dns_refuse(uint8_t *msg, size_t question_len, uint8_t rcode)
 	memset(msg + 6, 0, 6);
 	return question_len;
 }
+
+void dns_truncate(uint8_t *msg)
+{
+	msg[2] |= DNS_TRUNCATED;
+}

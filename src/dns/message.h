@@ -8,6 +8,7 @@
 
 enum {
 	DNS_HEADER_LEN = 12,
+	DNS_TRUNCATED = 0x02, /* in byte 2 */
 	DNS_NAME_MAX = 255,
 	DNS_UDP_MAX = 4096, /* of what is passed on; longer answers come by TCP */
 };
@@ -26,6 +27,9 @@ enum dns_addresses {
 
 /* dns_addresses(msg, len): of A, AAAA, SVCB and HTTPS records, wherever in the message. */
 enum dns_addresses dns_addresses(const uint8_t *msg, size_t len);
+
+/* dns_truncate(msg): marks an answer as one that has to be asked for by TCP. */
+void dns_truncate(uint8_t *msg);
 
 /* dns_refuse(msg, question_len, rcode): turns a message in place into an answer without records;
  * its length. */

@@ -8,14 +8,15 @@
 enum {
 	PENDING_MAX = 256,
 	QUERY_MAX = 1232,
-	TRUNCATED = 0x02,
+	PLAIN_MAX = 512, /* what a program takes that does not say more */
 	RCODE_OK = 0,
 	RCODE_FAILED = 2, /* the server's failure */
 };
 
-#define RETRY_MIN_NS (200 * NS_PER_MS)
-#define RETRY_MAX_NS NS_PER_S
-#define GIVE_UP_NS   (8 * NS_PER_S)
+#define RETRY_MIN_NS    (200 * NS_PER_MS)
+#define RETRY_MAX_NS    NS_PER_S
+#define STREAM_RETRY_NS (2 * NS_PER_S) /* it loses nothing while it stands */
+#define GIVE_UP_NS      (8 * NS_PER_S)
 
 enum pending_state {
 	PENDING_FREE,
@@ -38,6 +39,7 @@ struct stub {
 	const struct rng *rng;
 	char *const *private_names;
 	size_t private_name_count;
+	bool is_stream;
 	uint8_t servers[STUB_SERVERS_MAX][16];
 	size_t server_count;
 	struct pending pending[PENDING_MAX];
@@ -61,6 +63,16 @@ void stub_allow(struct stub *s, char *const *names, size_t count)
 	s->private_name_count = count;
 }
 
+void stub_use_stream(struct stub *s, bool is_stream)
+{
+	s->is_stream = is_stream;
+}
+
+static uint64_t first_pause_ns(const struct stub *s)
+{
+	return s->is_stream ? STREAM_RETRY_NS : RETRY_MIN_NS;
+}
+
 void stub_free(struct stub *s)
 {
 	free(s);
@@ -76,7 +88,7 @@ void stub_servers(struct stub *s, const uint8_t (*ip)[16], size_t count, const s
 		if (p->state != PENDING_WAITING && p->state != PENDING_ASKING)
 			continue;
 		p->server = 0;
-		p->pause_ns = RETRY_MIN_NS;
+		p->pause_ns = first_pause_ns(s);
 		p->retry_ns = now->mono_ns;
 	}
 	stub_tick(s, now);
@@ -123,8 +135,8 @@ void stub_query(struct stub *s, const uint8_t *msg, size_t len, const struct end
 	*p = (struct pending){.state = PENDING_ASKING,
 			      .from = *from,
 			      .end_ns = now->mono_ns + GIVE_UP_NS,
-			      .retry_ns = now->mono_ns + RETRY_MIN_NS,
-			      .pause_ns = RETRY_MIN_NS,
+			      .retry_ns = now->mono_ns + first_pause_ns(s),
+			      .pause_ns = first_pause_ns(s),
 			      .len = len,
 			      .question_len = question_len};
 	memcpy(p->msg, msg, len);
@@ -180,6 +192,16 @@ static bool is_server(const struct stub *s, const struct endpoint *from)
 	return false;
 }
 
+/* A server of datagrams minds the program's limit itself. */
+static size_t datagram_max(const struct stub *s, const struct pending *p)
+{
+	const bool has_additional = (p->msg[10] | p->msg[11]) != 0; /* that is where EDNS says so */
+
+	if (!s->is_stream)
+		return DNS_UDP_MAX;
+	return has_additional ? QUERY_MAX : PLAIN_MAX;
+}
+
 void stub_answer(struct stub *s, const uint8_t *msg, size_t len, const struct endpoint *from,
 		 const struct now *now)
 {
@@ -196,9 +218,11 @@ void stub_answer(struct stub *s, const uint8_t *msg, size_t len, const struct en
 			   p->question_len - DNS_HEADER_LEN) != 0)
 			continue;
 		memcpy(s->answer, msg, len);
-		if ((msg[2] & TRUNCATED) != 0) { /* the program asks again by TCP */
+		if (len > datagram_max(s, p))
+			dns_truncate(s->answer);
+		if ((s->answer[2] & DNS_TRUNCATED) != 0) { /* the program asks again by TCP */
 			s->answer_len = dns_refuse(s->answer, p->question_len, RCODE_OK);
-			s->answer[2] |= TRUNCATED;
+			s->answer[2] |= DNS_TRUNCATED;
 		} else {
 			s->answer_len = stub_check(s, s->answer, len);
 		}
@@ -278,7 +302,8 @@ void stub_tick(struct stub *s, const struct now *now)
 			continue;
 		p->state = PENDING_ASKING;
 		p->retry_ns = now->mono_ns + p->pause_ns;
-		p->pause_ns = MIN(RETRY_MAX_NS, p->pause_ns * 3 / 2);
+		if (!s->is_stream)
+			p->pause_ns = MIN(RETRY_MAX_NS, p->pause_ns * 3 / 2);
 	}
 }
 

@@ -26,6 +26,10 @@ void stub_free(struct stub *s);
  * addresses; "*": all may. */
 void stub_allow(struct stub *s, char *const *names, size_t count);
 
+/* stub_use_stream(s, yes): servers are asked over a stream, which loses nothing and knows no limit
+ * of a datagram. */
+void stub_use_stream(struct stub *s, bool is_stream);
+
 /* stub_servers(s, ip, count, now): ask these from now on, also what has been asked already. */
 void stub_servers(struct stub *s, const uint8_t (*ip)[16], size_t count, const struct now *now);
 

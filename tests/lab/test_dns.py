@@ -3,6 +3,7 @@
 """Names are asked for inside the tunnel, by a stub that waits for nobody and believes not all."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,8 +13,9 @@ from pathlib import Path
 import pcap
 import tap
 from labs import wait_until
-from mesh import MeshCase
+from mesh import Daemon, MeshCase
 
+DOT = [sys.executable, "-S", str(Path(__file__).resolve().parent / "dot.py")]
 ASK = [sys.executable, "-S", str(Path(__file__).resolve().parent / "ask.py")]
 STUB = "127.109.109.53"
 HOSTS = """
@@ -24,6 +26,16 @@ back = { country = "nl", roles = ["exit"] }
 back2 = { country = "se", roles = ["exit"] }
 client = { country = "de", roles = ["client"] }
 origin = { country = "nl", roles = ["origin"] }
+"""
+MAKE_CERTIFICATE = """
+cd "$1"
+exec 2>/dev/null
+for ca in ca other; do
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$ca" \\
+        -keyout $ca.key -out $ca.pem
+done
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=dns \\
+    -addext subjectAltName=DNS:dns.test -CA ca.pem -CAkey ca.key -keyout dns.key -out dns.pem
 """
 # A /run of the client's own, with a system bus in which anybody may do anything.
 PREPARE_RUN = """
@@ -45,7 +57,7 @@ END
 """
 
 
-def check_questions_while_exit_changes(case):
+def check_questions_while_exit_changes(case, macro=None):
     """Nobody waits long, and no question is seen outside."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "client.pcap"
@@ -54,7 +66,7 @@ def check_questions_while_exit_changes(case):
         child.stdout.readline()
         for _ in range(3):
             time.sleep(0.3)
-            case.mesh.macro("reconnect", "--new-exit", "--wait")
+            (macro or case.mesh.macro)("reconnect", "--new-exit", "--wait")
         time.sleep(0.3)
         out, _ = child.communicate("", timeout=60)
         case.mesh.do("capture", "--stop", "client")
@@ -112,6 +124,73 @@ sys.stdin.read()
 
     def test_exit_changes(self):
         check_questions_while_exit_changes(self)
+
+
+class TlsTest(MeshCase):
+    """[profile] dns_tls: the origin answers names over TLS, with a certificate of a CA of ours."""
+
+    HOSTS = HOSTS
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = folder.name
+        cls.mesh.exec("client", "sh", "-ec", MAKE_CERTIFICATE, "sh", cls.folder)
+        child = cls.mesh.spawn("origin", *DOT, cls.folder, stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+        cls.addClassCleanup(child.communicate, "")
+        if child.stdout.readline() != "ready\n":
+            raise AssertionError("dot.py ended at once")
+
+    def daemon(self, name="dns.test", ca="ca.pem"):
+        def change(text):
+            return text + f"dns = {self.addresses['origin'][0]}\ndns_tls = {name}\n"
+        return Daemon(self.mesh, "client", change,
+                      prefix=("env", f"SSL_CERT_FILE={self.folder}/{ca}"))
+
+    def dig(self, *words):
+        return self.mesh.call("exec", "client", "dig", "+tries=1", "+time=3", *words).stdout
+
+    def asked(self):
+        """How many questions came over TLS."""
+        return len(Path(f"{self.folder}/asked").read_bytes())
+
+    def test_names_over_tls(self):
+        """Datagrams, long answers and streams of programs, and nothing in plain text at the exit."""
+        with self.daemon() as daemon, tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(daemon.macro("connect", "--wait").returncode, 0)
+            before, path = self.asked(), Path(folder) / "origin.pcap"
+            self.mesh.do("capture", "origin", str(path))
+            address = self.addresses["origin"][0]
+            for options in ((), ("+tcp",), ("+noedns",)):
+                self.assertIn(address, self.dig("+short", *options, "www.test"))
+            self.assertIn(" 60 IN", re.sub(r"\s+", " ", self.dig("+noedns", "TXT", "long.test")))
+            self.mesh.do("capture", "--stop", "origin")
+            plain = [packet for packet in pcap.read(path) if 53 in
+                     (packet.source_port, packet.destination_port)]
+            self.assertEqual(plain, [])
+            self.assertGreaterEqual(self.asked() - before, 4)
+            for kind in ("A", "AAAA"):  # TLS makes an answer no better
+                self.assertIn("ANSWER: 0", self.dig(kind, "private.test"))
+            daemon.macro("disconnect", "--wait")
+
+    def test_wrong_certificate(self):
+        """Neither another name nor another authority is believed; and nothing falls back."""
+        for options in ({"name": "other.test"}, {"ca": "other.pem"}):
+            with self.subTest(options), self.daemon(**options) as daemon:
+                self.assertEqual(daemon.macro("connect", "--wait").returncode, 0)
+                before = self.asked()
+                self.assertNotIn(self.addresses["origin"][0], self.dig("+short", "www.test"))
+                self.assertEqual(self.asked(), before)
+                daemon.macro("disconnect", "--wait")
+
+    def test_exit_changes(self):
+        with self.daemon() as daemon:
+            self.assertEqual(daemon.macro("connect", "--wait").returncode, 0)
+            check_questions_while_exit_changes(self, daemon.macro)
+            daemon.macro("disconnect", "--wait")
 
 
 class ResolvedTest(MeshCase):

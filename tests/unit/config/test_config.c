@@ -293,6 +293,7 @@ static const struct {
     {"profile p", "duplicate", {"yes", "no"}, {"twice"}, {0}},
     {"profile p", "ipv6", {"yes", "no"}, {"maybe"}, {0}},
     {"profile p", "killswitch", {"off", "on", "always", "ON"}, {"yes", "never"}, {0}},
+    {"profile p", "dns_tls", {"dns.example.net", "a"}, {"a b", "tls://a"}, {0}},
     {"profile p", "private_names", {"lan", "corp.example, lan", "*"}, {".lan", "a/b"}, {0}},
     {"profile p", "lan", {"yes", "no"}, {"1"}, {0}},
     {"profile p",
@@ -588,7 +589,8 @@ static void test_state_dir_of_a_broken_file(void)
 {
 	static const char *const texts[][2] = {
 	    {"[daemon]\nstate_dir = /a/b\n", "/a/b"},
-	    {"nonsense\n[daemon]\nnonsense = 1\nstate_dir = /a/b\n[profile x]\nhops = 99\n", "/a/b"},
+	    {"nonsense\n[daemon]\nnonsense = 1\nstate_dir = /a/b\n[profile x]\nhops = 99\n",
+	     "/a/b"},
 	    {"[daemon]\nstate_dir = relative\n", CONFIG_STATE_DIR_DEFAULT},
 	    {"\xff[daemon]\nstate_dir = /a/b\n", CONFIG_STATE_DIR_DEFAULT},
 	    {"", CONFIG_STATE_DIR_DEFAULT},

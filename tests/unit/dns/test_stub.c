@@ -212,6 +212,33 @@ static void test_repeated_and_too_many_questions(void)
 	stop();
 }
 
+/* A server behind a stream does not mind how much a program takes, and loses nothing. */
+static void test_streams(void)
+{
+	struct endpoint from = {.port = STUB_PORT};
+	uint8_t msg[DNS_UDP_MAX] = {0};
+
+	start();
+	stub_use_stream(stub, true);
+	stub_servers(stub, servers, 1, &now);
+	memcpy(from.ip, servers[0], 16);
+	for (size_t len = 512; len <= 513; len++) {
+		ask(QUERY("\1"));
+		NEED(stub_next_out(stub, &out) && out.is_to_server);
+		pass(1900);
+		CHECK(!stub_next_out(stub, &out)); /* not asked again that soon */
+		memcpy(msg, out.msg, out.len);
+		msg[2] |= 0x80;
+		stub_answer(stub, msg, len, &from, &now);
+		NEED(stub_next_out(stub, &out) && !out.is_to_server);
+		CHECK_INT(out.len, len == 512 ? 512 : QUERY_LEN);
+		CHECK_INT(out.msg[2] & DNS_TRUNCATED, len == 512 ? 0 : DNS_TRUNCATED);
+		pass(200);
+		CHECK(!stub_next_out(stub, &out));
+	}
+	stop();
+}
+
 int main(void)
 {
 	RUN(test_ask_and_answer);
@@ -222,5 +249,6 @@ int main(void)
 	RUN(test_private_answers);
 	RUN(test_truncated_answer_is_for_tcp);
 	RUN(test_repeated_and_too_many_questions);
+	RUN(test_streams);
 	return test_done();
 }
