@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A connection to a name server, through the tunnel and nowhere else; over TLS where the profile names
- * a server's certificate.  It does not wait. */
+/* A connection to a name server, through the tunnel and nowhere else; over TLS where the profile
+ * names a server's certificate.  It does not wait. */
 #ifndef APP_DNS_STREAM_H
 #define APP_DNS_STREAM_H
 

@@ -52,8 +52,8 @@ void dns_tls_free(struct dns_tls *t)
 static int write_out(struct dns_tls *t, uint32_t *want)
 {
 	while (t->out_done < t->out_len) {
-		const ssize_t n = dns_stream_write(&t->stream, t->out + t->out_done,
-						   t->out_len - t->out_done);
+		const ssize_t n =
+		    dns_stream_write(&t->stream, t->out + t->out_done, t->out_len - t->out_done);
 
 		if (n == -EAGAIN) {
 			*want |= t->stream.want;

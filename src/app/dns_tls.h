@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The stub's questions over one TLS connection, made when there is something to ask; answers come in
- * any order.  What a broken connection swallows the stub asks again. */
+/* The stub's questions over one TLS connection, made when there is something to ask; answers come
+ * in any order.  What a broken connection swallows the stub asks again. */
 #ifndef APP_DNS_TLS_H
 #define APP_DNS_TLS_H
 

@@ -476,7 +476,8 @@ char *config_state_dir(const char *path)
 
 	if (nowhere != NULL && read_text(path, &text, &len, nowhere) == 0) {
 		parse_text(&p, text, len);
-		dir = xstrdup(p.cfg->daemon.state_dir);
+		if (p.cfg->daemon.state_dir != NULL)
+			dir = xstrdup(p.cfg->daemon.state_dir);
 		config_free(p.cfg);
 		free(text);
 	}
