@@ -155,6 +155,7 @@ static void op_counters(void *ctx, struct counters_view *out)
 	    {"sessions", s.sessions},
 	    {"paths", s.paths},
 	    {"events_lost", s.events_lost},
+	    {"resent_packets", s.resent_packets},
 	};
 	_Static_assert(ARRAY_LEN(totals) <= VIEW_TOTALS_MAX, "totals fit the view");
 	memcpy(out->totals, totals, sizeof(totals));

@@ -301,5 +301,6 @@ void stats_add(struct engine_stats *sum, const struct engine_stats *s)
 	sum->exit_tx_bytes += s->exit_tx_bytes;
 	sum->queued_marked += s->queued_marked;
 	sum->queued_dropped += s->queued_dropped;
+	sum->resent_packets += s->resent_packets;
 	sum->paths += s->paths;
 }

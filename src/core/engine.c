@@ -49,6 +49,7 @@ struct engine *engine_create(const struct engine_params *params)
 	list_init(&e->link_events);
 	list_init(&e->paths);
 	list_init(&e->sessions);
+	resend_init(&e->resend, params->exit != NULL ? RESEND_EXIT_BYTES : RESEND_CLIENT_BYTES);
 	if (params->exit != NULL)
 		e->exit = exit_create(params->exit, &e->rng);
 	return e;
@@ -62,6 +63,7 @@ void engine_free(struct engine *e)
 	session_free_all(e);
 	circuit_free_all(e);
 	exit_free(e->exit);
+	resend_end(&e->resend);
 	list_for_each_safe (it, tmp, &e->neighbours)
 		free(container_of(it, struct neighbour, in_engine));
 	links_free(e->links);
@@ -426,6 +428,12 @@ void engine_tick(struct engine *e, const struct now *now)
 	exit_tick(e, now);
 	neighbour_tick(e, now);
 	engine_finish(e, now);
+}
+
+void engine_session_ended(struct engine *e)
+{
+	if (e->session_count == 0 && exit_session_count(e) == 0)
+		resend_end(&e->resend);
 }
 
 /* ---- neighbours ---- */

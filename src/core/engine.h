@@ -277,6 +277,7 @@ struct engine_stats {
 	uint64_t creates_ok, creates_failed;
 	uint64_t events_lost;
 	uint64_t queued_marked, queued_dropped; /* by CoDel; by a full queue */
+	uint64_t resent_packets;                /* that a path which does not answer had */
 	uint32_t circuits, links, sessions, paths;
 };
 void engine_stats(const struct engine *e, struct engine_stats *out);

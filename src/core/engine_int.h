@@ -6,6 +6,7 @@
 #include "core/egress.h"
 #include "core/engine.h"
 #include "core/packer.h"
+#include "core/resend.h"
 #include "core/spath.h"
 #include "core/steer.h"
 #include "core/unpacker.h"
@@ -41,6 +42,9 @@ enum {
 	UNKNOWNS_PER_S = 100,               /* cells of unknown circuits, answered with DESTROY */
 	CIRCUITS_PER_CLIENT_MAX = 64,
 	PATHS_MAX = 64,
+	/* Of packets that may have to be sent again: at an exit, of all its sessions. */
+	RESEND_CLIENT_BYTES = 4 << 20,
+	RESEND_EXIT_BYTES = 16 << 20,
 };
 
 #define CREATE_WAIT_NS  (10 * NS_PER_S)   /* for the next hops to answer */
@@ -147,6 +151,7 @@ struct engine {
 	uint8_t shard_key[crypto_shorthash_KEYBYTES]; /* draws a worker for each exit */
 	struct exit_node *exit;
 
+	struct resend resend;
 	struct packer client_out, exit_out;
 	struct packet packets[2][PACKET_RING]; /* by enum packet_sink */
 	size_t packet_count[2];
@@ -170,6 +175,9 @@ void engine_packet_out(struct engine *e, enum packet_sink sink, const uint8_t *p
 
 /* engine_finish: what every public call ends with: events of links, handshakes and batches out. */
 void engine_finish(struct engine *e, const struct now *now);
+
+/* engine_session_ended: when it was the last, no packet of theirs is kept any longer. */
+void engine_session_ended(struct engine *e);
 
 static inline uint64_t end_key(const struct link *l, uint32_t circ_id)
 {

@@ -270,6 +270,9 @@ static void on_attach(struct engine *e, struct circuit *c, uint64_t reply_seq, c
 	exit_detach(e, c); /* a repeated ATTACH replaces the first */
 	xp->circuit = c;
 	path_attach(e->exit, s, xp, now);
+	xp->sp.resend_owner = resend_owner(&e->resend);
+	if (s->steer.flows != NULL)
+		resend_begin(&e->resend);
 	attach_done(e, s, xp, reply_seq);
 }
 
@@ -290,6 +293,7 @@ static void on_session_close(struct engine *e, struct circuit *c, uint64_t reply
 		return;
 	}
 	session_free(e->exit, s, e->egress.now_ns);
+	engine_session_ended(e);
 	answer(e, c, reply_seq, CONTROL_SESS_CLOSE, CONTROL_OK, NULL, 0);
 }
 
@@ -340,6 +344,7 @@ void exit_expire(struct engine *e, const struct now *now)
 		    (!has_path(s) && now->mono_ns - s->last_ns > unused_ns(s)))
 			session_free(x, s, now->mono_ns);
 	}
+	engine_session_ended(e);
 }
 
 uint32_t exit_session_count(const struct engine *e)

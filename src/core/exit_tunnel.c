@@ -152,6 +152,8 @@ static enum drop put_packet(struct engine *e, struct exit_path *xp, const struct
 	if (c == NULL)
 		return DROP_NO_BUFFER;
 	packer_packet(c, pkt);
+	if (xp->session->steer.flows != NULL)
+		resend_keep(&e->resend, xp->sp.resend_owner, c->nonce, pkt, now);
 	add_pack(e, xp, now);
 	return DROP_NONE;
 }
@@ -174,6 +176,47 @@ static enum drop put_twice(struct engine *e, struct exit_session *s, struct stee
 		d = DROP_NONE;
 	}
 	return d;
+}
+
+/* One that the path `lost` may not have delivered; where there is room to say so, the client takes
+ * it only once. */
+static enum drop put_again(struct engine *e, struct exit_path *xp, const struct spath *lost,
+			   uint64_t seq, const struct packet *pkt, const struct now *now)
+{
+	const size_t len = RESENT_HEAD_LEN + (size_t)pkt->head_len;
+	struct outcell *c;
+
+	if (len > BACKWARD_AREA - FRAME_HEAD_LEN)
+		return put_packet(e, xp, pkt, pkt->head_len, now);
+	c = cell_for(e, xp, len, now);
+	if (c == NULL)
+		return DROP_NO_BUFFER;
+	packer_resent(c, pkt, lost->path_id, seq);
+	resend_keep(&e->resend, xp->sp.resend_owner, c->nonce, pkt, now);
+	return DROP_NONE;
+}
+
+/* What the path in that slot was given and has not acknowledged goes over others, once. */
+static void resend(struct engine *e, struct exit_session *s, unsigned slot, const struct now *now)
+{
+	struct spath *lost = &s->path[slot]->sp;
+	struct resend_cursor at =
+	    resend_walk(&e->resend, lost->resend_owner, MAX(lost->acked_seq, lost->resent_seq));
+	struct resend_packet k;
+
+	while (resend_next(&e->resend, &at, now, &k)) {
+		const struct packet pkt = {.head = k.bytes, .head_len = k.len, .flags = k.flags};
+		const int lane = steer_again(&s->steer, &pkt, FLOW_DOWN);
+		enum drop d;
+
+		if (lane == STEER_NONE || lane == (int)slot)
+			continue;
+		d = put_again(e, s->path[lane], lost, k.seq, &pkt, now);
+		if (d != DROP_NONE)
+			engine_drop(e, d);
+		lost->resent_seq = k.seq;
+		e->stats.resent_packets++;
+	}
 }
 
 static enum drop add_packet(struct engine *e, const struct packet *pkt, const struct now *now)
@@ -240,15 +283,18 @@ static void tell(struct engine *e, struct exit_path *xp, const struct now *now)
 	packer_paths(c, &p);
 }
 
-/* The client's word on a path, or our own. */
-static void judge(struct exit_session *s, unsigned slot)
+/* The client's word on a path, or our own.  True when it has just become suspect. */
+static bool judge(struct exit_session *s, unsigned slot)
 {
-	s->steer.lane[slot].is_suspect =
-	    s->path[slot]->is_told_suspect || s->path[slot]->sp.live.is_suspect;
+	struct lane *l = &s->steer.lane[slot];
+	const bool was_suspect = l->is_suspect;
+
+	l->is_suspect = s->path[slot]->is_told_suspect || s->path[slot]->sp.live.is_suspect;
+	return l->is_suspect && !was_suspect;
 }
 
-/* True when more than suspicions has changed. */
-static bool apply(struct exit_session *s, unsigned slot, const struct paths *p)
+/* True when more than suspicions has changed; *is_lost when it has become suspect. */
+static bool apply(struct exit_session *s, unsigned slot, const struct paths *p, bool *is_lost)
 {
 	const struct lane before = s->steer.lane[slot];
 	struct lane *l = &s->steer.lane[slot];
@@ -263,7 +309,7 @@ static bool apply(struct exit_session *s, unsigned slot, const struct paths *p)
 			l->order = (uint8_t)i;
 			s->path[slot]->is_told_suspect = p->path[i].flags & PATHS_SUSPECT;
 		}
-	judge(s, slot);
+	*is_lost = judge(s, slot);
 	return before.is_used != l->is_used || before.weight != l->weight;
 }
 
@@ -271,16 +317,19 @@ static void on_paths(struct engine *e, void *owner, const struct paths *p, const
 {
 	struct exit_path *xp = owner;
 	struct exit_session *s = xp->session;
-	bool is_new_use = false;
+	bool is_new_use = false, is_lost[SESSION_PATHS_MAX] = {false};
 
 	if (p->version > s->paths_version) {
 		s->paths_version = p->version;
 		s->steer.duplicate = p->flags & PATHS_DUPLICATE;
 		for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
 			if (s->path[i] != NULL)
-				is_new_use |= apply(s, i, p);
+				is_new_use |= apply(s, i, p, &is_lost[i]);
 		steer_changed(&s->steer);
 		steer_move(&s->steer, is_new_use);
+		for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
+			if (is_lost[i])
+				resend(e, s, i, now);
 	}
 	tell(e, xp, now);
 }
@@ -292,9 +341,24 @@ static bool is_new(void *owner, uint64_t number)
 	return steer_is_new(&xp->session->steer, number);
 }
 
+/* On which of the session's paths; one that is gone cannot tell. */
+static bool has_come(void *owner, uint32_t path_id, uint64_t seq)
+{
+	const struct exit_session *s = ((const struct exit_path *)owner)->session;
+
+	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
+		if (s->path[i] != NULL && s->path[i]->sp.path_id == path_id) {
+			const struct circuit *c = s->path[i]->circuit;
+
+			return !window_is_fresh(&c->fwd_window, c->fwd_bits, CIRCUIT_WINDOW_WORDS,
+						seq);
+		}
+	return false;
+}
+
 void exit_deliver(struct engine *e, const struct incell *cells, size_t n, const struct now *now)
 {
-	static const struct unpack_ops ops = {take_packet, is_new, on_paths};
+	static const struct unpack_ops ops = {take_packet, is_new, has_come, on_paths};
 
 	unpack(e, cells, n, &ops, now);
 	for (size_t i = 0; i < n; i++)
@@ -307,10 +371,13 @@ void exit_deliver(struct engine *e, const struct incell *cells, size_t n, const 
 static void judged_anew(struct engine *e, struct exit_path *xp, const struct now *now)
 {
 	struct exit_session *s = xp->session;
+	bool is_lost;
 
-	judge(s, xp->slot);
+	is_lost = judge(s, xp->slot);
 	steer_changed(&s->steer);
 	steer_move(&s->steer, false);
+	if (is_lost)
+		resend(e, s, xp->slot, now);
 	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
 		if (s->path[i] != NULL && !s->steer.lane[i].is_suspect)
 			tell(e, s->path[i], now);

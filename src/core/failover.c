@@ -171,6 +171,7 @@ static void suspect(struct engine *e, struct session *s, unsigned slot, const st
 	ev->session = s->id;
 	ev->silent_ns = now->mono_ns - liveness_silent_since(&p->session.live);
 	ev->flows = steer_move(&s->steer, false);
+	tunnel_resend(e, s, slot, now);
 }
 
 static void recovered(struct engine *e, struct session *s, unsigned slot)

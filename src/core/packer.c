@@ -35,6 +35,16 @@ void packer_numbered(struct outcell *c, const struct packet *p, uint64_t number)
 	put_packet(c, dst + FRAME_HEAD_LEN + NUMBERED_HEAD_LEN, p);
 }
 
+void packer_resent(struct outcell *c, const struct packet *p, uint32_t path_id, uint64_t seq)
+{
+	uint8_t *dst = c->text + c->used;
+
+	frame_put_head(dst, FRAME_RESENT, RESENT_HEAD_LEN + length(p));
+	resent_put_head(dst + FRAME_HEAD_LEN, path_id, seq,
+			p->flags & PACKET_CSUM_PARTIAL ? NUMBERED_PARTIAL : 0);
+	put_packet(c, dst + FRAME_HEAD_LEN + RESENT_HEAD_LEN, p);
+}
+
 void packer_ping(struct outcell *c)
 {
 	frame_put_head(c->text + c->used, FRAME_PING, 0);

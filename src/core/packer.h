@@ -36,9 +36,10 @@ static inline bool packer_fits(const struct outcell *c, size_t len)
 	return (size_t)(c->area - c->used) >= FRAME_HEAD_LEN + len;
 }
 
-/* Append a frame; the caller checked packer_fits.  packer_numbered: with NUMBERED_HEAD_LEN more. */
+/* Append a frame; the caller checked packer_fits.  packer_numbered, _resent: with their heads. */
 void packer_packet(struct outcell *c, const struct packet *p);
 void packer_numbered(struct outcell *c, const struct packet *p, uint64_t number);
+void packer_resent(struct outcell *c, const struct packet *p, uint32_t path_id, uint64_t seq);
 void packer_ping(struct outcell *c);
 void packer_paths(struct outcell *c, const struct paths *p);
 void packer_pack(struct outcell *c, const struct now *now);

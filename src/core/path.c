@@ -41,6 +41,13 @@ static uint64_t counter_from(const struct path *p, unsigned m, uint64_t b1)
 	return b1 & SEQ_MASK;
 }
 
+bool path_has_come(const struct path *p, uint64_t seq)
+{
+	for (unsigned i = 0; i + 1 < p->n; i++)
+		seq += p->keys[i].epsilon;
+	return !window_is_fresh(&p->window, p->window_bits, CIRCUIT_WINDOW_WORDS, seq & SEQ_MASK);
+}
+
 static void create_drop(struct path *p)
 {
 	if (p->create == NULL)

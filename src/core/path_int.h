@@ -53,6 +53,8 @@ struct path {
 
 struct path *path_by_id(const struct engine *e, uint32_t id);
 uint64_t path_seq_at(const struct path *p, unsigned hop, uint64_t seq);
+/* Whether a data cell of the exit's counter seq came in on the path. */
+bool path_has_come(const struct path *p, uint64_t seq);
 void path_on_created(struct engine *e, struct path *p, const uint8_t *body, const struct now *now);
 void path_on_destroy(struct engine *e, struct path *p);
 struct path_cell {
@@ -107,6 +109,8 @@ uint64_t failover_deadline(const struct engine *e);
 /* ---- tunnel.c: packets of the client's sessions ---- */
 /* The path's open cell with room for len more bytes, a new one if need be; NULL: no buffer. */
 struct outcell *tunnel_cell(struct engine *e, struct path *p, size_t len, const struct now *now);
+/* What the path in that slot was given and has not acknowledged goes over others, once. */
+void tunnel_resend(struct engine *e, struct session *s, unsigned slot, const struct now *now);
 void tunnel_flush(struct engine *e, const struct now *now);
 void tunnel_deliver(struct engine *e, const struct incell *cells, size_t n, const struct now *now);
 void tunnel_tick(struct engine *e, const struct now *now);

@@ -73,6 +73,7 @@ static void session_free(struct engine *e, struct session *s)
 	steer_fini(&s->steer);
 	secret_wipe(s, sizeof(*s));
 	free(s);
+	engine_session_ended(e);
 }
 
 void session_free_all(struct engine *e)
@@ -265,7 +266,10 @@ static void on_attached(struct engine *e, struct session *s, struct path *p,
 	p->slot = slot;
 	s->path[slot] = p;
 	liveness_rtt(&p->session.live, rtt_ns);
+	p->session.resend_owner = resend_owner(&e->resend);
 	failover_attached(s, slot, &before);
+	if (s->steer.flows != NULL)
+		resend_begin(&e->resend);
 	secret_wipe(p->attaching, sizeof(*p->attaching));
 	free(p->attaching);
 	p->attaching = NULL;

@@ -293,6 +293,7 @@ int spath_acked(struct spath *sp, const uint8_t *body, size_t len, const struct 
 	if (last > sp->sent_seq)
 		return -EINVAL;
 	sp->acked_total = MAX(sp->acked_total, p.total);
+	sp->acked_seq = MAX(sp->acked_seq, last);
 	sp->acked_ce = p.ce;
 	sp->acked_last_ns = now->mono_ns;
 	count_lost(sp, &p, last);

@@ -43,6 +43,7 @@ struct spath {
 	uint8_t open_key[KEY_LEN];
 	uint8_t bind_key[KEY_LEN];
 	uint32_t path_id;
+	uint64_t resend_owner; /* its packets' in core/resend.h */
 
 	/* arrived, not yet acknowledged */
 	struct spath_range range[PACK_RANGES_MAX];
@@ -64,9 +65,11 @@ struct spath {
 	uint64_t unanswered_ns; /* when the first cell went out that asks for an answer, since
 				 * anything came back; 0: none */
 	uint64_t acked_total;   /* as the other end counts */
+	uint64_t acked_seq;     /* highest counter acknowledged */
 	uint64_t acked_last_ns; /* when an acknowledgement came */
 	uint64_t acked_ce;
 	uint64_t sent_seq;           /* highest counter of a session cell */
+	uint64_t resent_seq;         /* cells up to it were given to others (core/resend.h) */
 	uint64_t lost;               /* sent before one that was acknowledged, and never received */
 	uint64_t tx_bytes, rx_bytes; /* of inner packets */
 	struct liveness live;

@@ -278,6 +278,18 @@ struct steering steer_packet(struct steer *s, const struct packet *p, size_t len
 	return way;
 }
 
+int steer_again(const struct steer *s, const struct packet *p, enum flow_side side)
+{
+	const struct steer_flow *f = NULL;
+	struct flow_key k;
+
+	if (s->candidates == 0)
+		return STEER_NONE;
+	if (s->flows != NULL && flow_parse(p, side, &k))
+		f = find(s, hash_flow(s, &k));
+	return f != NULL && is_fit(&s->lane[f->lane]) ? f->lane : s->candidate[0];
+}
+
 void steer_learn(struct steer *s, const struct packet *p, enum flow_side side, int lane,
 		 bool is_duplicate, const struct now *now)
 {

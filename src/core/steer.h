@@ -73,6 +73,9 @@ uint32_t steer_move(struct steer *s, bool all);
 struct steering steer_packet(struct steer *s, const struct packet *p, size_t len,
 			     enum flow_side side, const struct now *now);
 
+/* steer_again: where a packet goes that had left before, by the way its flow has now. */
+int steer_again(const struct steer *s, const struct packet *p, enum flow_side side);
+
 /*
  * steer_learn: a packet came in over this lane; answers go back there unless it is unfit.
  * is_duplicate: it travels over two, which says nothing when its flow has a lane already.

@@ -149,6 +149,8 @@ static enum drop put_packet(struct engine *e, struct path *p, const struct packe
 	if (c == NULL)
 		return DROP_NO_BUFFER;
 	packer_packet(c, pkt);
+	if (p->owner->steer.flows != NULL)
+		resend_keep(&e->resend, p->session.resend_owner, c->nonce, pkt, now);
 	return DROP_NONE;
 }
 
@@ -169,6 +171,46 @@ static enum drop put_twice(struct engine *e, struct session *s, struct steering 
 		d = DROP_NONE;
 	}
 	return d;
+}
+
+/* One that the path `lost` may not have delivered.  The exit is told, so that it takes it only
+ * once; but for one of full size there is no room for that. */
+static enum drop put_again(struct engine *e, struct path *p, const struct spath *lost, uint64_t seq,
+			   const struct packet *pkt, const struct now *now)
+{
+	const size_t len = RESENT_HEAD_LEN + (size_t)pkt->head_len;
+	struct outcell *c;
+
+	if (len > (size_t)INNER_MTU(p->n))
+		return put_packet(e, p, pkt, pkt->head_len, now);
+	c = tunnel_cell(e, p, len, now);
+	if (c == NULL)
+		return DROP_NO_BUFFER;
+	packer_resent(c, pkt, lost->path_id, seq);
+	resend_keep(&e->resend, p->session.resend_owner, c->nonce, pkt, now);
+	return DROP_NONE;
+}
+
+void tunnel_resend(struct engine *e, struct session *s, unsigned slot, const struct now *now)
+{
+	struct spath *lost = &s->path[slot]->session;
+	struct resend_cursor at =
+	    resend_walk(&e->resend, lost->resend_owner, MAX(lost->acked_seq, lost->resent_seq));
+	struct resend_packet k;
+
+	while (resend_next(&e->resend, &at, now, &k)) {
+		const struct packet pkt = {.head = k.bytes, .head_len = k.len, .flags = k.flags};
+		const int lane = steer_again(&s->steer, &pkt, FLOW_UP);
+		enum drop d;
+
+		if (lane == STEER_NONE || lane == (int)slot)
+			continue;
+		d = put_again(e, s->path[lane], lost, k.seq, &pkt, now);
+		if (d != DROP_NONE)
+			engine_drop(e, d);
+		lost->resent_seq = k.seq;
+		e->stats.resent_packets++;
+	}
 }
 
 static enum drop add_packet(struct engine *e, const struct packet *pkt, const struct now *now)
@@ -258,6 +300,17 @@ static bool is_new(void *owner, uint64_t number)
 	return steer_is_new(&path->owner->steer, number);
 }
 
+/* On which of the session's paths; one that is gone cannot tell. */
+static bool has_come(void *owner, uint32_t path_id, uint64_t seq)
+{
+	const struct session *s = ((const struct path *)owner)->owner;
+
+	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
+		if (s->path[i] != NULL && s->path[i]->session.path_id == path_id)
+			return path_has_come(s->path[i], seq);
+	return false;
+}
+
 static void on_paths(struct engine *e, void *owner, const struct paths *paths,
 		     const struct now *now)
 {
@@ -270,7 +323,7 @@ static void on_paths(struct engine *e, void *owner, const struct paths *paths,
 
 void tunnel_deliver(struct engine *e, const struct incell *cells, size_t n, const struct now *now)
 {
-	static const struct unpack_ops ops = {take_packet, is_new, on_paths};
+	static const struct unpack_ops ops = {take_packet, is_new, has_come, on_paths};
 
 	unpack(e, cells, n, &ops, now);
 }

@@ -92,6 +92,28 @@ static void on_numbered(struct engine *e, const struct incell *c, const struct f
 		  ops, now);
 }
 
+static void on_resent(struct engine *e, const struct incell *c, const struct frame *f,
+		      const struct unpack_ops *ops, const struct now *now)
+{
+	struct resent r;
+
+	if (resent_decode(&r, f->body, f->len) != 0) {
+		engine_drop(e, DROP_FRAME);
+		return;
+	}
+	if (ops->has_come(c->owner, r.path_id, r.seq)) {
+		engine_drop(e, DROP_DUPLICATE);
+		return;
+	}
+	on_packet(e, c,
+		  &(struct inner){
+		      .p = r.packet,
+		      .len = r.len,
+		      .flags = r.flags & NUMBERED_PARTIAL ? PACKET_CSUM_PARTIAL : 0,
+		  },
+		  ops, now);
+}
+
 static void on_paths(struct engine *e, const struct incell *c, const struct frame *f,
 		     const struct unpack_ops *ops, const struct now *now)
 {
@@ -144,6 +166,9 @@ static enum spath_asks walk(struct engine *e, const struct incell *c, const stru
 			break;
 		case FRAME_NUMBERED:
 			on_numbered(e, c, &f, ops, now);
+			break;
+		case FRAME_RESENT:
+			on_resent(e, c, &f, ops, now);
 			break;
 		case FRAME_PING:
 			asks = SPATH_ASKS_ACK_NOW;

@@ -33,6 +33,8 @@ struct unpack_ops {
 			    const struct now *now);
 	/* a number that was not seen yet, and now was */
 	bool (*is_new)(void *owner, uint64_t number);
+	/* a cell of another path of the session came in */
+	bool (*has_come)(void *owner, uint32_t path_id, uint64_t seq);
 	void (*paths)(struct engine *e, void *owner, const struct paths *paths,
 		      const struct now *now);
 };

@@ -66,6 +66,27 @@ int numbered_decode(struct numbered *n, const uint8_t *in, size_t len)
 	return 0;
 }
 
+void resent_put_head(uint8_t *out, uint32_t path_id, uint64_t seq, uint8_t flags)
+{
+	put_le32(out, path_id);
+	put_le48(out + 4, seq);
+	out[10] = flags;
+}
+
+int resent_decode(struct resent *r, const uint8_t *in, size_t len)
+{
+	if (len <= RESENT_HEAD_LEN || get_le32(in) == 0 || (in[10] & ~NUMBERED_PARTIAL) != 0)
+		return -EINVAL;
+	*r = (struct resent){
+	    .path_id = get_le32(in),
+	    .seq = get_le48(in + 4),
+	    .flags = in[10],
+	    .packet = in + RESENT_HEAD_LEN,
+	    .len = len - RESENT_HEAD_LEN,
+	};
+	return 0;
+}
+
 size_t paths_encode(const struct paths *p, uint8_t *out)
 {
 	struct writer w = wr_init(out, PATHS_LEN(ATTACH_PATHS_MAX));

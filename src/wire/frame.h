@@ -16,6 +16,7 @@ enum frame_type {
 	FRAME_NUMBERED = 3,       /* an IP packet that is sent twice, struct numbered */
 	FRAME_PACK = 4,           /* acknowledgement, struct pack */
 	FRAME_PATHS = 5,          /* what the session's paths are for, struct paths */
+	FRAME_RESENT = 6,         /* an IP packet that another path may have lost, struct resent */
 	FRAME_PACKET_PARTIAL = 8, /* an IP packet whose checksum is as PACKET_CSUM_PARTIAL says */
 };
 
@@ -95,6 +96,22 @@ enum numbered_flag {
 void numbered_put_head(uint8_t *out, uint64_t number, uint8_t flags);
 /* numbered_decode: 0 or -EINVAL (length, flags). */
 MUST_USE int numbered_decode(struct numbered *n, const uint8_t *in, size_t len);
+
+/* A packet that left in that cell of a path which does not answer: it may have arrived yet. */
+struct resent {
+	uint32_t path_id;
+	uint64_t seq;  /* 48 bits: the cell's counter at the exit */
+	uint8_t flags; /* enum numbered_flag */
+	const uint8_t *packet;
+	size_t len;
+};
+
+#define RESENT_HEAD_LEN 11
+
+/* resent_put_head: RESENT_HEAD_LEN bytes, the packet follows. */
+void resent_put_head(uint8_t *out, uint32_t path_id, uint64_t seq, uint8_t flags);
+/* resent_decode: 0 or -EINVAL (length, flags, a path id of zero). */
+MUST_USE int resent_decode(struct resent *r, const uint8_t *in, size_t len);
 
 /*
  * What the client wants its session's paths to be used for; the exit answers with the same version

@@ -223,13 +223,15 @@ def session_case(r):
     v['delay_16us'] = 125  # 2 ms
     v['pack'] = pack_frame(bind, cells, len(cells), 2, v['delay_16us'])
 
-    # What is said of the paths, and a packet that goes over two of them: whole frames.
+    # What is said of the paths, a packet that goes over two of them, and one that a dead path may
+    # have lost: whole frames.
     v['paths'] = {'version': r.below(1 << 32), 'flags': 1,
                   'path': [{'id': 1 + n + r.below(1000) * 8, 'weight': r.below(256), 'flags': n % 2}
                            for n in range(3)]}
     v['paths_frame'] = paths_frame(v['paths'])
     v['number'] = r.below(1 << 48)
     v['numbered_frame'] = frame(3, u48(v['number']) + b'\x01' + packet)
+    v['resent_frame'] = frame(6, struct.pack('<I', v['path_id']) + u48(v['nonce']) + b'\0' + packet)
     return v
 
 

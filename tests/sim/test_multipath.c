@@ -315,6 +315,66 @@ static void test_stall_is_three_round_trips(void)
 			}
 }
 
+/* ---- what a dead path has swallowed ---- */
+
+static uint8_t times_seen[8192]; /* each tag */
+
+static void count_tags(struct sim_node *n, unsigned flow, uint64_t tag, void *ctx)
+{
+	on_packet(n, flow, tag, ctx);
+	if (tag < ARRAY_LEN(times_seen) && times_seen[tag] < UINT8_MAX)
+		times_seen[tag]++;
+}
+
+/* What was on its way through the node that dies comes over another path, once. */
+static void test_death_loses_nothing(void)
+{
+	for (unsigned i = 0; i < 12; i++) {
+		const enum traffic t = i % 2 == 0 ? CALL : DOWNLOAD;
+		struct scene sc;
+		uint64_t tag = 0;
+
+		memset(times_seen, 0, sizeof(times_seen));
+		begin(&sc, 300 + i,
+		      (struct sim_wire){.delay_ns = 30 * NS_PER_MS, .jitter_ns = 3 * NS_PER_MS},
+		      (const uint8_t[]){1, 0, 0});
+		sc.c->on_packet = count_tags;
+		run_traffic(&sc, t, 1000, &tag);
+		sim_node(sc.s, routes[0][i / 2 % 2])->is_dead = true;
+		run_traffic(&sc, t, 2000, &tag);
+		sim_run(sc.s, NS_PER_S);
+		CHECK(sim_stats(sc.s, EXIT).resent_packets > 0);
+		CHECK(sim_stats(sc.s, CLIENT).resent_packets > 0);
+		for (uint64_t k = 0; k < tag; k++)
+			CHECK_INT(times_seen[k], 1);
+		CHECK_INT(sc.c->bad_packets, 0);
+		sim_free(sc.s);
+	}
+}
+
+/* A path that only lost its acknowledgements is suspected too: nothing comes twice. */
+static void test_resent_but_arrived(void)
+{
+	struct scene sc;
+	uint64_t tag = 0;
+
+	memset(times_seen, 0, sizeof(times_seen));
+	begin(&sc, 400, (struct sim_wire){.delay_ns = 10 * NS_PER_MS}, (const uint8_t[]){1, 0, 0});
+	sc.c->on_packet = count_tags;
+	run_traffic(&sc, CALL, 1000, &tag);
+	sim_wire(sc.s, CLIENT, routes[0][0])->is_down = true; /* and all else of what we send */
+	for (unsigned i = 0; i < 100; i++) {
+		sim_send_down(sc.s, EXIT, sc.c, 1, 200, tag++);
+		sim_run(sc.s, 10 * NS_PER_MS);
+	}
+	sim_run(sc.s, NS_PER_S);
+	CHECK(sim_stats(sc.s, EXIT).resent_packets > 0);
+	CHECK(sim_drops(sc.s, CLIENT, DROP_DUPLICATE) > 0);
+	for (uint64_t k = 50; k < tag; k++)
+		CHECK_INT(times_seen[k], 1);
+	sim_free(sc.s);
+}
+
 /* ---- what must not be suspected ---- */
 
 static bool exit_suspects(struct scene *sc)
@@ -570,6 +630,8 @@ int main(void)
 	RUN(test_backups_stand_in_in_order);
 	RUN(test_change_of_use_loses_nothing);
 	RUN(test_stall_is_three_round_trips);
+	RUN(test_death_loses_nothing);
+	RUN(test_resent_but_arrived);
 	RUN(test_loss_and_jitter_convict_nobody);
 	RUN(test_sparse_traffic_convicts_nobody);
 	RUN(test_idle_paths_are_not_suspected);

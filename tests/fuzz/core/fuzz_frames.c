@@ -58,6 +58,18 @@ static void a_numbered(const struct frame *f)
 	MUST(n.len > 0 && n.packet + n.len == f->body + f->len);
 }
 
+static void a_resent(const struct frame *f)
+{
+	uint8_t again[RESENT_HEAD_LEN];
+	struct resent r;
+
+	if (resent_decode(&r, f->body, f->len) != 0)
+		return;
+	resent_put_head(again, r.path_id, r.seq, r.flags);
+	MUST(memcmp(again, f->body, sizeof(again)) == 0);
+	MUST(r.len > 0 && r.packet + r.len == f->body + f->len);
+}
+
 static void paths(const struct frame *f)
 {
 	uint8_t again[PATHS_LEN(ATTACH_PATHS_MAX)];
@@ -88,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			a_pack(&sp, &f, &now);
 		else if (f.type == FRAME_NUMBERED)
 			a_numbered(&f);
+		else if (f.type == FRAME_RESENT)
+			a_resent(&f);
 		else if (f.type == FRAME_PATHS)
 			paths(&f);
 		else

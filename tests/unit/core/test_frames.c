@@ -154,6 +154,30 @@ static void test_numbered(void)
 	}
 }
 
+static void test_resent(void)
+{
+	uint8_t in[RESENT_HEAD_LEN + 20] = {0};
+	struct resent r = {.seq = 77};
+
+	resent_put_head(in, 0x0a090807, 0x060504030201, NUMBERED_PARTIAL);
+	CHECK_INT(in[0], 7); /* little-endian */
+	CHECK_INT(in[4], 1);
+	CHECK_INT(in[9], 6);
+	CHECK_INT(resent_decode(&r, in, sizeof(in)), 0);
+	CHECK_INT(r.path_id, 0x0a090807);
+	CHECK_INT(r.seq, 0x060504030201);
+	CHECK_INT(r.flags, NUMBERED_PARTIAL);
+	CHECK(r.packet == in + RESENT_HEAD_LEN && r.len == 20);
+	for (size_t len = 0; len <= RESENT_HEAD_LEN; len++)
+		CHECK_INT(resent_decode(&r, in, len), -EINVAL);
+	for (unsigned flags = 0; flags < 256; flags++) {
+		in[10] = (uint8_t)flags;
+		CHECK_INT(resent_decode(&r, in, sizeof(in)), flags < 2 ? 0 : -EINVAL);
+	}
+	resent_put_head(in, 0, 1, 0);
+	CHECK_INT(resent_decode(&r, in, sizeof(in)), -EINVAL);
+}
+
 static struct paths some_paths(unsigned count)
 {
 	struct paths p = {.version = 0x04030201, .flags = PATHS_DUPLICATE};
@@ -239,6 +263,7 @@ int main(void)
 	RUN(test_pack_round_trip_and_lengths);
 	RUN(test_pack_refuses);
 	RUN(test_numbered);
+	RUN(test_resent);
 	RUN(test_paths);
 	RUN(test_paths_refuses);
 	RUN(test_areas_and_inner_mtu);

@@ -332,6 +332,25 @@ static void check_numbered(json_t *v)
 	CHECK_MEM(head, f.body, sizeof(head));
 }
 
+static void check_resent(json_t *v)
+{
+	uint8_t bytes[FRAME_HEAD_LEN + RESENT_HEAD_LEN + 40], packet[40];
+	const struct frame f = only_frame(v, "resent_frame", bytes, sizeof(bytes));
+	uint8_t head[RESENT_HEAD_LEN];
+	struct resent r;
+
+	CHECK_INT(f.type, FRAME_RESENT);
+	NEED(resent_decode(&r, f.body, f.len) == 0);
+	CHECK_INT(r.path_id, vector_int(v, "path_id"));
+	CHECK_INT(r.seq, vector_int(v, "nonce"));
+	CHECK_INT(r.flags, 0);
+	vector_bytes(v, "packet", packet, sizeof(packet));
+	CHECK_INT(r.len, sizeof(packet));
+	CHECK_MEM(r.packet, packet, sizeof(packet));
+	resent_put_head(head, r.path_id, r.seq, r.flags);
+	CHECK_MEM(head, f.body, sizeof(head));
+}
+
 static void check_session(json_t *v)
 {
 	uint8_t root[KEY_LEN], exporter[KEY_LEN], want[KEY_LEN];
@@ -355,6 +374,7 @@ static void check_session(json_t *v)
 	check_pack(v, &client, &exit);
 	check_paths(v);
 	check_numbered(v);
+	check_resent(v);
 }
 
 static void test_sessions(void)
