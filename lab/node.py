@@ -35,7 +35,8 @@ class Node:
                             "--address", self.addresses[0]]).strip()
 
     def write_config(self, seeds, dns, more):
-        """more: {section: {key: value}}, for those sections that the host has."""
+        """more: {section: {key: value}}, for those sections that the host has; clients get all
+        profiles."""
         host = self.host
         lines = ["[daemon]", f"socket = {self.socket_path}", f"state_dir = {self.state_dir}",
                  "[mesh]", f"seeds = {', '.join(seeds)}", "sync_period = 1s"]
@@ -52,6 +53,8 @@ class Node:
             if f"[{section}]" in lines:
                 at = lines.index(f"[{section}]") + 1
                 lines[at:at] = [f"{key} = {value}" for key, value in keys.items()]
+            elif section.startswith("profile ") and "client" in host.roles:
+                lines += [f"[{section}]", *(f"{key} = {value}" for key, value in keys.items())]
         self.config_path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def command(self):

@@ -16,12 +16,27 @@ enum {
 
 /* ---- which paths carry the traffic ---- */
 
+static bool shares_node(const struct client_route *a, const struct client_route *b)
+{
+	for (unsigned i = 0; i + 1 < a->n; i++)
+		for (unsigned k = 0; k + 1 < b->n; k++)
+			if (memcmp(a->hop[i].id, b->hop[k].id, NODE_ID_LEN) == 0)
+				return true;
+	return false;
+}
+
+/* What kills the first one kills this one too. */
+static bool is_tied(const struct client *c, const struct client_route *r)
+{
+	return c->primary != NULL && r != c->primary && shares_node(r, c->primary);
+}
+
 /* Lower is used first.  What is in use stays so, and the first stays first: nothing changes for
  * nothing. */
 static unsigned rank(const struct client *c, const struct client_route *r)
 {
-	return (unsigned)(!route_lives(r) << 4 | r->is_leaving << 3 | r->is_poor << 2 |
-			  (r->weight == 0) << 1 | (r != c->primary));
+	return (unsigned)(!route_lives(r) << 5 | r->is_leaving << 4 | r->is_poor << 3 |
+			  is_tied(c, r) << 2 | (r->weight == 0) << 1 | (r != c->primary));
 }
 
 static bool is_before(const struct client *c, const struct client_route *a,

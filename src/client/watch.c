@@ -48,6 +48,14 @@ void watch_now(struct client *c, struct client_route *r, const struct now *now)
 	ask(c, r, now);
 }
 
+/* Is it this route, or the exit, or all of our network?  What is idle would tell too late. */
+static void ask_others(struct client *c, const struct client_route *r, const struct now *now)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (&c->route[i] != r && route_lives(&c->route[i]) && !c->route[i].is_asked)
+			ask(c, &c->route[i], now);
+}
+
 static void on_echo(struct client *c, struct client_route *r, const struct engine_event *ev,
 		    const struct now *now)
 {
@@ -71,6 +79,7 @@ void watch_on_event(struct client *c, struct client_route *r, const struct engin
 		r->doubt_ns = now->mono_ns;
 		r->rounds = r->reached = 0;
 		ask(c, r, now);
+		ask_others(c, r, now);
 	} else if (ev->type == EVENT_PATH_RECOVERED) {
 		r->is_suspect = false;
 	}
@@ -190,14 +199,6 @@ static void note_in_book(const struct client *c, struct client_route *r, const s
 }
 
 /* ---- time ---- */
-
-/* Is it this route, or the exit, or all of our network?  What is idle would tell too late. */
-static void ask_others(struct client *c, const struct client_route *r, const struct now *now)
-{
-	for (size_t i = 0; i < ROUTES_MAX; i++)
-		if (&c->route[i] != r && route_lives(&c->route[i]) && !c->route[i].is_asked)
-			ask(c, &c->route[i], now);
-}
 
 /* The exit has not answered in time. */
 static void end_round(struct client *c, struct client_route *r, const struct now *now)

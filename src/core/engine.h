@@ -237,7 +237,8 @@ enum engine_event_type {
 	EVENT_SESSION_FAILED,
 	EVENT_PATH_ATTACHED,
 	EVENT_PATH_ATTACH_FAILED,
-	EVENT_PATH_SUSPECT,   /* nothing came back in time: its flows were moved at once */
+	EVENT_PATH_SUSPECT,   /* nothing came back in time, on it or on one that shares a node with
+			       * it: its flows were moved at once */
 	EVENT_PATH_RECOVERED, /* a suspect path answers again; flows stay where they are */
 	EVENT_COUNTERS,
 };

@@ -159,19 +159,76 @@ void engine_session_options(struct engine *e, uint32_t session, const struct ses
 
 /* ---- paths that do not answer ---- */
 
-static void suspect(struct engine *e, struct session *s, unsigned slot, const struct now *now)
+/* Both go through one node that is not their exit. */
+static bool share_node(const struct path *a, const struct path *b)
 {
-	struct path *p = s->path[slot];
+	for (unsigned i = 0; i + 1 < a->n; i++)
+		for (unsigned k = 0; k + 1 < b->n; k++)
+			if (memcmp(a->spec.hop[i].id, b->spec.hop[k].id, NODE_ID_LEN) == 0)
+				return true;
+	return false;
+}
+
+static bool is_fit(const struct session *s, unsigned slot)
+{
+	return s->path[slot] != NULL && s->steer.lane[slot].is_used &&
+	       !s->steer.lane[slot].is_suspect;
+}
+
+static bool has_other(const struct session *s, const struct path *p)
+{
+	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
+		if (is_fit(s, i) && !share_node(s->path[i], p))
+			return true;
+	return false;
+}
+
+static void tell_suspect(struct engine *e, struct session *s, unsigned slot, uint32_t flows,
+			 const struct now *now)
+{
 	struct engine_event *ev = engine_event(e, EVENT_PATH_SUSPECT);
 
+	ev->path = s->path[slot]->id;
+	ev->session = s->id;
+	ev->silent_ns = now->mono_ns - liveness_silent_since(&s->path[slot]->session.live);
+	ev->flows = flows;
+}
+
+/*
+ * Which of its nodes is dead is not known, so those that share one are under suspicion too, until
+ * they have answered: flows must not move from one dead path to the next.  Unless there is no other.
+ */
+static unsigned suspect_alike(struct session *s, unsigned slot, unsigned *slots,
+			      const struct now *now)
+{
+	const struct path *p = s->path[slot];
+	unsigned n = 0;
+
+	slots[n++] = slot;
 	s->steer.lane[slot].is_suspect = true;
+	for (unsigned i = 0; i < SESSION_PATHS_MAX && has_other(s, p); i++) {
+		if (!is_fit(s, i) || !share_node(s->path[i], p))
+			continue;
+		liveness_convict(&s->path[i]->session.live, now);
+		s->steer.lane[i].is_suspect = true;
+		slots[n++] = i;
+	}
+	return n;
+}
+
+static void suspect(struct engine *e, struct session *s, unsigned slot, const struct now *now)
+{
+	unsigned slots[SESSION_PATHS_MAX];
+	const unsigned n = suspect_alike(s, slot, slots, now);
+	uint32_t moved;
+
 	s->is_changed = true;
 	steer_changed(&s->steer);
-	ev->path = p->id;
-	ev->session = s->id;
-	ev->silent_ns = now->mono_ns - liveness_silent_since(&p->session.live);
-	ev->flows = steer_move(&s->steer, false);
-	tunnel_resend(e, s, slot, now);
+	moved = steer_move(&s->steer, false);
+	for (unsigned i = 0; i < n; i++) {
+		tell_suspect(e, s, slots[i], i == 0 ? moved : 0, now);
+		tunnel_resend(e, s, slots[i], now);
+	}
 }
 
 static void recovered(struct engine *e, struct session *s, unsigned slot)

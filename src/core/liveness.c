@@ -86,6 +86,15 @@ void liveness_hurry(struct liveness *l)
 	l->probe_gap_ns = LIVENESS_RTO_MIN_NS;
 }
 
+void liveness_convict(struct liveness *l, const struct now *now)
+{
+	l->is_suspect = true;
+	l->is_doubted = false;
+	l->suspect_seq = l->last.seq;
+	l->probe_gap_ns = LIVENESS_RTO_MIN_NS;
+	l->probe_ns = now->mono_ns;
+}
+
 static enum liveness_verdict probe_suspect(struct liveness *l, const struct now *now)
 {
 	if (l->probe_ns > now->mono_ns)
@@ -122,9 +131,6 @@ enum liveness_verdict liveness_tick(struct liveness *l, const struct now *now)
 		l->answered_ns = now->mono_ns + GRACE_NS - LIVENESS_RTO_MIN_NS;
 		return LIVENESS_FINE;
 	}
-	l->is_suspect = true;
-	l->suspect_seq = l->last.seq;
-	l->probe_gap_ns = LIVENESS_RTO_MIN_NS;
-	l->probe_ns = now->mono_ns;
+	liveness_convict(l, now);
 	return LIVENESS_SUSPECT;
 }

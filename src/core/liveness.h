@@ -56,6 +56,8 @@ static inline void liveness_doubt(struct liveness *l)
 	l->is_doubted = true;
 }
 
+/* liveness_convict: suspect by association; probes tell soon. */
+void liveness_convict(struct liveness *l, const struct now *now);
 /* liveness_hurry: things may have changed: probe now, and again soon. */
 void liveness_hurry(struct liveness *l);
 /* liveness_rtt: a round trip, without the other end's delay. */
