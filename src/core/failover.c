@@ -196,7 +196,8 @@ static void tell_suspect(struct engine *e, struct session *s, unsigned slot, uin
 
 /*
  * Which of its nodes is dead is not known, so those that share one are under suspicion too, until
- * they have answered: flows must not move from one dead path to the next.  Unless there is no other.
+ * they have answered: flows must not move from one dead path to the next.  Unless there is no
+ * other.
  */
 static unsigned suspect_alike(struct session *s, unsigned slot, unsigned *slots,
 			      const struct now *now)
