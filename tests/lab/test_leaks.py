@@ -237,11 +237,14 @@ class LeakTest(MeshCase):
         self.assertEqual(self.snapshot(), self.before)
 
     def test_always(self):
+        self.pull_cable()  # as in test_on
+        self.before = self.snapshot()
         self.mesh.macro("killswitch", "always")
         with Wire(self) as wire:
             begin = time.time()
             self.assertEqual(self.macro("status", "--check").returncode, 5)
             self.mesh.macro("connect", "--wait")
+            self.disturb()
             self.mesh.macro("disconnect", "--wait")
             self.assertEqual(self.status()["state"], "blocked")
             self.mesh.exec("client", "nft", "flush", "ruleset")

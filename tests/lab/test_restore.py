@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """However macrod ends, or refuses to begin: the machine is as it was before."""
 
+import tempfile
+from pathlib import Path
+
 import tap
-from labs import wait_until
+from labs import REPOSITORY, wait_until
 from mesh import Daemon, MeshCase
+from runtime import build_folders
 
 HOSTS = """
 [hosts]
@@ -129,6 +133,25 @@ class ClientTest(RestoreCase):
         self.cleanup()  # finds nothing
         self.assert_as(self.before)
         self.restart()
+
+    def test_uninstall(self):
+        """Of a machine that is locked, with a daemon that was killed or stopped while connected."""
+        for signal_name in ("KILL", "TERM"):
+            with tempfile.TemporaryDirectory() as root:
+                install = ["env", f"DESTDIR={root}", "MACRO_SOCKET=/nonexistent"]
+                self.mesh.exec(self.HOST, *install, "meson", "install", "-C",
+                               str(build_folders()[0]), "--no-rebuild", "--quiet")
+                self.assertTrue(any(Path(root).rglob("macrod-lock.service")))
+                self.connect()
+                self.mesh.macro("killswitch", "always")
+                self.end(signal_name)
+                self.assertIn("policy drop", self.mesh.exec(self.HOST, "nft", "list", "ruleset"))
+                self.mesh.exec(self.HOST, *install, "make", "--silent", "-C", str(REPOSITORY),
+                               f"BUILD={build_folders()[0]}", "uninstall")
+                self.assertEqual([path for path in Path(root).rglob("*") if not path.is_dir()], [])
+            self.assert_as(self.before)
+            self.restart()
+            self.assert_as(self.before)
 
     def test_cleanup_leaves_the_living_alone(self):
         self.connect()
