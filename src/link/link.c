@@ -222,6 +222,8 @@ enum drop links_recv_handshake(struct links *ls, const uint8_t *data, size_t len
 		return len == CELL_LEN ? attempt_recv_resp(ls, data, now) : DROP_SHORT;
 	case MSG_LINK_COOKIE:
 		return len == LINK_COOKIE_LEN ? attempt_recv_cookie(ls, data, now) : DROP_SHORT;
+	case MSG_LINK_PROBE:
+		return len == LINK_PROBE_LEN ? probe_recv(ls, data, from, now) : DROP_SHORT;
 	default:
 		return len == 0 ? DROP_SHORT : DROP_TYPE;
 	}

@@ -56,6 +56,7 @@ struct links_params {
 	bool is_node;                      /* told to peers */
 	uint8_t worker, workers; /* ours are the shards that are worker modulo workers; 0, 0: all */
 	uint32_t max_links;      /* 1..LINKS_MAX: bound on state made by strangers */
+	uint64_t retry_ns;       /* from an INIT to the next; 0: half a second, then longer */
 	uint32_t init_burst;     /* not 0: inits answered per second before cookies are asked,
 				  * and then again per source prefix that has shown a cookie */
 };

@@ -77,7 +77,7 @@ void attempt_begin(struct links *ls, struct peer *p, const struct now *now)
 	p->attempt = (struct attempt){
 	    .is_running = true,
 	    .began_ns = now->mono_ns,
-	    .interval_ns = RETRY_FIRST_NS,
+	    .interval_ns = ls->params.retry_ns != 0 ? ls->params.retry_ns : RETRY_FIRST_NS,
 	};
 	send_init(ls, p, now);
 }

@@ -26,6 +26,7 @@
 #define COOKIE_USE_NS     (COOKIE_ROTATE_NS - 5 * NS_PER_S) /* then it would be refused */
 #define REKEY_RX_AFTER_NS (165 * NS_PER_S) /* last call, when only the peer sends */
 #define REKEY_CELLS       (LINK_COUNTER_MAX / 4 * 3)
+#define PROBES_PER_S      50  /* answered */
 #define RESPS_PER_S       500 /* more than come in earnest; bounds what a forger on the path costs */
 #define OUT_MAX           256 /* messages waiting; beyond, nobody is answered */
 
@@ -116,7 +117,7 @@ struct links {
 	struct list dead_keys; /* retired while links_open still looks at them */
 	struct cookie_jar jar;
 	struct load load;
-	struct bucket resps;
+	struct bucket resps, probes;
 	uint64_t last_tai_ns; /* of the newest INIT we sent */
 };
 
@@ -168,6 +169,10 @@ enum drop attempt_recv_cookie(struct links *ls, const uint8_t *msg, const struct
 /* link_answer.c: handshakes that the peer begins. */
 enum drop answer_recv_init(struct links *ls, const uint8_t *msg, const struct endpoint *from,
 			   const struct now *now);
+
+/* link_probe.c: the smallest question there is. */
+enum drop probe_recv(struct links *ls, const uint8_t *msg, const struct endpoint *from,
+		     const struct now *now);
 
 /* link_load.c */
 void load_init(struct load *ld, const struct rng *rng);

@@ -18,6 +18,7 @@ enum msg_type { /* first byte of every datagram */
 	MSG_LINK_RESP = 2,
 	MSG_LINK_COOKIE = 3,
 	MSG_CELL = 4,
+	MSG_LINK_PROBE = 5,
 };
 
 enum cell_kind {

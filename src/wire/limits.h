@@ -17,6 +17,7 @@ enum {
 	CELL_LEN = 1432,
 	CELL_WIRE_LEN = CELL_LEN + 28, /* what it takes of a bandwidth: with IPv4 and UDP headers */
 	LINK_COOKIE_LEN = 64,
+	LINK_PROBE_LEN = 64,
 	CELL_HEADER_OFF = 8, /* encrypted link header */
 	CELL_LINK_TAG_OFF = 20,
 	CELL_TAG_OFF = 36,  /* T: tag of the body, by the onion (DATA) or the link (all others) */
