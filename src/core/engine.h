@@ -249,6 +249,7 @@ struct engine_event {
 	uint32_t path;    /* PATH_*, ECHO, COUNTERS, SESSION_* */
 	uint32_t session; /* SESSION_*, PATH_ATTACHED, _ATTACH_FAILED, _SUSPECT, _RECOVERED */
 	bool link_is_node;
+	struct endpoint endpoint; /* LINK_MESSAGE: where the neighbour is, as we see it */
 	/* LINK_UP: who the other end is, and whether it calls itself a node (which link_is_node
 	 * does not follow as long as we do not have its descriptor). */
 	uint8_t link_key[DH_LEN];

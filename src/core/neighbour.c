@@ -94,6 +94,7 @@ void neighbour_message(struct engine *e, struct neighbour *nb, const uint8_t *bo
 		ev = engine_event(e, EVENT_LINK_MESSAGE);
 		ev->link = nb->link->id;
 		ev->link_is_node = nb->is_node;
+		ev->endpoint = nb->link->endpoint;
 		memcpy(ev->body, body, CELL_BODY_LEN);
 	}
 }
