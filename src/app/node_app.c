@@ -101,9 +101,18 @@ static void tell_membership(struct node_app *a, const struct engine_event *ev,
 	pthread_rwlock_unlock(&a->lock);
 }
 
+/* In the first worker. */
+static void take_event(struct node_app *a, const struct engine_event *ev, const struct now *now)
+{
+	if (reach_app_takes(ev))
+		reach_app_on_event(&a->reach, ev, now);
+	else
+		tell_membership(a, ev, now);
+}
+
 static void passed_event(void *ctx, void *arg, const struct now *now)
 {
-	tell_membership(ctx, arg, now);
+	take_event(ctx, arg, now);
 }
 
 /* ---- the workers' owner ---- */
@@ -113,7 +122,7 @@ static void on_event(void *ctx, const struct engine_event *ev, const struct now 
 	struct node_worker *nw = ctx;
 
 	if (number_of(nw) == 0)
-		tell_membership(nw->app, ev, now);
+		take_event(nw->app, ev, now);
 	else
 		worker_post(&nw->app->workers[0], passed_event, nw->app, ev, sizeof(*ev));
 }
@@ -157,6 +166,7 @@ static void tick(void *ctx, const struct now *now)
 		tell_load(a, now);
 	error = node_tick(a->node, a->membership, now);
 	pthread_rwlock_unlock(&a->lock);
+	reach_app_tick(&a->reach, now);
 	if (error != DESCRIPTOR_OK)
 		log_error("[node]: the mesh would refuse this node's descriptor: %s",
 			  descriptor_error_name(error));
@@ -166,10 +176,12 @@ static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct node_worker *nw = ctx;
 	const struct node_app *a = nw->app;
+	uint64_t files;
 
 	if (number_of(nw) > 0)
 		return nw->count_ns;
-	return MIN(MIN(registry_app_deadline(&a->registry), view_cache_deadline(a->cache, a->dir)),
+	files = MIN(registry_app_deadline(&a->registry), view_cache_deadline(a->cache, a->dir));
+	return MIN(MIN(files, reach_app_deadline(&a->reach)),
 		   MIN(membership_deadline(a->membership, now), node_deadline(a->node, now)));
 }
 
@@ -303,6 +315,7 @@ static void workers_close(struct node_app *a)
 {
 	for (unsigned i = 0; i < a->worker_count; i++)
 		worker_stop(&a->workers[i]);
+	reach_app_close(&a->reach);
 	for (unsigned i = 0; i < a->worker_count; i++)
 		worker_close(&a->workers[i]);
 }
@@ -352,6 +365,8 @@ int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t er
 	rc = node_open(a, &now, error, error_len);
 	if (rc == 0)
 		rc = workers_open(a, error, error_len);
+	if (rc == 0)
+		rc = reach_app_open(&a->reach, &a->workers[0], error, error_len);
 	if (rc != 0) {
 		workers_close(a);
 		parts_free(a);
@@ -376,12 +391,27 @@ err_wipe_identity:
 	return rc;
 }
 
+/* As others know it: behind a router the port may be another one. */
+static uint16_t outer_port(const struct config_node *c)
+{
+	for (size_t i = 0; i < c->address.count; i++)
+		if (endpoint_is_v4(&c->address.items[i]))
+			return c->address.items[i].port;
+	return c->listen.port;
+}
+
 int node_app_start(struct node_app *a, char *error, size_t error_len)
 {
+	const struct config_node *c = &a->cfg->node;
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < a->worker_count; i++)
 		rc = worker_start(&a->workers[i], error, error_len);
+	if (rc == 0 && c->port_mapping) {
+		rc = portmap_app_start(&a->portmap, c->listen.port, outer_port(c));
+		if (rc != 0)
+			snprintf(error, error_len, "thread: %s", strerror(-rc));
+	}
 	return rc;
 }
 
@@ -443,6 +473,7 @@ void node_app_close(struct node_app *a)
 {
 	if (a->node == NULL)
 		return;
+	portmap_app_stop(&a->portmap);
 	if (a->workers[0].is_started)
 		worker_call(&a->workers[0], shut, a);
 	else

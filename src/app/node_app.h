@@ -4,6 +4,8 @@
 #ifndef APP_NODE_APP_H
 #define APP_NODE_APP_H
 
+#include "app/portmap_app.h"
+#include "app/reach_app.h"
 #include "app/registry_app.h"
 #include "app/view_cache.h"
 #include "app/worker.h"
@@ -38,6 +40,8 @@ struct node_app {
 	struct view_cache *cache;
 	struct directory *dir;
 	struct membership *membership;
+	struct reach_app reach;
+	struct portmap_app portmap;
 	struct node *node;
 	struct rate rate;
 	struct seen *creates;

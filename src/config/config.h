@@ -196,7 +196,8 @@ struct config_health {
 struct config_node {
 	struct endpoint listen;
 	struct config_endpoints address;
-	uint32_t roles; /* enum config_role */
+	uint32_t roles;    /* enum config_role */
+	bool port_mapping; /* asks the router to forward the port */
 	char *name;
 	char *operator;
 	char country[3]; /* upper case */

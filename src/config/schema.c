@@ -211,6 +211,9 @@ static const struct config_key node_keys[] = {
     {"address", &value_endpoints, FIELD(config_node, address, struct config_endpoints),
      .example = "192.0.2.1:4600, [2001:db8::1]:4600", .is_required = true, .max = 4,
      .help = "Where others reach this node."},
+    {"port_mapping", &value_bool, FIELD(config_node, port_mapping, bool), .fallback = "no",
+     .help = "Have the router forward the node's UDP port to this machine while the daemon runs, "
+	     "by NAT-PMP or UPnP."},
     {"roles", &value_flags, FIELD(config_node, roles, uint32_t), .fallback = "relay",
      .words = roles,
      .help = "What this node does for others. An entry sees the addresses of clients; an exit "

@@ -76,4 +76,7 @@ MUST_USE int udp_recv(struct udp *u, struct rx_dgram **dgrams);
  */
 MUST_USE struct tx_batch *udp_send(struct udp *u, struct tx_batch *list);
 
+/* udp_send_one(u, to, data, len): a single datagram, lost when the socket has no room. */
+void udp_send_one(struct udp *u, const struct endpoint *to, uint8_t *data, uint16_t len);
+
 #endif

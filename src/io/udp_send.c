@@ -166,3 +166,11 @@ struct tx_batch *udp_send(struct udp *u, struct tx_batch *list)
 			handle_error(u, &at, segmented, err);
 	}
 }
+
+void udp_send_one(struct udp *u, const struct endpoint *to, uint8_t *data, uint16_t len)
+{
+	struct tx_batch b = {.to = *to, .seg_len = len, .count = 1, .data = data};
+
+	if (udp_send(u, &b) != NULL)
+		u->stats.tx_failed++;
+}

@@ -332,6 +332,7 @@ static const struct {
      {"entry", "relay", "exit", "entry,relay,exit", "entry exit"},
      {"client", "entry,guard"},
      {0}},
+    {"node", "port_mapping", {"yes", "no"}, {"maybe", "4600"}, {0}},
     {"node", "workers", {"1", "8", "auto"}, {"many"}, {"0", "9"}},
     {"node", "validity", {"20s", "24h"}, {"20", "never"}, {"19s", "25h"}},
     {"node", "max_circuits", {"16", "10000000"}, {"many"}, {"15", "10000001"}},
