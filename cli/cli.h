@@ -113,6 +113,8 @@ enum code run_network_show(struct cli *cli);
 enum code run_exit_list(struct cli *cli);
 enum code run_mesh_status(struct cli *cli);
 enum code run_node_list(struct cli *cli);
+enum code run_netcheck(struct cli *cli);
+enum code run_node_check(struct cli *cli);
 enum code run_node_init(struct cli *cli);
 enum code run_node_seed(struct cli *cli);
 enum code run_node_status(struct cli *cli);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * For those who run a node.  init can be run again: what is there stays as it is.  Seeds go to
- * standard output, one a line, everything else to standard error.
- */
+/* For those who run a node: its seeds, which go to standard output, one a line, and its state. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,109 +7,13 @@
 #include <unistd.h>
 
 #include "cli/client.h"
+#include "cli/cmd_node.h"
 #include "cli/file.h"
 #include "cli/show.h"
 #include "config/config.h"
 #include "mesh/identity.h"
 #include "mesh/seed.h"
 #include "util/xalloc.h"
-
-static const struct {
-	const char *option, *key;
-	enum config_section_id section;
-} init_settings[] = {
-    {"state-dir", "state_dir", CONFIG_DAEMON},
-    {"seed", "seeds", CONFIG_MESH},
-    {"name", "name", CONFIG_NODE},
-    {"roles", "roles", CONFIG_NODE},
-    {"country", "country", CONFIG_NODE},
-    {"address", "address", CONFIG_NODE},
-    {"operator", "operator", CONFIG_NODE},
-    {"bandwidth", "bandwidth", CONFIG_NODE},
-};
-
-/* All values of a repeated option as a list, or NULL. */
-static char *join_option(const struct cli *cli, const char *name)
-{
-	char *all = NULL;
-
-	for (unsigned i = 0; i < cli->given_count; i++) {
-		char *longer;
-
-		if (strcmp(cli->given[i].name, name) != 0)
-			continue;
-		longer = all != NULL ? xasprintf("%s, %s", all, cli->given[i].value)
-				     : xstrdup(cli->given[i].value);
-		free(all);
-		all = longer;
-	}
-	return all;
-}
-
-static enum code check_values(const struct cli *cli)
-{
-	for (unsigned i = 0; i < cli->given_count; i++)
-		if (strpbrk(cli->given[i].value, "#\n\r") != NULL)
-			return cli_error(CODE_USAGE, "--%s: a # or a new line cannot be in a value",
-					 cli->given[i].name);
-	return CODE_OK;
-}
-
-/* The text of a configuration with what the options say. */
-static char *render_config(const struct cli *cli)
-{
-	struct config_setting set[ARRAY_LEN(init_settings)];
-	char *values[ARRAY_LEN(init_settings)], *text = NULL;
-	size_t count = 0, size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (f == NULL)
-		abort();
-	for (size_t i = 0; i < ARRAY_LEN(init_settings); i++) {
-		char *value = join_option(cli, init_settings[i].option);
-
-		if (value == NULL)
-			continue; /* what is required is then missed by the parser */
-		set[count] =
-		    (struct config_setting){init_settings[i].section, init_settings[i].key, value};
-		values[count++] = value;
-	}
-	config_sample_write(f, set, count);
-	fclose(f);
-	while (count > 0)
-		free(values[--count]);
-	return text;
-}
-
-/* The configuration that is there, or a new one from the options. */
-static enum code load_or_create_config(const struct cli *cli, struct config **cfg)
-{
-	const char *path = cli->config_path;
-	enum code code;
-	char *text;
-
-	if (access(path, F_OK) == 0) {
-		fprintf(stderr, "macro: %s is there already and stays as it is\n", path);
-		return config_load(cfg, path, stderr) == 0 ? CODE_OK : CODE_FAILED;
-	}
-	code = check_values(cli);
-	if (code != CODE_OK)
-		return code;
-	text = render_config(cli);
-	if (config_parse(cfg, text, strlen(text), path, stderr) != 0) {
-		code = cli_error(CODE_USAGE, "%s is not written; see: macro help node init", path);
-	} else {
-		code = file_make_parent(path, 0755);
-		if (code == CODE_OK)
-			code = file_create(path, text, strlen(text));
-		if (code == CODE_OK)
-			fprintf(stderr, "macro: %s written\n", path);
-		else
-			config_free(*cfg);
-	}
-	free(text);
-	return code;
-}
 
 static void print_seed(const struct identity *id, const struct endpoint *address)
 {
@@ -124,9 +25,8 @@ static void print_seed(const struct identity *id, const struct endpoint *address
 	printf("%s\n", seed_format(&seed, text));
 }
 
-/* A token for each --address, or else for each one configured. */
-static enum code print_seeds(const struct cli *cli, const struct config *cfg,
-			     const struct identity *id)
+enum code node_print_seeds(const struct cli *cli, const struct config *cfg,
+			   const struct identity *id)
 {
 	struct endpoint address;
 	unsigned printed = 0;
@@ -148,36 +48,11 @@ static enum code print_seeds(const struct cli *cli, const struct config *cfg,
 	return CODE_OK;
 }
 
-static char *identity_path(const struct cli *cli, const struct config *cfg)
+char *node_identity_path(const struct cli *cli, const struct config *cfg)
 {
 	const char *dir = cli_option(cli, "state-dir");
 
 	return xasprintf("%s/" CONFIG_IDENTITY_FILE, dir != NULL ? dir : cfg->daemon.state_dir);
-}
-
-enum code run_node_init(struct cli *cli)
-{
-	char error[IDENTITY_ERROR_MAX], *path;
-	struct config *cfg;
-	struct identity id;
-	enum code code = load_or_create_config(cli, &cfg);
-
-	if (code != CODE_OK)
-		return code;
-	path = identity_path(cli, cfg);
-	code = file_make_parent(path, 0700);
-	if (code != CODE_OK)
-		goto out;
-	if (sodium_init() < 0 || identity_load_or_create(&id, path, &rng_system, error) != 0) {
-		code = cli_error(CODE_FAILED, "%s", error);
-		goto out;
-	}
-	code = print_seeds(cli, cfg, &id);
-	identity_wipe(&id);
-out:
-	free(path);
-	config_free(cfg);
-	return code;
 }
 
 enum code run_node_seed(struct cli *cli)
@@ -190,11 +65,11 @@ enum code run_node_seed(struct cli *cli)
 
 	if (needs_config && config_load(&cfg, cli->config_path, stderr) != 0)
 		return CODE_FAILED;
-	path = identity_path(cli, cfg);
+	path = node_identity_path(cli, cfg);
 	if (identity_load(&id, path, error) != 0) {
 		code = cli_error(CODE_FAILED, "%s", error);
 	} else {
-		code = print_seeds(cli, cfg, &id);
+		code = node_print_seeds(cli, cfg, &id);
 		identity_wipe(&id);
 	}
 	free(path);

@@ -12,7 +12,7 @@ static const char *const without_effect[] = {
     "node status",     "node seed",       "registry list", "registry log",
     "registry verify", "registry export", "config check",  "config sample",
     "completion",      "version",         "help",          "complete",
-    "invite create",
+    "invite create",   "netcheck",        "node check",
 };
 
 /* These change files of this machine, not what a daemon does; what they made is shown by: */
