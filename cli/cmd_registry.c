@@ -107,7 +107,7 @@ static enum code need_operands(const struct cli *cli, int count)
 static enum code init_files(struct registry_file *f)
 {
 	const struct registry_store_params p = {
-	    .path = f->path, .registrar = f->registrar.key, .creates = true};
+	    .path = f->path, .mesh = f->registrar.key, .creates = true};
 	char error[REGISTRY_STORE_ERROR_MAX];
 	enum code code = file_make_parent(f->path, 0700);
 
@@ -119,7 +119,7 @@ static enum code init_files(struct registry_file *f)
 		unlink(f->key_path); /* of a mesh that does not come to be */
 		return cli_error(CODE_FAILED, "%s", error);
 	}
-	f->reg = registry_create(f->registrar.key, &rng_system);
+	f->reg = registry_file_create(f->registrar.key);
 	return registry_file_append(f, NULL);
 }
 
@@ -350,7 +350,7 @@ static json_t *head_json(const struct registry *reg)
 	char text[TIME_TEXT_MAX];
 
 	return json_pack("{s:o, s:I, s:I, s:s, s:o}", "registrar",
-			 hex_json(registry_registrar(reg), REGISTRY_KEY_LEN), "members",
+			 hex_json(registry_backend(reg)->mesh, REGISTRY_MESH_LEN), "members",
 			 (json_int_t)registry_members(reg), "events", (json_int_t)h->events,
 			 "signed", time_text(h->time_s, text), "head",
 			 hex_json(h->hash, sizeof(h->hash)));
@@ -474,16 +474,16 @@ static struct registry *read_bundle(const char *path)
 	struct registry *reg = NULL;
 	struct registry_update u;
 	enum registry_result r;
-	const uint8_t *registrar;
+	const uint8_t *mesh;
 	uint64_t event = 0;
 	size_t len;
 	char *bytes;
 
 	if (file_read(path, BUNDLE_FILE_MAX, &bytes, &len) != CODE_OK)
 		return NULL;
-	r = registry_bundle_open((const uint8_t *)bytes, len, &registrar, &u);
+	r = registry_bundle_open((const uint8_t *)bytes, len, &mesh, &u);
 	if (r == REGISTRY_OK) {
-		reg = registry_create(registrar, &rng_system);
+		reg = registry_file_create(mesh);
 		r = registry_apply(reg, &u, registry_file_wall_s(), &event);
 	}
 	free(bytes);
@@ -524,7 +524,7 @@ enum code run_registry_export(struct cli *cli)
 		code = registry_file_open(cli, &f, false);
 	if (code != CODE_OK)
 		return code;
-	if (registry_head_bytes(f.reg) == NULL) {
+	if (registry_head_bytes(f.reg, &len) == NULL) {
 		code = cli_error(CODE_FAILED, "registry %s: nothing is in it yet", f.path);
 	} else {
 		bytes = registry_bundle_write(f.reg, &len);
@@ -540,10 +540,11 @@ static int take_all(void *ctx, struct registry *reg)
 {
 	const struct registry *from = ctx;
 	const struct registry_head *h = registry_head(reg);
-	struct registry_update u = {.head = registry_head_bytes(from), .first = h->events};
+	struct registry_update u = {.first = h->events};
 	uint64_t count;
 	enum registry_result r;
 
+	u.head = registry_head_bytes(from, &u.head_len);
 	u.events = registry_events(from, u.first, SIZE_MAX, &count, &u.events_len);
 	r = registry_apply(reg, &u, registry_file_wall_s(), NULL);
 	if (r == REGISTRY_OK || r == REGISTRY_KNOWN)
@@ -555,7 +556,7 @@ static int take_all(void *ctx, struct registry *reg)
 static enum code import(struct registry_file *f, struct registry *from)
 {
 	const struct registry_store_params p = {
-	    .path = f->path, .registrar = registry_registrar(from), .creates = true};
+	    .path = f->path, .mesh = registry_backend(from)->mesh, .creates = true};
 	char error[REGISTRY_STORE_ERROR_MAX] = "";
 	int err;
 
@@ -563,7 +564,7 @@ static enum code import(struct registry_file *f, struct registry *from)
 		return CODE_FAILED;
 	if (registry_store_open(&f->store, &p, error) != 0)
 		return cli_error(CODE_FAILED, "%s", error);
-	f->reg = registry_create(registry_registrar(from), &rng_system);
+	f->reg = registry_file_create(p.mesh);
 	err =
 	    registry_store_change(f->store, f->reg, take_all, from, registry_file_wall_s(), error);
 	if (err == 0)

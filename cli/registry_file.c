@@ -20,6 +20,13 @@ uint64_t registry_file_wall_s(void)
 	return now_read().wall_ns / NS_PER_S;
 }
 
+struct registry *registry_file_create(const uint8_t registrar[static REGISTRY_MESH_LEN])
+{
+	const struct registry_backend backend = local_backend(registrar);
+
+	return registry_create(&backend, &rng_system);
+}
+
 static enum code configured_path(const struct cli *cli, char **out)
 {
 	struct config *cfg = NULL;
@@ -62,7 +69,7 @@ static enum code open_store(struct registry_file *f)
 				 error);
 	if (err != 0)
 		return cli_error(CODE_FAILED, "%s", error);
-	f->reg = registry_create(registry_store_registrar(f->store), &rng_system);
+	f->reg = registry_file_create(registry_store_mesh(f->store));
 	if (registry_store_load(f->store, f->reg, registry_file_wall_s(), error) != 0)
 		return cli_error(CODE_FAILED, "%s", error);
 	return CODE_OK;
@@ -74,7 +81,7 @@ static enum code open_key(struct registry_file *f)
 
 	if (registrar_load(&f->registrar, f->key_path, error) != 0)
 		return cli_error(CODE_FAILED, "%s; only the registrar can do this", error);
-	if (sodium_memcmp(f->registrar.key, registry_registrar(f->reg), REGISTRY_KEY_LEN) == 0)
+	if (sodium_memcmp(f->registrar.key, registry_backend(f->reg)->mesh, REGISTRY_MESH_LEN) == 0)
 		return CODE_OK;
 	return cli_error(CODE_FAILED, "%s is not the key of the registry %s; name it with --key",
 			 f->key_path, f->path);

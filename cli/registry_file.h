@@ -14,6 +14,9 @@ struct registry_file {
 	struct registrar registrar; /* zero unless opened to sign */
 };
 
+/* registry_file_create(registrar): an empty one, whose heads that registrar signs. */
+struct registry *registry_file_create(const uint8_t registrar[static REGISTRY_MESH_LEN]);
+
 /* registry_file_paths(cli, f): where --file, or else the configuration, says it is; its key beside
  * it, or where --key says. */
 enum code registry_file_paths(const struct cli *cli, struct registry_file *f);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "registry/local.h"
 #include "util/log.h"
 #include "util/rng.h"
 #include "util/xalloc.h"
@@ -19,11 +20,19 @@ static uint64_t wall_s(const struct now *now)
 	return now->wall_ns / NS_PER_S;
 }
 
+static void changed(struct registry_subscriber *s, const struct registry *reg, uint64_t first)
+{
+	(void)reg;
+	(void)first;
+	container_of(s, struct registry_app, changes)->is_unsaved = true;
+}
+
 int registry_app_open(struct registry_app *a, const struct config *cfg, const struct now *now,
 		      char *error, size_t error_len)
 {
 	const struct config_mesh *m = &cfg->mesh;
 	char why[REGISTRY_STORE_ERROR_MAX], *path;
+	struct registry_backend backend;
 	int err;
 
 	*a = (struct registry_app){.max_age_s = m->head_max_age_s, .due_ns = NEVER};
@@ -31,11 +40,12 @@ int registry_app_open(struct registry_app *a, const struct config *cfg, const st
 		return 0;
 	path = m->registry != NULL ? xstrdup(m->registry)
 				   : xasprintf("%s/" CONFIG_REGISTRY_FILE, cfg->daemon.state_dir);
-	a->reg = registry_create(m->registrar.bytes, &rng_system);
+	backend = local_backend(m->registrar.bytes);
+	a->reg = registry_create(&backend, &rng_system);
 	err = registry_store_open(
 	    &a->store,
 	    &(struct registry_store_params){
-		.path = path, .registrar = m->registrar.bytes, .creates = true, .wait_ms = WAIT_MS},
+		.path = path, .mesh = backend.mesh, .creates = true, .wait_ms = WAIT_MS},
 	    why);
 	if (err == 0)
 		err = registry_store_load(a->store, a->reg, wall_s(now), why);
@@ -43,7 +53,8 @@ int registry_app_open(struct registry_app *a, const struct config *cfg, const st
 		snprintf(error, error_len, "%s", why);
 		registry_app_close(a);
 	} else {
-		a->stored_version = registry_version(a->reg);
+		a->changes.changed = changed;
+		registry_subscribe(a->reg, &a->changes);
 		a->due_ns = now->mono_ns;
 	}
 	free(path);
@@ -61,14 +72,17 @@ void registry_app_close(struct registry_app *a)
 
 static int exchange_with_file(struct registry_app *a, const struct now *now, char *why)
 {
+	const bool was_unsaved = a->is_unsaved;
 	int err = 0;
 
-	if (registry_store_has_changed(a->store))
+	if (registry_store_has_changed(a->store)) {
 		err = registry_store_load(a->store, a->reg, wall_s(now), why);
-	if (err == 0 && registry_version(a->reg) != a->stored_version)
+		a->is_unsaved = was_unsaved; /* what came from the file is in it */
+	}
+	if (err == 0 && a->is_unsaved)
 		err = registry_store_change(a->store, a->reg, NULL, NULL, wall_s(now), why);
 	if (err == 0)
-		a->stored_version = registry_version(a->reg);
+		a->is_unsaved = false;
 	return err;
 }
 

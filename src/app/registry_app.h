@@ -13,8 +13,9 @@ struct registry_app {
 	struct registry_store *store;
 	uint64_t max_age_s;
 	uint64_t due_ns;
-	uint64_t stored_version; /* of reg, as it is in the file */
-	bool is_complained;      /* of what is wrong since the last thing that went well */
+	struct registry_subscriber changes;
+	bool is_unsaved;    /* reg has what the file has not */
+	bool is_complained; /* of what is wrong since the last thing that went well */
 };
 
 /* registry_app_open(a, cfg, now, error): 0, also when the mesh has no registrar; or -errno. */

@@ -33,6 +33,7 @@ struct source {
 struct dirsync {
 	struct dirsync_params params;
 	struct serve serve;
+	struct registry_subscriber members;
 	struct source sources[DIRSYNC_PULLS_MAX];
 	struct bucket behind;
 	uint8_t own[DESCRIPTOR_MAX];
@@ -43,12 +44,26 @@ struct dirsync {
 	struct dirsync_stats stats;
 };
 
+/* Whoever was removed, or has another key now, is forgotten. */
+static void members_changed(struct registry_subscriber *s, const struct registry *registry,
+			    uint64_t first)
+{
+	struct dirsync *ds = container_of(s, struct dirsync, members);
+
+	if (first < registry_head(registry)->events)
+		directory_recheck(ds->params.dir);
+}
+
 struct dirsync *dirsync_create(const struct dirsync_params *params)
 {
 	struct dirsync *ds = xcalloc(1, sizeof(*ds));
 
 	ds->params = *params;
 	serve_init(&ds->serve, params->dir, params->registry, params->rng, params->cells_per_s);
+	ds->members.changed = members_changed;
+	list_init(&ds->members.in_registry);
+	if (params->registry != NULL)
+		registry_subscribe(params->registry, &ds->members);
 	return ds;
 }
 
@@ -59,6 +74,7 @@ void dirsync_free(struct dirsync *ds)
 	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++)
 		pull_free(ds->sources[i].pull);
 	serve_fini(&ds->serve);
+	registry_unsubscribe(&ds->members);
 	free(ds);
 }
 

@@ -16,7 +16,7 @@
 struct dirsync;
 
 struct dirsync_params {
-	struct directory *dir;     /* borrowed */
+	struct directory *dir;     /* borrowed; follows the registry */
 	struct registry *registry; /* borrowed; NULL: an open mesh */
 	const struct rng *rng;     /* borrowed */
 	bool is_node;              /* answer others */

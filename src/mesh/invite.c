@@ -53,8 +53,7 @@ static void get_seed(struct reader *r, struct seed *s)
 	s->addr.port = rd_u16(r);
 }
 
-const char *invite_format(const struct invite *inv,
-			  const uint8_t secret[static REGISTRY_SECRET_LEN],
+const char *invite_format(const struct invite *inv, const uint8_t secret[static LOCAL_SECRET_LEN],
 			  char out[static INVITE_TEXT_MAX])
 {
 	uint8_t bytes[INVITE_BYTES_MAX], text[MESSAGE_MAX], *signature, *sum;

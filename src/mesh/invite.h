@@ -26,8 +26,7 @@ struct invite {
 };
 
 /* invite_format(inv, secret, out): signed with the secret of inv->registrar. */
-const char *invite_format(const struct invite *inv,
-			  const uint8_t secret[static REGISTRY_SECRET_LEN],
+const char *invite_format(const struct invite *inv, const uint8_t secret[static LOCAL_SECRET_LEN],
 			  char out[static INVITE_TEXT_MAX]);
 
 /* invite_parse(inv, text, wall_s, why): 0, or -EINVAL with *inv unchanged and *why saying what is

@@ -55,7 +55,6 @@ struct membership {
 	struct mirror_score scores[MEMBERSHIP_MIRRORS_MAX];
 	struct rtts rtts;
 	uint64_t epoch_s, wall_s;
-	uint64_t registry_version; /* that the directory has followed */
 	uint64_t reverse_pulls;
 	/* Why a mirror did not take our descriptor; ADDED: none refused it. */
 	enum directory_result refusal;
@@ -519,20 +518,22 @@ bool membership_has_view(const struct membership *m)
 
 bool membership_trouble(const struct membership *m, char out[static MEMBERSHIP_TROUBLE_MAX])
 {
+	const struct registry_backend *b;
 	uint64_t time_s;
 
 	if (!is_head_old(m) || !m->is_heard)
 		return false;
+	b = registry_backend(m->params.registry);
 	time_s = registry_head(m->params.registry)->time_s;
 	if (time_s == 0)
 		snprintf(out, MEMBERSHIP_TROUBLE_MAX,
-			 "no node has shown the registry of this mesh yet; check [mesh] registrar");
+			 "no node has shown the registry of this mesh yet; check %s", b->setting);
 	else
-		snprintf(
-		    out, MEMBERSHIP_TROUBLE_MAX,
-		    "the registry's head is %llu hours old, more than [mesh] head_max_age "
-		    "allows; the mesh's registrar has to sign it anew",
-		    (unsigned long long)(m->wall_s > time_s ? (m->wall_s - time_s) / 3600 : 0));
+		snprintf(out, MEMBERSHIP_TROUBLE_MAX,
+			 "the registry's head is %llu hours old, more than [mesh] head_max_age "
+			 "allows; %s has to vouch for it anew",
+			 (unsigned long long)(m->wall_s > time_s ? (m->wall_s - time_s) / 3600 : 0),
+			 b->voucher);
 	return true;
 }
 
@@ -589,17 +590,6 @@ static uint64_t epoch_deadline(const struct membership *m, const struct now *now
 		   : now->mono_ns + length_ns - now->wall_ns % length_ns;
 }
 
-/* Who was removed is forgotten. */
-static void follow_registry(struct membership *m)
-{
-	const struct registry *reg = m->params.registry;
-
-	if (reg == NULL || registry_version(reg) == m->registry_version)
-		return;
-	m->registry_version = registry_version(reg);
-	directory_recheck(m->params.dir);
-}
-
 static void give_up_calls(struct membership *m, const struct now *now)
 {
 	for (size_t i = 0; i < CALLS_MAX; i++) {
@@ -616,7 +606,6 @@ void membership_tick(struct membership *m, const struct now *now)
 {
 	m->wall_s = now->wall_ns / NS_PER_S;
 	turn_epoch(m);
-	follow_registry(m);
 	give_up_calls(m, now);
 	if (m->next_round_ns <= now->mono_ns)
 		begin_round(m, now);

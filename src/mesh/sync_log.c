@@ -3,11 +3,12 @@
 
 #include "util/xalloc.h"
 
-enum registry_result log_begin(struct sync_log *l, struct registry *registry,
-			       const uint8_t head[static REGISTRY_HEAD_LEN], uint64_t wall_s)
+enum registry_result log_begin(struct sync_log *l, struct registry *registry, const uint8_t *head,
+			       size_t head_len, uint64_t wall_s)
 {
 	struct registry_head theirs;
-	const enum registry_result result = registry_judge(registry, head, wall_s, &theirs);
+	const enum registry_result result =
+	    registry_judge(registry, head, head_len, wall_s, &theirs);
 
 	if (result != REGISTRY_OK)
 		return result;
@@ -17,7 +18,8 @@ enum registry_result log_begin(struct sync_log *l, struct registry *registry,
 	    .next = registry_head(registry)->events,
 	    .target = theirs.events,
 	};
-	memcpy(l->head, head, sizeof(l->head));
+	memcpy(l->head, head, head_len);
+	l->head_len = head_len;
 	return REGISTRY_OK;
 }
 
@@ -55,8 +57,11 @@ void log_take(struct sync_log *l, const uint8_t *bytes, size_t len)
 
 enum registry_result log_apply(const struct sync_log *l, uint64_t wall_s)
 {
-	const struct registry_update update = {
-	    .head = l->head, .events = l->events, .events_len = l->len, .first = l->first};
+	const struct registry_update update = {.head = l->head,
+					       .head_len = l->head_len,
+					       .events = l->events,
+					       .events_len = l->len,
+					       .first = l->first};
 
 	return registry_apply(l->registry, &update, wall_s, NULL);
 }

@@ -8,17 +8,18 @@
 
 struct sync_log {
 	struct registry *registry; /* NULL: nothing is wanted */
-	uint8_t head[REGISTRY_HEAD_LEN];
+	uint8_t head[REGISTRY_HEAD_MAX];
+	size_t head_len;
 	uint64_t first, next, target; /* event numbers: ours end, known so far, the head's */
 	uint8_t *events;
 	size_t len, room;
 	bool is_wrong; /* what came is no log */
 };
 
-/* log_begin(l, registry, head, wall_s): REGISTRY_OK: there is more, ask from l->next on. */
+/* log_begin(l, registry, head, head_len, wall_s): REGISTRY_OK: there is more, ask from l->next on.
+ */
 MUST_USE enum registry_result log_begin(struct sync_log *l, struct registry *registry,
-					const uint8_t head[static REGISTRY_HEAD_LEN],
-					uint64_t wall_s);
+					const uint8_t *head, size_t head_len, uint64_t wall_s);
 void log_end(struct sync_log *l);
 
 /* log_take(l, bytes, len): whole events that follow those known so far. */

@@ -368,10 +368,7 @@ static enum pull_verdict end_log(struct pull *p)
 	log_end(&p->log);
 	p->result.registry = result;
 	p->result.events += registry_head(p->registry)->events - before;
-	if (result != REGISTRY_OK)
-		return PULL_LIED;
-	directory_recheck(p->dir);
-	return PULL_GOES_ON;
+	return result == REGISTRY_OK ? PULL_GOES_ON : PULL_LIED;
 }
 
 /* The mirror's head: is there a log to be asked for? */
@@ -379,9 +376,9 @@ static enum pull_verdict take_head(struct pull *p, const struct sync_msg *m)
 {
 	enum registry_result result;
 
-	if (p->registry == NULL || m->head_len != REGISTRY_HEAD_LEN || p->log.registry != NULL)
+	if (p->registry == NULL || m->head_len == 0 || p->log.registry != NULL)
 		return PULL_GOES_ON;
-	result = log_begin(&p->log, p->registry, m->head, p->now.wall_ns / NS_PER_S);
+	result = log_begin(&p->log, p->registry, m->head, m->head_len, p->now.wall_ns / NS_PER_S);
 	if (result == REGISTRY_OK)
 		return log_is_complete(&p->log) ? end_log(p) : PULL_GOES_ON;
 	if (result == REGISTRY_KNOWN || result == REGISTRY_STALE)

@@ -223,7 +223,7 @@ static size_t next_events(void *ctx, uint8_t out[static STREAM_RECORD_MAX])
 
 _Static_assert(STREAM_RECORD_MAX >= DESCRIPTOR_MAX, "descriptors are records");
 _Static_assert(STREAM_RECORD_MAX >= REGISTRY_EVENT_MAX, "events are records");
-_Static_assert(SYNC_HEAD_MAX >= REGISTRY_HEAD_LEN, "a head fits");
+_Static_assert(SYNC_HEAD_MAX >= REGISTRY_HEAD_MAX, "a head fits");
 
 static struct sync_msg counts_of(struct serve *s, const struct sync_msg *ask)
 {
@@ -233,9 +233,11 @@ static struct sync_msg counts_of(struct serve *s, const struct sync_msg *ask)
 			     .count = ask->count,
 			     .total = (uint32_t)directory_count(s->dir)};
 
-	if (s->registry != NULL && registry_head_bytes(s->registry) != NULL) {
-		m.head = registry_head_bytes(s->registry);
-		m.head_len = REGISTRY_HEAD_LEN;
+	if (s->registry != NULL) {
+		size_t len;
+
+		m.head = registry_head_bytes(s->registry, &len);
+		m.head_len = (uint8_t)len;
 	}
 	for (unsigned i = 0; i < ask->count; i++) {
 		const struct tree_part part = {ask->level, ask->parts[i].index};

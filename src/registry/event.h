@@ -60,23 +60,24 @@ struct registry_event {
 };
 
 /* id, name for programs, what to tell people */
-#define REGISTRY_RESULTS(X)                                                                        \
-	X(REGISTRY_OK, "ok", "it is in order")                                                     \
-	X(REGISTRY_KNOWN, "known", "there is nothing new in it")                                   \
-	X(REGISTRY_STALE, "stale", "it has fewer events than what is here")                        \
-	X(REGISTRY_VERSION, "unknown_version", "it was written by a newer version of MacroMesh")   \
-	X(REGISTRY_SIGNATURE, "bad_signature", "it is not signed by this mesh's registrar")        \
-	X(REGISTRY_FUTURE, "future_head", "it is signed for later: set this machine's clock")      \
-	X(REGISTRY_FORK, "fork", "it is another history than ours, and the registrar signed both") \
-	X(REGISTRY_GAP, "gap", "it does not begin where what is here ends")                        \
-	X(REGISTRY_TRUNCATED, "truncated", "it ends before the last event that its head counts")   \
-	X(REGISTRY_MALFORMED, "malformed", "it makes no sense")                                    \
-	X(REGISTRY_BROKEN_CHAIN, "broken_chain", "these are not the events that were signed")      \
-	X(REGISTRY_SLOT_GAP, "slot_gap", "the slot is not the next one")                           \
-	X(REGISTRY_SLOT_REUSED, "slot_reused", "the slot was given out before")                    \
-	X(REGISTRY_NO_MEMBER, "no_member", "no active member has this slot")                       \
-	X(REGISTRY_KEY_TAKEN, "key_taken", "another member has this key")                          \
-	X(REGISTRY_TIME, "time", "its time is before that of what it follows")                     \
+#define REGISTRY_RESULTS(X)                                                                      \
+	X(REGISTRY_OK, "ok", "it is in order")                                                   \
+	X(REGISTRY_KNOWN, "known", "there is nothing new in it")                                 \
+	X(REGISTRY_STALE, "stale", "it has fewer events than what is here")                      \
+	X(REGISTRY_VERSION, "unknown_version", "it was written by a newer version of MacroMesh") \
+	X(REGISTRY_SIGNATURE, "bad_signature", "it is not signed by who vouches for this mesh")  \
+	X(REGISTRY_UNPROVEN, "unproven", "who vouches for this mesh has not confirmed it yet")   \
+	X(REGISTRY_FUTURE, "future_head", "it is signed for later: set this machine's clock")    \
+	X(REGISTRY_FORK, "fork", "it is another history than ours, and both are vouched for")    \
+	X(REGISTRY_GAP, "gap", "it does not begin where what is here ends")                      \
+	X(REGISTRY_TRUNCATED, "truncated", "it ends before the last event that its head counts") \
+	X(REGISTRY_MALFORMED, "malformed", "it makes no sense")                                  \
+	X(REGISTRY_BROKEN_CHAIN, "broken_chain", "these are not the events that were signed")    \
+	X(REGISTRY_SLOT_GAP, "slot_gap", "the slot is not the next one")                         \
+	X(REGISTRY_SLOT_REUSED, "slot_reused", "the slot was given out before")                  \
+	X(REGISTRY_NO_MEMBER, "no_member", "no active member has this slot")                     \
+	X(REGISTRY_KEY_TAKEN, "key_taken", "another member has this key")                        \
+	X(REGISTRY_TIME, "time", "its time is before that of what it follows")                   \
 	X(REGISTRY_TOO_MANY, "too_many", "there are more events than any mesh has")
 
 enum registry_result {

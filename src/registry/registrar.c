@@ -61,8 +61,9 @@ enum registry_result registrar_append(const struct registrar *r, struct registry
 				      const struct registry_event *ev, uint64_t wall_s)
 {
 	struct registry_head head = *registry_head(reg);
-	uint8_t event[REGISTRY_EVENT_MAX], bytes[REGISTRY_HEAD_LEN];
-	struct registry_update u = {.head = bytes, .events = event, .first = head.events};
+	uint8_t event[REGISTRY_EVENT_MAX], bytes[LOCAL_HEAD_LEN];
+	struct registry_update u = {
+	    .head = bytes, .head_len = sizeof(bytes), .events = event, .first = head.events};
 
 	/* A clock that was set back a little shall not stop the registrar. */
 	head.time_s = MAX(wall_s, head.time_s);
@@ -74,6 +75,6 @@ enum registry_result registrar_append(const struct registrar *r, struct registry
 		registry_hash_add(head.hash, event, u.events_len);
 		head.events++;
 	}
-	registry_head_sign(&head, r->secret, bytes);
+	local_head_sign(&head, r->secret, bytes);
 	return registry_apply(reg, &u, wall_s, NULL);
 }

@@ -7,11 +7,11 @@
 #define REGISTRY_REGISTRAR_H
 
 #include "crypto/keyfile.h"
-#include "registry/head.h"
+#include "registry/local.h"
 
 struct registrar {
-	uint8_t secret[REGISTRY_SECRET_LEN];
-	uint8_t key[REGISTRY_KEY_LEN]; /* the mesh's name */
+	uint8_t secret[LOCAL_SECRET_LEN];
+	uint8_t key[REGISTRY_MESH_LEN]; /* the mesh's name */
 };
 
 void registrar_generate(struct registrar *r, const struct rng *rng);

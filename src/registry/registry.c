@@ -8,32 +8,32 @@
 
 #include <sodium.h>
 
-#include "registry/head.h"
 #include "registry/members.h"
 #include "util/xalloc.h"
 
 struct registry {
-	uint8_t registrar[REGISTRY_KEY_LEN];
+	struct registry_backend backend;
 	const struct rng *rng;
 	struct members members;
 	struct registry_head head;
-	uint8_t head_bytes[REGISTRY_HEAD_LEN];
+	uint8_t head_bytes[REGISTRY_HEAD_MAX];
+	size_t head_len; /* 0: none yet */
 	uint8_t *log;
 	size_t log_len, log_room;
 	size_t *offset; /* where each event begins in the log */
 	uint64_t offset_room;
 	uint64_t last_time_s; /* of the last event */
-	uint64_t version;
+	struct list subscribers;
 };
 
-struct registry *registry_create(const uint8_t registrar[static REGISTRY_KEY_LEN],
-				 const struct rng *rng)
+struct registry *registry_create(const struct registry_backend *backend, const struct rng *rng)
 {
 	struct registry *reg = xcalloc(1, sizeof(*reg));
 
-	memcpy(reg->registrar, registrar, sizeof(reg->registrar));
+	reg->backend = *backend;
 	reg->rng = rng;
-	registry_head_start(&reg->head, registrar);
+	registry_head_start(&reg->head, backend->mesh);
+	list_init(&reg->subscribers);
 	members_init(&reg->members, rng);
 	return reg;
 }
@@ -55,9 +55,9 @@ const struct registry_head *registry_head(const struct registry *reg)
 	return &reg->head;
 }
 
-const uint8_t *registry_registrar(const struct registry *reg)
+const struct registry_backend *registry_backend(const struct registry *reg)
 {
-	return reg->registrar;
+	return &reg->backend;
 }
 
 bool registry_is_old(const struct registry *reg, uint64_t max_age_s, uint64_t wall_s)
@@ -65,9 +65,14 @@ bool registry_is_old(const struct registry *reg, uint64_t max_age_s, uint64_t wa
 	return max_age_s != 0 && wall_s > reg->head.time_s && wall_s - reg->head.time_s > max_age_s;
 }
 
-uint64_t registry_version(const struct registry *reg)
+void registry_subscribe(struct registry *reg, struct registry_subscriber *s)
 {
-	return reg->version;
+	list_add_tail(&reg->subscribers, &s->in_registry);
+}
+
+void registry_unsubscribe(struct registry_subscriber *s)
+{
+	list_del(&s->in_registry);
 }
 
 uint32_t registry_slots(const struct registry *reg)
@@ -104,9 +109,10 @@ const struct registry_member *registry_next(const struct registry *reg, uint32_t
 
 /* ---- to mirrors ---- */
 
-const uint8_t *registry_head_bytes(const struct registry *reg)
+const uint8_t *registry_head_bytes(const struct registry *reg, size_t *len)
 {
-	return reg->head.time_s != 0 ? reg->head_bytes : NULL;
+	*len = reg->head_len;
+	return reg->head_len > 0 ? reg->head_bytes : NULL;
 }
 
 static size_t event_end(const struct registry *reg, uint64_t event)
@@ -152,16 +158,17 @@ static enum registry_result compare(const struct registry *reg, const struct reg
 	return head->time_s > reg->head.time_s ? REGISTRY_OK : REGISTRY_KNOWN;
 }
 
-enum registry_result registry_judge(const struct registry *reg,
-				    const uint8_t bytes[static REGISTRY_HEAD_LEN], uint64_t wall_s,
-				    struct registry_head *head)
+enum registry_result registry_judge(const struct registry *reg, const uint8_t *bytes, size_t len,
+				    uint64_t wall_s, struct registry_head *head)
 {
 	struct registry_head out;
 	enum registry_result r;
 
-	if (reg->head.time_s != 0 && memcmp(bytes, reg->head_bytes, REGISTRY_HEAD_LEN) == 0)
+	if (len == 0 || len > REGISTRY_HEAD_MAX)
+		return REGISTRY_MALFORMED;
+	if (len == reg->head_len && memcmp(bytes, reg->head_bytes, len) == 0)
 		return REGISTRY_KNOWN; /* the usual answer, without the cost of a signature */
-	r = registry_head_open(&out, bytes, reg->registrar);
+	r = reg->backend.open_head(&reg->backend, bytes, len, &out);
 	if (r != REGISTRY_OK)
 		return r;
 	if (out.time_s > wall_s + REGISTRY_SKEW_S)
@@ -255,7 +262,7 @@ enum registry_result registry_apply(struct registry *reg, const struct registry_
 {
 	struct registry_head head;
 	uint64_t at = u->first;
-	enum registry_result r = registry_judge(reg, u->head, wall_s, &head);
+	enum registry_result r = registry_judge(reg, u->head, u->head_len, wall_s, &head);
 
 	if (r == REGISTRY_OK && u->first != reg->head.events)
 		r = REGISTRY_GAP;
@@ -274,7 +281,13 @@ enum registry_result registry_apply(struct registry *reg, const struct registry_
 		return r;
 	append_log(reg, u, head.events);
 	reg->head = head;
-	memcpy(reg->head_bytes, u->head, sizeof(reg->head_bytes));
-	reg->version++;
+	memcpy(reg->head_bytes, u->head, u->head_len);
+	reg->head_len = u->head_len;
+	list_for_each_safe (it, tmp, &reg->subscribers) {
+		struct registry_subscriber *s =
+		    container_of(it, struct registry_subscriber, in_registry);
+
+		s->changed(s, reg, u->first);
+	}
 	return REGISTRY_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mesh: one row, the registrar's key and the signed head.  events: each by its number.  A write is
+ * mesh: one row, its name and the head.  events: each by its number.  A write is
  * one transaction that first takes in what others have written.
  */
 #include "registry/store.h"
@@ -12,12 +12,12 @@
 #include "util/xalloc.h"
 
 #define APPLICATION_ID 0x6d6d7267 /* "mmrg" */
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
 struct registry_store {
 	sqlite3 *db;
 	char *path;
-	uint8_t registrar[REGISTRY_KEY_LEN];
+	uint8_t mesh[REGISTRY_MESH_LEN];
 	int64_t seen_version; /* of the data, at the last load or save */
 };
 
@@ -61,25 +61,26 @@ static int run(const struct registry_store *s, const char *sql)
 	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
-/* A blob of this length in the first column of the first row; false when it is not there. */
-static bool ask_blob(const struct registry_store *s, const char *sql, uint8_t *out, int len)
+/* The blob in the first column of the first row; its length, 0 when there is none that fits. */
+static size_t ask_blob(const struct registry_store *s, const char *sql, uint8_t *out, size_t room)
 {
 	sqlite3_stmt *st;
-	bool found = false;
+	size_t len = 0;
 
 	if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) != SQLITE_OK)
-		return false;
-	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_bytes(st, 0) == len) {
-		memcpy(out, sqlite3_column_blob(st, 0), (size_t)len);
-		found = true;
+		return 0;
+	if (sqlite3_step(st) == SQLITE_ROW && (size_t)sqlite3_column_bytes(st, 0) <= room) {
+		len = (size_t)sqlite3_column_bytes(st, 0);
+		if (len > 0)
+			memcpy(out, sqlite3_column_blob(st, 0), len);
 	}
 	sqlite3_finalize(st);
-	return found;
+	return len;
 }
 
 /* ---- opening ---- */
 
-static int make_tables(const struct registry_store *s, const uint8_t *registrar)
+static int make_tables(const struct registry_store *s, const uint8_t *mesh)
 {
 	sqlite3_stmt *st;
 	char sql[512];
@@ -88,25 +89,24 @@ static int make_tables(const struct registry_store *s, const uint8_t *registrar)
 	snprintf(sql, sizeof(sql),
 		 "PRAGMA application_id = %d; PRAGMA user_version = %d;"
 		 "CREATE TABLE mesh (one INTEGER PRIMARY KEY CHECK (one = 1),"
-		 " registrar BLOB NOT NULL, head BLOB) STRICT;"
+		 " name BLOB NOT NULL, head BLOB) STRICT;"
 		 "CREATE TABLE events (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;",
 		 APPLICATION_ID, FORMAT_VERSION);
 	if (run(s, sql) != 0 || sqlite3_prepare_v2(s->db, "INSERT INTO mesh VALUES (1, ?, NULL)",
 						   -1, &st, NULL) != SQLITE_OK)
 		return -1;
-	sqlite3_bind_blob(st, 1, registrar, REGISTRY_KEY_LEN, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 1, mesh, REGISTRY_MESH_LEN, SQLITE_STATIC);
 	is_done = sqlite3_step(st) == SQLITE_DONE;
 	sqlite3_finalize(st);
 	return is_done ? 0 : -1;
 }
 
 /* An empty file, perhaps one that was just made, becomes a registry; once, whoever comes first. */
-static int fill_new_file(const struct registry_store *s, const uint8_t *registrar, char *error)
+static int fill_new_file(const struct registry_store *s, const uint8_t *mesh, char *error)
 {
 	if (run(s, "BEGIN IMMEDIATE") != 0)
 		return complain_db(s, error, "write");
-	if ((ask_int(s, "SELECT count(*) FROM sqlite_schema") == 0 &&
-	     make_tables(s, registrar) != 0) ||
+	if ((ask_int(s, "SELECT count(*) FROM sqlite_schema") == 0 && make_tables(s, mesh) != 0) ||
 	    run(s, "COMMIT") != 0) {
 		const int err = complain_db(s, error, "write");
 
@@ -116,7 +116,7 @@ static int fill_new_file(const struct registry_store *s, const uint8_t *registra
 	return 0;
 }
 
-static int check_file(struct registry_store *s, const uint8_t *registrar, char *error)
+static int check_file(struct registry_store *s, const uint8_t *mesh, char *error)
 {
 	const int64_t application = ask_int(s, "PRAGMA application_id");
 
@@ -127,12 +127,11 @@ static int check_file(struct registry_store *s, const uint8_t *registrar, char *
 	if (ask_int(s, "PRAGMA user_version") != FORMAT_VERSION)
 		return complain(s, error, -EBADMSG, "it was written by another version",
 				"use the version of MacroMesh that wrote it");
-	if (!ask_blob(s, "SELECT registrar FROM mesh", s->registrar, sizeof(s->registrar)))
-		return complain(s, error, -EBADMSG, "it does not name its registrar",
-				ADVICE_RESTORE);
-	if (registrar != NULL && memcmp(registrar, s->registrar, sizeof(s->registrar)) != 0)
+	if (ask_blob(s, "SELECT name FROM mesh", s->mesh, sizeof(s->mesh)) != sizeof(s->mesh))
+		return complain(s, error, -EBADMSG, "it does not name its mesh", ADVICE_RESTORE);
+	if (mesh != NULL && memcmp(mesh, s->mesh, sizeof(s->mesh)) != 0)
 		return complain(s, error, -EBADMSG, "it is of another mesh",
-				"see [mesh] registrar, or remove the file");
+				"see [mesh] in the configuration, or remove the file");
 	return 0;
 }
 
@@ -155,9 +154,9 @@ int registry_store_open(struct registry_store **out, const struct registry_store
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, (int)p->wait_ms);
 	if (p->creates)
-		err = fill_new_file(s, p->registrar, error);
+		err = fill_new_file(s, p->mesh, error);
 	if (err == 0)
-		err = check_file(s, p->registrar, error);
+		err = check_file(s, p->mesh, error);
 	if (err != 0)
 		goto err_close;
 	*out = s;
@@ -177,9 +176,9 @@ void registry_store_close(struct registry_store *s)
 	free(s);
 }
 
-const uint8_t *registry_store_registrar(const struct registry_store *s)
+const uint8_t *registry_store_mesh(const struct registry_store *s)
 {
-	return s->registrar;
+	return s->mesh;
 }
 
 /* ---- reading ---- */
@@ -234,12 +233,13 @@ static int complain_content(const struct registry_store *s, char *error, uint64_
 /* Inside a transaction. */
 static int load(struct registry_store *s, struct registry *reg, uint64_t wall_s, char *error)
 {
-	uint8_t head[REGISTRY_HEAD_LEN], *events;
+	uint8_t head[REGISTRY_HEAD_MAX], *events;
 	struct registry_update u = {.head = head, .first = registry_head(reg)->events};
 	enum registry_result r;
 	uint64_t event;
 
-	if (!ask_blob(s, "SELECT head FROM mesh", head, sizeof(head))) {
+	u.head_len = ask_blob(s, "SELECT head FROM mesh", head, sizeof(head));
+	if (u.head_len == 0) {
 		if (ask_int(s, "SELECT head IS NULL FROM mesh") == 1)
 			return 0; /* nothing in it yet */
 		return complain(s, error, -EBADMSG, "its head is damaged", ADVICE_RESTORE);
@@ -271,12 +271,16 @@ int registry_store_load(struct registry_store *s, struct registry *reg, uint64_t
 
 static int write_head(const struct registry_store *s, const struct registry *reg)
 {
+	size_t len;
+	const uint8_t *head = registry_head_bytes(reg, &len);
 	sqlite3_stmt *st;
 	bool is_done;
 
+	if (head == NULL)
+		return 0;
 	if (sqlite3_prepare_v2(s->db, "UPDATE mesh SET head = ?", -1, &st, NULL) != SQLITE_OK)
 		return -1;
-	sqlite3_bind_blob(st, 1, registry_head_bytes(reg), REGISTRY_HEAD_LEN, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 1, head, (int)len, SQLITE_STATIC);
 	is_done = sqlite3_step(st) == SQLITE_DONE;
 	sqlite3_finalize(st);
 	return is_done ? 0 : -1;
@@ -315,8 +319,7 @@ int registry_store_change(struct registry_store *s, struct registry *reg,
 	err = load(s, reg, wall_s, error);
 	if (err == 0 && change != NULL)
 		err = change(ctx, reg);
-	if (err == 0 && registry_head_bytes(reg) != NULL &&
-	    (write_events(s, reg) != 0 || write_head(s, reg) != 0))
+	if (err == 0 && (write_events(s, reg) != 0 || write_head(s, reg) != 0))
 		err = complain_db(s, error, "write");
 	if (err == 0 && run(s, "COMMIT") != 0)
 		err = complain_db(s, error, "write");

@@ -15,10 +15,9 @@ struct registry_store;
 
 struct registry_store_params {
 	const char *path;
-	/* Whose registry it must be; NULL: whoever's it is. */
-	const uint8_t *registrar;
-	bool creates;     /* when there is none, for registrar */
-	unsigned wait_ms; /* for another process that is writing */
+	const uint8_t *mesh; /* whose registry it must be; NULL: whoever's it is */
+	bool creates;        /* when there is none, for mesh */
+	unsigned wait_ms;    /* for another process that is writing */
 };
 
 /*
@@ -30,7 +29,7 @@ MUST_USE int registry_store_open(struct registry_store **s,
 				 char error[REGISTRY_STORE_ERROR_MAX]);
 void registry_store_close(struct registry_store *s);
 
-const uint8_t *registry_store_registrar(const struct registry_store *s);
+const uint8_t *registry_store_mesh(const struct registry_store *s);
 
 /* registry_store_has_changed(s): another process has written since the last load or save. */
 bool registry_store_has_changed(struct registry_store *s);

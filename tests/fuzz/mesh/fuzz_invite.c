@@ -57,7 +57,7 @@ static void try_signed(const uint8_t *data, size_t len, const uint8_t *secret)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const uint8_t seed[32] = "registrar";
-	uint8_t public[REGISTRY_KEY_LEN], secret[REGISTRY_SECRET_LEN];
+	uint8_t public[REGISTRY_KEY_LEN], secret[LOCAL_SECRET_LEN];
 	char text[2048];
 
 	crypto_sign_seed_keypair(public, secret, seed);

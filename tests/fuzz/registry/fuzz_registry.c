@@ -6,13 +6,14 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "registry/head.h"
+#include "registry/bundle.h"
+#include "registry/local.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 #define WALL_S 1800000000ull
 
-static uint8_t secret[REGISTRY_SECRET_LEN], registrar[REGISTRY_KEY_LEN];
+static uint8_t secret[LOCAL_SECRET_LEN], registrar[REGISTRY_KEY_LEN];
 
 /* How many events the bytes are, at most; the head as if all of them were meant. */
 static void hash_events(struct registry_head *head, const uint8_t *data, size_t len)
@@ -51,16 +52,19 @@ static void check_members(const struct registry *reg)
 static void offer(struct registry *reg, const uint8_t *data, size_t len)
 {
 	struct registry_head head = *registry_head(reg);
-	uint8_t bytes[REGISTRY_HEAD_LEN];
-	const struct registry_update u = {
-	    .head = bytes, .events = data, .events_len = len, .first = head.events};
+	uint8_t bytes[LOCAL_HEAD_LEN];
+	const struct registry_update u = {.head = bytes,
+					  .head_len = sizeof(bytes),
+					  .events = data,
+					  .events_len = len,
+					  .first = head.events};
 	const struct registry_head before = head;
 	uint64_t count, event;
 	size_t served;
 
 	hash_events(&head, data, len);
 	head.time_s = WALL_S;
-	registry_head_sign(&head, secret, bytes);
+	local_head_sign(&head, secret, bytes);
 	if (registry_apply(reg, &u, WALL_S, &event) != REGISTRY_OK) {
 		if (memcmp(&before, registry_head(reg), sizeof(before)) != 0)
 			abort();
@@ -78,14 +82,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static const uint8_t seed[32] = "registrar";
 	struct rng rng = rng_seeded(1);
 	struct registry *reg;
+	struct registry_backend backend;
+	struct registry_update u;
 	struct registry_head head;
+	const uint8_t *mesh;
 	size_t split = len > 0 ? data[0] : 0;
 
 	crypto_sign_seed_keypair(registrar, secret, seed);
-	reg = registry_create(registrar, &rng);
-	if (len >= REGISTRY_HEAD_LEN && registry_judge(reg, data, WALL_S, &head) == REGISTRY_OK &&
+	backend = local_backend(registrar);
+	reg = registry_create(&backend, &rng);
+	if (registry_judge(reg, data, len, WALL_S, &head) == REGISTRY_OK &&
 	    head.time_s > WALL_S + REGISTRY_SKEW_S)
 		abort();
+	if (registry_bundle_open(data, len, &mesh, &u) == REGISTRY_OK &&
+	    registry_apply(reg, &u, WALL_S, NULL) == REGISTRY_OK)
+		check_members(reg);
 	if (len > 0) { /* the first byte tells where the second update begins */
 		split = MIN(split, len - 1);
 		offer(reg, data + 1, split);

@@ -61,7 +61,7 @@ static void test_vectors(void)
 	{
 		json_t *seeds = vector_get(v, "seeds"), *s;
 		char text[INVITE_TEXT_MAX];
-		uint8_t seed[32], secret[REGISTRY_SECRET_LEN];
+		uint8_t seed[32], secret[LOCAL_SECRET_LEN];
 		struct invite want = {.expires_s = vector_int(v, "expires")}, got;
 		const char *why = "", *given = json_string_value(vector_get(v, "text"));
 		size_t k;

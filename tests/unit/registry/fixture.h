@@ -5,12 +5,12 @@
 
 #include <sodium.h>
 
-#include "registry/head.h"
+#include "registry/local.h"
 
 #define FIXTURE_WALL_S 1800000000ull
 
 struct fixture {
-	uint8_t secret[REGISTRY_SECRET_LEN], registrar[REGISTRY_KEY_LEN];
+	uint8_t secret[LOCAL_SECRET_LEN], registrar[REGISTRY_MESH_LEN];
 	struct registry_head head; /* at the end of events */
 	uint8_t events[64 * REGISTRY_EVENT_MAX];
 	size_t len;
@@ -19,7 +19,7 @@ struct fixture {
 /* What a mirror has to give after it gave everything before. */
 struct fixture_update {
 	struct registry_update update;
-	uint8_t head[REGISTRY_HEAD_LEN];
+	uint8_t head[LOCAL_HEAD_LEN];
 };
 
 static inline void fixture_start(struct fixture *f)
@@ -59,12 +59,20 @@ static inline struct registry_event fixture_event(enum registry_event_type type,
 	return ev;
 }
 
+static inline struct registry *fixture_registry(const struct fixture *f)
+{
+	const struct registry_backend b = local_backend(f->registrar);
+
+	return registry_create(&b, &rng_system);
+}
+
 /* Everything added since the last one, signed. */
 static inline void fixture_take(struct fixture *f, const struct registry *reg,
 				struct fixture_update *u)
 {
-	registry_head_sign(&f->head, f->secret, u->head);
+	local_head_sign(&f->head, f->secret, u->head);
 	u->update = (struct registry_update){.head = u->head,
+					     .head_len = sizeof(u->head),
 					     .events = f->events,
 					     .events_len = f->len,
 					     .first = registry_head(reg)->events};

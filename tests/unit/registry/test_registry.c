@@ -8,11 +8,26 @@
 static struct registry *reg;
 static struct fixture fix;
 
+static unsigned changes; /* that the subscriber was told of */
+static uint64_t changed_from;
+
+static void on_change(struct registry_subscriber *s, const struct registry *of, uint64_t first)
+{
+	(void)s;
+	CHECK(of == reg);
+	changes++;
+	changed_from = first;
+}
+
+static struct registry_subscriber subscriber = {.changed = on_change};
+
 static void start(void)
 {
 	registry_free(reg);
 	fixture_start(&fix);
-	reg = registry_create(fix.registrar, &rng_system);
+	reg = fixture_registry(&fix);
+	changes = 0;
+	registry_subscribe(reg, &subscriber);
 }
 
 static void add(enum registry_event_type type, uint32_t slot, uint8_t key)
@@ -43,21 +58,24 @@ static bool has_no_key(uint8_t key)
 static void test_vectors(void)
 {
 	json_t *root = vector_load("registry.json"), *events = vector_get(root, "events"), *v;
-	uint8_t key[REGISTRY_KEY_LEN], seed[32], secret[REGISTRY_SECRET_LEN];
-	uint8_t head[REGISTRY_HEAD_LEN], signed_here[REGISTRY_HEAD_LEN], hash[HASH_LEN];
+	uint8_t key[REGISTRY_KEY_LEN], seed[32], secret[LOCAL_SECRET_LEN];
+	uint8_t head[LOCAL_HEAD_LEN], signed_here[LOCAL_HEAD_LEN], hash[HASH_LEN];
+	struct registry_backend backend;
 	size_t i;
 
 	vector_bytes(root, "registrar", key, sizeof(key));
 	vector_bytes(root, "registrar_seed", seed, sizeof(seed));
 	crypto_sign_seed_keypair(key, secret, seed);
 	registry_free(reg);
-	reg = registry_create(key, &rng_system);
+	backend = local_backend(key);
+	reg = registry_create(&backend, &rng_system);
 	vector_bytes(root, "start", hash, sizeof(hash));
 	CHECK_MEM(registry_head(reg)->hash, hash, sizeof(hash));
 	vector_bytes(root, "empty_head", head, sizeof(head));
-	CHECK_INT(
-	    registry_apply(reg, &(struct registry_update){.head = head}, FIXTURE_WALL_S, NULL),
-	    REGISTRY_OK);
+	CHECK_INT(registry_apply(reg,
+				 &(struct registry_update){.head = head, .head_len = sizeof(head)},
+				 FIXTURE_WALL_S, NULL),
+		  REGISTRY_OK);
 	json_array_foreach(events, i, v)
 	{
 		uint8_t bytes[REGISTRY_EVENT_MAX];
@@ -65,15 +83,17 @@ static void test_vectors(void)
 
 		vector_bytes(v, "bytes", bytes, len);
 		vector_bytes(v, "head", head, sizeof(head));
-		CHECK_INT(registry_apply(
-			      reg,
-			      &(struct registry_update){
-				  .head = head, .events = bytes, .events_len = len, .first = i},
-			      FIXTURE_WALL_S, NULL),
+		CHECK_INT(registry_apply(reg,
+					 &(struct registry_update){.head = head,
+								   .head_len = sizeof(head),
+								   .events = bytes,
+								   .events_len = len,
+								   .first = i},
+					 FIXTURE_WALL_S, NULL),
 			  REGISTRY_OK);
 		vector_bytes(v, "hash", hash, sizeof(hash));
 		CHECK_MEM(registry_head(reg)->hash, hash, sizeof(hash));
-		registry_head_sign(registry_head(reg), secret, signed_here);
+		local_head_sign(registry_head(reg), secret, signed_here);
 		CHECK_MEM(signed_here, head, sizeof(head));
 	}
 	CHECK_INT(registry_slots(reg), 3);
@@ -89,9 +109,10 @@ static void test_vectors(void)
 static void test_life_of_members(void)
 {
 	uint32_t slot = 0;
+	size_t len;
 
 	start();
-	CHECK(registry_head_bytes(reg) == NULL);
+	CHECK(registry_head_bytes(reg, &len) == NULL);
 	add(REGISTRY_ADD, 0, 1);
 	add(REGISTRY_ADD, 1, 2);
 	add(REGISTRY_ADD, 2, 3);
@@ -136,7 +157,7 @@ static void test_change_keeps_the_rest(void)
 static void refuse(enum registry_result expected, uint64_t expected_event)
 {
 	struct registry_head before = *registry_head(reg);
-	const uint64_t version = registry_version(reg);
+	const unsigned told = changes;
 	struct fixture kept;
 	struct fixture_update u;
 	uint64_t event = 0;
@@ -145,7 +166,7 @@ static void refuse(enum registry_result expected, uint64_t expected_event)
 	CHECK_INT(registry_apply(reg, &u.update, FIXTURE_WALL_S, &event), expected);
 	CHECK_INT(event, expected_event);
 	CHECK_MEM(&before, registry_head(reg), sizeof(before));
-	CHECK_INT(registry_version(reg), version);
+	CHECK_INT(changes, told);
 	CHECK(has_key(1, 0) && has_key(2, 1) && has_no_key(3) && has_no_key(8));
 	CHECK_INT(registry_slots(reg), 3);
 	CHECK_INT(registry_members(reg), 2);
@@ -237,7 +258,7 @@ static void test_each_byte(void)
 		      r == REGISTRY_TRUNCATED || r == REGISTRY_VERSION);
 		events[i] ^= 1;
 	}
-	for (size_t i = 0; i < REGISTRY_HEAD_LEN; i++) {
+	for (size_t i = 0; i < LOCAL_HEAD_LEN; i++) {
 		u.head[i] ^= 1;
 		CHECK_INT(registry_apply(reg, &u.update, FIXTURE_WALL_S, NULL),
 			  i == 0 ? REGISTRY_VERSION : REGISTRY_SIGNATURE);
@@ -245,7 +266,12 @@ static void test_each_byte(void)
 	}
 	for (size_t len = 0; len < u.update.events_len; len++) {
 		const struct registry_update shorter = {
-		    .head = u.head, .events = events, .events_len = len, .first = u.update.first};
+		    .head = u.head,
+		    .head_len = sizeof(u.head),
+		    .events = events,
+		    .events_len = len,
+		    .first = u.update.first,
+		};
 
 		CHECK_INT(registry_apply(reg, &shorter, FIXTURE_WALL_S, NULL), REGISTRY_TRUNCATED);
 	}
@@ -271,44 +297,81 @@ static void test_other_heads(void)
 	kept = fix;
 	add(REGISTRY_ADD, 0, 1);
 	fixture_take(&fix, reg, &first);
-	CHECK_INT(registry_judge(reg, first.head, FIXTURE_WALL_S, &head), REGISTRY_OK);
+	CHECK_INT(registry_judge(reg, first.head, LOCAL_HEAD_LEN, FIXTURE_WALL_S, &head),
+		  REGISTRY_OK);
 	CHECK_INT(head.events, 1);
 	CHECK_INT(registry_apply(reg, &first.update, FIXTURE_WALL_S, NULL), REGISTRY_OK);
 	fix.head.time_s += 10; /* vouched for again, without an event */
 	fixture_take(&fix, reg, &later);
 	CHECK_INT(registry_apply(reg, &later.update, FIXTURE_WALL_S, NULL), REGISTRY_OK);
 	CHECK_INT(registry_head(reg)->time_s, FIXTURE_WALL_S + 10);
-	CHECK_INT(registry_judge(reg, first.head, FIXTURE_WALL_S, &head), REGISTRY_KNOWN);
-	CHECK_INT(registry_judge(reg, later.head, FIXTURE_WALL_S, &head), REGISTRY_KNOWN);
+	CHECK_INT(registry_judge(reg, first.head, LOCAL_HEAD_LEN, FIXTURE_WALL_S, &head),
+		  REGISTRY_KNOWN);
+	CHECK_INT(registry_judge(reg, later.head, LOCAL_HEAD_LEN, FIXTURE_WALL_S, &head),
+		  REGISTRY_KNOWN);
 	fix = kept; /* the registrar has signed another history */
 	add(REGISTRY_ADD, 0, 2);
 	fixture_take(&fix, reg, &other);
-	CHECK_INT(registry_judge(reg, other.head, FIXTURE_WALL_S, &head), REGISTRY_FORK);
+	CHECK_INT(registry_judge(reg, other.head, LOCAL_HEAD_LEN, FIXTURE_WALL_S, &head),
+		  REGISTRY_FORK);
 	add(REGISTRY_ADD, 1, 3);
 	fixture_take(&fix, reg, &other);
 	CHECK_INT(registry_apply(reg, &other.update, FIXTURE_WALL_S, NULL), REGISTRY_BROKEN_CHAIN);
 	fix = kept;
 	fix.head.time_s = FIXTURE_WALL_S + 20; /* or forgotten some */
 	fixture_take(&fix, reg, &other);
-	CHECK_INT(registry_judge(reg, other.head, FIXTURE_WALL_S, &head), REGISTRY_STALE);
+	CHECK_INT(registry_judge(reg, other.head, LOCAL_HEAD_LEN, FIXTURE_WALL_S, &head),
+		  REGISTRY_STALE);
 	fix.head.events = REGISTRY_EVENTS_MAX + 1;
 	fixture_take(&fix, reg, &other);
-	CHECK_INT(registry_judge(reg, other.head, FIXTURE_WALL_S, &head), REGISTRY_TOO_MANY);
+	CHECK_INT(registry_judge(reg, other.head, LOCAL_HEAD_LEN, FIXTURE_WALL_S, &head),
+		  REGISTRY_TOO_MANY);
 	CHECK(has_key(1, 0));
+}
+
+/* Subscribers hear of each change, of what is new in it, and of nothing that was refused. */
+static void test_subscription(void)
+{
+	struct fixture_update u;
+	uint64_t count;
+	size_t len;
+
+	start();
+	add(REGISTRY_ADD, 0, 1);
+	add(REGISTRY_ADD, 1, 2);
+	CHECK_INT(fixture_apply(&fix, reg), REGISTRY_OK);
+	CHECK_INT(changes, 1);
+	CHECK_INT(changed_from, 0);
+	add(REGISTRY_REMOVE, 1, 0);
+	CHECK_INT(fixture_apply(&fix, reg), REGISTRY_OK);
+	CHECK_INT(changes, 2);
+	CHECK_INT(changed_from, 2);
+	CHECK(registry_events(reg, changed_from, SIZE_MAX, &count, &len) != NULL && count == 1);
+	fix.head.time_s++; /* vouched for again */
+	CHECK_INT(fixture_apply(&fix, reg), REGISTRY_OK);
+	CHECK_INT(changes, 3);
+	CHECK_INT(changed_from, registry_head(reg)->events);
+	fixture_take(&fix, reg, &u); /* nothing new */
+	CHECK_INT(registry_apply(reg, &u.update, FIXTURE_WALL_S, NULL), REGISTRY_KNOWN);
+	CHECK_INT(changes, 3);
+	registry_unsubscribe(&subscriber);
+	add(REGISTRY_ADD, 2, 3);
+	CHECK_INT(fixture_apply(&fix, reg), REGISTRY_OK);
+	CHECK_INT(changes, 3);
 }
 
 static void test_other_mesh(void)
 {
+	struct registry_backend backend;
 	struct registry *other;
-	uint8_t key[REGISTRY_KEY_LEN];
 	struct fixture_update u;
 
 	start();
 	add(REGISTRY_ADD, 0, 1);
 	fixture_take(&fix, reg, &u);
-	memcpy(key, fix.registrar, sizeof(key));
-	key[0] ^= 1;
-	other = registry_create(key, &rng_system);
+	backend = local_backend(fix.registrar);
+	backend.mesh[0] ^= 1;
+	other = registry_create(&backend, &rng_system);
 	CHECK_INT(registry_apply(other, &u.update, FIXTURE_WALL_S, NULL), REGISTRY_SIGNATURE);
 	CHECK_INT(registry_slots(other), 0);
 	registry_free(other);
@@ -367,7 +430,7 @@ static void test_many(void)
 	enum {
 		N = 20000
 	};
-	uint8_t *events = malloc((size_t)N * REGISTRY_EVENT_MAX), head[REGISTRY_HEAD_LEN];
+	uint8_t *events = malloc((size_t)N * REGISTRY_EVENT_MAX), head[LOCAL_HEAD_LEN];
 	struct registry_event ev = fixture_event(REGISTRY_ADD, 0, 1);
 	size_t len = 0;
 
@@ -384,11 +447,13 @@ static void test_many(void)
 	}
 	fix.head.events = N;
 	fix.head.time_s = FIXTURE_WALL_S;
-	registry_head_sign(&fix.head, fix.secret, head);
-	CHECK_INT(registry_apply(
-		      reg,
-		      &(struct registry_update){.head = head, .events = events, .events_len = len},
-		      FIXTURE_WALL_S, NULL),
+	local_head_sign(&fix.head, fix.secret, head);
+	CHECK_INT(registry_apply(reg,
+				 &(struct registry_update){.head = head,
+							   .head_len = sizeof(head),
+							   .events = events,
+							   .events_len = len},
+				 FIXTURE_WALL_S, NULL),
 		  REGISTRY_OK);
 	CHECK_INT(registry_members(reg), N);
 	for (uint32_t i = 0; i < N; i += 97) {
@@ -410,6 +475,7 @@ int main(void)
 	RUN(test_times);
 	RUN(test_each_byte);
 	RUN(test_other_heads);
+	RUN(test_subscription);
 	RUN(test_other_mesh);
 	RUN(test_age);
 	RUN(test_events_in_pieces);

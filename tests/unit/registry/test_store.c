@@ -18,7 +18,7 @@ static struct registry_store *store(bool creates)
 {
 	struct registry_store *s = NULL;
 	const struct registry_store_params p = {
-	    .path = path, .registrar = registrar.key, .creates = creates, .wait_ms = 100};
+	    .path = path, .mesh = registrar.key, .creates = creates, .wait_ms = 100};
 
 	if (registry_store_open(&s, &p, error) != 0) {
 		printf("# %s\n", error);
@@ -29,7 +29,9 @@ static struct registry_store *store(bool creates)
 
 static struct registry *fresh(void)
 {
-	return registry_create(registrar.key, &rng_system);
+	const struct registry_backend b = local_backend(registrar.key);
+
+	return registry_create(&b, &rng_system);
 }
 
 struct wanted {
@@ -71,12 +73,13 @@ static void test_what_is_written_is_read(void)
 {
 	struct registry_store *s;
 	struct registry *reg, *again;
+	size_t len;
 
 	start();
 	s = store(true);
 	reg = fresh();
 	CHECK_INT(registry_store_load(s, reg, FIXTURE_WALL_S, error), 0);
-	CHECK(registry_head_bytes(reg) == NULL);
+	CHECK(registry_head_bytes(reg, &len) == NULL);
 	CHECK_INT(add(s, reg, 0, 1), 0);
 	CHECK_INT(add(s, reg, 1, 2), 0);
 	registry_store_close(s);
@@ -85,7 +88,7 @@ static void test_what_is_written_is_read(void)
 	CHECK_INT(registry_store_load(s, again, FIXTURE_WALL_S, error), 0);
 	CHECK_INT(registry_members(again), 2);
 	CHECK_MEM(registry_head(again), registry_head(reg), sizeof(struct registry_head));
-	CHECK_MEM(registry_store_registrar(s), registrar.key, REGISTRY_KEY_LEN);
+	CHECK_MEM(registry_store_mesh(s), registrar.key, REGISTRY_MESH_LEN);
 	registry_free(reg);
 	registry_free(again);
 	registry_store_close(s);
@@ -193,14 +196,16 @@ static void test_damage_is_named(void)
 	spoil("UPDATE events SET number = 7 WHERE number = 0", "broken_chain");
 	spoil("UPDATE mesh SET head = zeroblob(113)", "unknown_version");
 	spoil("UPDATE mesh SET head = CAST(x'01' || zeroblob(112) AS BLOB)", "bad_signature");
-	spoil("UPDATE mesh SET head = x'01'", "its head is damaged");
+	spoil("UPDATE mesh SET head = x'01'", "malformed");
+	spoil("UPDATE mesh SET head = x''", "its head is damaged");
+	spoil("UPDATE mesh SET head = zeroblob(129)", "its head is damaged");
 }
 
 static void refuse(bool creates, int err, const char *expected)
 {
 	struct registry_store *s = NULL;
 	const struct registry_store_params p = {
-	    .path = path, .registrar = registrar.key, .creates = creates};
+	    .path = path, .mesh = registrar.key, .creates = creates};
 
 	CHECK_INT(registry_store_open(&s, &p, error), err);
 	CHECK(s == NULL);
@@ -231,7 +236,7 @@ static void test_other_files(void)
 	registrar.key[0] ^= 1;
 	refuse(true, -EBADMSG, "another mesh");
 	registrar.key[0] ^= 1;
-	sql("PRAGMA user_version = 2");
+	sql("PRAGMA user_version = 1");
 	refuse(true, -EBADMSG, "another version");
 }
 
