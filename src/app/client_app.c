@@ -10,6 +10,9 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#define NAMES_LOOK_NS (2 * NS_PER_S)
+#define NAMES_TELL_NS (60 * NS_PER_S)
+
 enum {
 	CLIENT_BATCHES = 256,
 	CLIENT_LINKS_MAX = 256,
@@ -273,6 +276,26 @@ static void safety_ready(struct loop_fd *f, uint32_t events)
 		    &now);
 }
 
+/* DHCP clients and the like write resolv.conf when they see fit. */
+static void names_tick(struct client_app *a, const struct now *now)
+{
+	static const char text[] = "another program changed /etc/resolv.conf, so that names would "
+				   "not be found; it leads into the tunnel again, and theirs comes "
+				   "back at the end";
+	struct host_error err;
+	int code;
+
+	if (!a->has_net || now->mono_ns < a->names_ns)
+		return;
+	a->names_ns = now->mono_ns + NAMES_LOOK_NS;
+	code = client_net_keep_names(&a->net, &err);
+	if (code == 0 || (a->names_told_ns != 0 && now->mono_ns - a->names_told_ns < NAMES_TELL_NS))
+		return;
+	a->names_told_ns = now->mono_ns;
+	log_warn("%s", code > 0 ? text : err.text);
+	client_app_tell(a, VIEW_EVENT_ERROR, code > 0 ? text : err.text, now);
+}
+
 static void tick(void *ctx, const struct now *now)
 {
 	struct client_app *a = ctx;
@@ -284,6 +307,7 @@ static void tick(void *ctx, const struct now *now)
 	client_throughput_tick(a, now);
 	client_profile_tick(a, now);
 	health_app_tick(&a->health, now);
+	names_tick(a, now);
 	dns_app_tick(&a->dns, now);
 	if (a->safety.portal_end_ns != 0 && a->safety.portal_end_ns <= now->mono_ns)
 		client_app_retake(a, now);
@@ -299,7 +323,8 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	    MIN(registry_app_deadline(&a->registry), view_cache_deadline(a->cache, a->dir));
 	const uint64_t mesh = MIN(membership_deadline(a->membership, now), files);
 	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
-	const uint64_t machine = MIN(portal, dns_app_deadline(&a->dns));
+	const uint64_t names = a->has_net ? a->names_ns : NEVER;
+	const uint64_t machine = MIN(MIN(portal, names), dns_app_deadline(&a->dns));
 
 	return MIN(MIN(MIN(mesh, machine), a->prof.look_ns), client_deadline(a->client));
 }

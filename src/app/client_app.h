@@ -45,6 +45,8 @@ struct client_app {
 	bool has_net;
 	bool is_ready;      /* net stands for the present session */
 	struct dns_app dns; /* open while has_net, if its address is free */
+	uint64_t names_ns;  /* when to look at resolv.conf again */
+	uint64_t names_told_ns;
 	struct safety safety;
 	struct loop_fd safety_fd;
 	struct throughput throughput;

@@ -340,12 +340,12 @@ static int exchange(struct client_net *n, const struct client_net_config *cfg,
 	return code == 0 ? transaction_undo(t, kept, kept + hold, err) : code;
 }
 
-static bool has_resolved(const struct change_list *list)
+static struct change *find(struct change_list *list, enum change_kind kind)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].kind == CHANGE_RESOLVED)
-			return true;
-	return false;
+		if (list->items[i].kind == kind)
+			return &list->items[i];
+	return NULL;
 }
 
 int client_net_replace(struct client_net *n, const struct client_net_config *cfg,
@@ -360,11 +360,38 @@ int client_net_replace(struct client_net *n, const struct client_net_config *cfg
 	if (code == 0)
 		code = exchange(n, cfg, &fresh, err);
 	change_list_fini(&fresh);
-	if (code == 0 && has_resolved(&n->t.list))
+	if (code == 0 && find(&n->t.list, CHANGE_RESOLVED) != NULL)
 		resolved_flush(); /* another exit may answer otherwise */
 	if (code != 0 && client_net_down(n, &later) != 0)
 		log_warn("%s", later.text);
 	return code;
+}
+
+/* ---- names ---- */
+
+int client_net_keep_names(struct client_net *n, struct host_error *err)
+{
+	struct change_list *list = &n->t.list;
+	struct change *c = find(list, CHANGE_RESOLV);
+	const char *path = c != NULL ? c->resolv.path : RESOLV_PATH_DEFAULT;
+	struct resolv r;
+	int code;
+
+	if (c != NULL ? resolv_stands(&c->resolv)
+		      : find(list, CHANGE_RESOLVED) == NULL || resolv_names_resolved(path))
+		return 0;
+	code = resolv_read(&r, path, &n->asked, err);
+	if (code != 0)
+		return code;
+	if (c != NULL)
+		change_fini(c);
+	else
+		c = change_list_add(list, CHANGE_RESOLV);
+	c->resolv = r;
+	code = journal_store(&n->t.journal, list, err);
+	if (code == 0)
+		code = resolv_apply(&c->resolv, err);
+	return code == 0 ? 1 : code;
 }
 
 int client_net_down(struct client_net *n, struct host_error *err)

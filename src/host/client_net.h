@@ -46,6 +46,12 @@ MUST_USE int client_net_replace(struct client_net *n, const struct client_net_co
 				struct host_error *err);
 
 /*
+ * client_net_keep_names(n, err): have a look at resolv.conf.  1: somebody else had changed it; it
+ * is ours again, and at the end theirs comes back.  0: it is as it should be.
+ */
+MUST_USE int client_net_keep_names(struct client_net *n, struct host_error *err);
+
+/*
  * client_net_down(n, err): restore everything, before the TUN is closed.  n is closed in any case;
  * what could not be restored stays in the journal for host_recover.
  */

@@ -286,6 +286,11 @@ static enum current look(const struct resolv *r)
 	return c;
 }
 
+bool resolv_stands(const struct resolv *r)
+{
+	return look(r) == CURRENT_OURS;
+}
+
 int resolv_undo(const struct resolv *r, struct host_error *err)
 {
 	char *temporary;

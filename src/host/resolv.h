@@ -56,6 +56,9 @@ MUST_USE int resolv_apply(const struct resolv *r, struct host_error *err);
 /* resolv_undo(r): harmless if not applied.  Also 0, with a warning, if the file is not ours. */
 MUST_USE int resolv_undo(const struct resolv *r, struct host_error *err);
 
+/* resolv_stands(r): the file is as resolv_apply left it. */
+bool resolv_stands(const struct resolv *r);
+
 /* resolv_is_ours(path): the file says that macrod wrote it. */
 bool resolv_is_ours(const char *path);
 

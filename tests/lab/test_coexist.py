@@ -191,6 +191,59 @@ class CoexistTest(MeshCase):
             daemon.macro("unlock")
 
 
+class PortalTest(MeshCase):
+    HOSTS = HOSTS
+
+    def setUp(self):
+        self.mesh.connect(3)
+        self.mesh.macro("killswitch", "always")
+        self.addCleanup(self.mesh.macro, "unlock")
+        self.mesh.macro("disconnect", "--wait")
+
+    def passes(self, *argv):
+        return self.mesh.call("exec", "client", *argv).returncode == 0
+
+    def reaches_web(self, *prefix):
+        return self.passes(*prefix, "curl", "-s", "--max-time", "3", "-o", "/dev/null",
+                           f"http://{self.addresses['origin'][0]}/ip")
+
+    def asks(self, server):
+        return self.passes("dig", "+tries=1", "+time=2", f"@{server}", "www.test")
+
+    def test_narrow(self):
+        """One user's browser and the network's own name servers, and it says how long."""
+        origin, back = self.addresses["origin"][0], self.addresses["back"][0]
+        self.assertFalse(self.reaches_web())
+        self.assertIn("60 s", self.mesh.macro("portal", "--seconds", "60"))
+        self.assertTrue(self.reaches_web())
+        self.assertTrue(self.asks(origin))
+        self.assertFalse(self.asks(back))
+        self.assertFalse(self.passes("iperf3", "-c", origin, "-t", "1"))
+        self.assertFalse(self.passes("ping", "-c1", "-W1", origin))
+        if os.getuid() == 0:
+            self.assertFalse(self.reaches_web(*AS_NOBODY))
+        self.mesh.macro("portal", "off")
+        self.assertFalse(self.reaches_web())
+        self.assertEqual(self.mesh.api("client", "status")["state"], "blocked")
+
+    def test_the_kernel_closes_it(self):
+        """Even if the daemon does nothing any more."""
+        self.mesh.macro("portal", "--seconds", "2")
+        self.assertTrue(self.reaches_web())
+        self.mesh.do("kill", "client", "STOP")
+        self.addCleanup(self.mesh.do, "kill", "client", "CONT")
+        wait_until(lambda: not self.reaches_web(), 10, "the hole to close")
+
+    def test_afterwards_it_connects(self):
+        """If that is what the user had wanted."""
+        self.mesh.macro("connect", "--wait")
+        self.mesh.macro("portal", "--seconds", "1")
+        self.assertEqual(self.mesh.api("client", "status")["state"], "blocked")
+        wait_until(lambda: self.mesh.api("client", "status")["state"] == "connected", 20,
+                   "the connection")
+        self.mesh.macro("disconnect", "--wait")
+
+
 class Ipv6Test(MeshCase):
     HOSTS = HOSTS
 

@@ -106,6 +106,21 @@ class DnsTest(MeshCase):
                 self.assertIn("status: NOERROR", text)
                 self.assertIn("ANSWER: 0", text)
 
+    def test_resolv_conf_written_by_others(self):
+        """Names are found again soon, and what was written comes back at the end."""
+        self.mesh.macro("disconnect", "--wait")
+        before = self.mesh.exec("client", "cat", "/etc/resolv.conf")
+        self.mesh.connect(3)
+        self.mesh.exec("client", "sh", "-c", "echo nameserver 192.0.2.53 >/etc/resolv.conf")
+        wait_until(lambda: STUB in self.mesh.exec("client", "cat", "/etc/resolv.conf"), 10,
+                   "the stub's address")
+        self.assertIn(self.addresses["origin"][0], self.dig("+short", "www.test"))
+        self.assertIn("resolv.conf", self.mesh.do("logs", "client"))
+        self.mesh.macro("disconnect", "--wait")
+        self.addCleanup(self.mesh.exec, "client", "sh", "-c", f"printf '%s' '{before}' >/etc/resolv.conf")
+        self.assertEqual(self.mesh.exec("client", "cat", "/etc/resolv.conf"),
+                         "nameserver 192.0.2.53\n")
+
     def test_address_that_is_taken(self):
         """Then programs ask the exit's name servers, still inside."""
         self.mesh.macro("disconnect", "--wait")

@@ -294,6 +294,41 @@ static void test_change_of_resolv_conf_by_others_wins(void)
 	close(tun);
 }
 
+/* As DHCP clients do it: names are asked inside again, and theirs comes back at the end. */
+static void test_change_of_resolv_conf_while_up(void)
+{
+	static const char *const changes[] = {
+	    "echo nameserver 192.0.2.53 >$RESOLV",
+	    "ln -sf elsewhere $RESOLV",
+	    "rm $RESOLV",
+	    "echo '# another' >$RESOLV.x; mv $RESOLV.x $RESOLV",
+	};
+	const struct client_net_config cfg = config_make("10.88.3.4", NULL);
+	struct client_net net;
+	char *theirs, *now;
+	int tun;
+
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		NEED(machine_make());
+		tun = tun_make();
+		NEED(tun >= 0);
+		CHECK_INT(client_net_up(&net, &cfg, &err), 0);
+		CHECK_INT(client_net_keep_names(&net, &err), 0);
+		CHECK(run("%s", changes[i]));
+		theirs = capture("stat -c '%%A %%N' %s; cat %s 2>&1", resolv_path, resolv_path);
+		CHECK_INT(client_net_keep_names(&net, &err), 1);
+		CHECK_INT(client_net_keep_names(&net, &err), 0);
+		CHECK(shows("cat /tmp/macro-host-*/resolv.conf", "nameserver 10.88.0.1\n"));
+		CHECK_INT(client_net_down(&net, &err), 0);
+		now = capture("stat -c '%%A %%N' %s; cat %s 2>&1", resolv_path, resolv_path);
+		CHECK(strcmp(now, theirs) == 0);
+		free(now);
+		free(theirs);
+		close(tun);
+		unlink(resolv_path);
+	}
+}
+
 static void test_broken_journal_is_cleaned_by_marks(void)
 {
 	static const char *const damages[] = {
@@ -610,6 +645,7 @@ int main(void)
 	if (mkdir(state_dir, 0700) != 0)
 		return EXIT_FAILURE;
 	setenv("STATE", state_dir, 1);
+	setenv("RESOLV", resolv_path, 1);
 	RUN(test_up_and_down_without_ipv6);
 	RUN(test_up_and_down_with_both_families);
 	RUN(test_failure_at_each_step_leaves_nothing);
@@ -617,6 +653,7 @@ int main(void)
 	RUN(test_crash_with_the_tun_is_recovered);
 	RUN(test_recovery_twice_is_harmless);
 	RUN(test_change_of_resolv_conf_by_others_wins);
+	RUN(test_change_of_resolv_conf_while_up);
 	RUN(test_broken_journal_is_cleaned_by_marks);
 	RUN(test_cleanup_without_a_journal);
 	RUN(test_what_is_taken_is_refused);
