@@ -112,6 +112,7 @@ enum code run_profile_unbind(struct cli *cli);
 enum code run_network_show(struct cli *cli);
 enum code run_exit_list(struct cli *cli);
 enum code run_mesh_status(struct cli *cli);
+enum code run_mesh_equivocations(struct cli *cli);
 enum code run_node_list(struct cli *cli);
 enum code run_netcheck(struct cli *cli);
 enum code run_node_check(struct cli *cli);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* node list, mesh status: who is in the mesh, and how much of it this daemon knows. */
+/* node list, mesh status, mesh equivocations: who is in the mesh, and how much of it this daemon
+ * knows. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -77,6 +78,26 @@ static void show_mirrors(const json_t *mirrors)
 	}
 }
 
+static void show_refused(const json_t *mesh)
+{
+	const char *own = json_text(mesh, "own_refusal"), *name;
+	json_t *refused = json_object_get(mesh, "refused"), *count;
+	bool is_first = true;
+
+	if (own[0] != '\0')
+		show_line("Own descriptor:", "not taken by others: %s", own);
+	json_object_foreach(refused, name, count)
+	{
+		show_line(is_first ? "Refused:" : "", "%" JSON_INTEGER_FORMAT " %s",
+			  json_integer_value(count), name);
+		is_first = false;
+	}
+	if (json_count(mesh, "equivocations") > 0)
+		show_line(
+		    "Equivocations:", "%" JSON_INTEGER_FORMAT "; see: macro mesh equivocations",
+		    json_count(mesh, "equivocations"));
+}
+
 static void show_mesh(const json_t *mesh)
 {
 	const json_t *view = json_object_get(mesh, "view"), *x = json_object_get(mesh, "exchange");
@@ -91,9 +112,7 @@ static void show_mesh(const json_t *mesh)
 		  "%" JSON_INTEGER_FORMAT " rounds, %" JSON_INTEGER_FORMAT
 		  " mirrors compared with, %" JSON_INTEGER_FORMAT " failed",
 		  json_count(x, "rounds"), json_count(x, "pulls"), json_count(x, "failed"));
-	if (json_count(mesh, "equivocations") > 0)
-		show_line("Equivocations:", "%" JSON_INTEGER_FORMAT,
-			  json_count(mesh, "equivocations"));
+	show_refused(mesh);
 	show_mirrors(json_object_get(mesh, "mirrors"));
 }
 
@@ -111,6 +130,33 @@ enum code run_mesh_status(struct cli *cli)
 		show_mesh(mesh);
 	if (!json_is_object(mesh))
 		code = cli_error(CODE_FAILED, "this daemon takes part in no mesh");
+	json_decref(answer);
+	return code;
+}
+
+enum code run_mesh_equivocations(struct cli *cli)
+{
+	json_t *answer, *list;
+	enum code code = client_get(cli, "/v1/mesh/equivocations", &answer);
+
+	if (code != CODE_OK)
+		return code;
+	list = json_object_get(answer, "equivocations");
+	if (cli_has(cli, "json")) {
+		show_json(answer);
+	} else if (json_array_size(list) == 0) {
+		printf("none: no node was caught saying different things at once\n");
+	} else {
+		printf("%-26s%-34s%-18s%s\n", "SEEN (UTC)", "NODE", "SEQUENCE", "ID");
+		for (size_t i = 0; i < json_array_size(list); i++) {
+			const json_t *e = json_array_get(list, i);
+
+			printf("%-26s%-34s%-18" JSON_INTEGER_FORMAT "%s\n", json_text(e, "seen"),
+			       json_text(e, "name"), json_count(e, "sequence"), json_text(e, "id"));
+		}
+		printf("Both descriptors of each, signed by the node: macro mesh equivocations "
+		       "--json\n");
+	}
 	json_decref(answer);
 	return code;
 }

@@ -2,6 +2,7 @@
 /* What the client shows of itself in the control API. */
 #include "app/client_app.h"
 #include "app/mesh_app.h"
+#include "app/mesh_view.h"
 
 #include <sodium.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include "app/client_app.h"
 #include "app/confine.h"
 #include "app/mesh_app.h"
+#include "app/mesh_view.h"
 #include "app/node_app.h"
 #include "app/service.h"
 #include "host/recover.h"
@@ -45,6 +46,17 @@ static void op_status(void *ctx, struct status_view *out)
 		no_client(out->reason);
 }
 
+/* Of a daemon that is both, the client's are shown. */
+static const struct directory *dir_of(const struct daemon *d)
+{
+	return d->is_client ? d->client.dir : d->node.dir;
+}
+
+static struct worker *worker_of(struct daemon *d)
+{
+	return d->is_client ? &d->client.worker : &d->node.workers[0];
+}
+
 struct nodes_query {
 	struct daemon *daemon;
 	uint8_t roles;
@@ -56,8 +68,7 @@ static void do_nodes(void *ctx, const struct now *now)
 	const struct nodes_query *q = ctx;
 
 	(void)now;
-	mesh_nodes_view(q->daemon->is_client ? q->daemon->client.dir : q->daemon->node.dir,
-			q->roles, q->out);
+	mesh_nodes_view(dir_of(q->daemon), q->roles, q->out);
 }
 
 static void list_nodes(struct daemon *d, uint8_t roles, struct node_list_view *out)
@@ -66,7 +77,7 @@ static void list_nodes(struct daemon *d, uint8_t roles, struct node_list_view *o
 
 	*out = (struct node_list_view){0};
 	if (d->is_client || d->is_node)
-		worker_call(d->is_client ? &d->client.worker : &d->node.workers[0], do_nodes, &q);
+		worker_call(worker_of(d), do_nodes, &q);
 }
 
 static void op_exits(void *ctx, struct node_list_view *out)
@@ -102,7 +113,30 @@ static void op_mesh(void *ctx, struct mesh_view *out)
 
 	*out = (struct mesh_view){0};
 	if (d->is_client || d->is_node)
-		worker_call(d->is_client ? &d->client.worker : &d->node.workers[0], do_mesh, &q);
+		worker_call(worker_of(d), do_mesh, &q);
+}
+
+struct equivocations_query {
+	struct daemon *daemon;
+	struct equivocation_list_view *out;
+};
+
+static void do_equivocations(void *ctx, const struct now *now)
+{
+	const struct equivocations_query *q = ctx;
+
+	(void)now;
+	mesh_equivocations_view(dir_of(q->daemon), q->out);
+}
+
+static void op_equivocations(void *ctx, struct equivocation_list_view *out)
+{
+	struct daemon *d = ctx;
+	struct equivocations_query q = {d, out};
+
+	*out = (struct equivocation_list_view){0};
+	if (d->is_client || d->is_node)
+		worker_call(worker_of(d), do_equivocations, &q);
 }
 
 static void op_node(void *ctx, struct own_node_view *out)
@@ -275,6 +309,7 @@ static const struct control_ops ops = {
     .nodes = op_nodes,
     .node = op_node,
     .mesh = op_mesh,
+    .equivocations = op_equivocations,
     .counters = op_counters,
     .connect = op_connect,
     .disconnect = op_disconnect,

@@ -2,7 +2,6 @@
 #include "app/mesh_app.h"
 
 #include "app/view_cache.h"
-#include "mesh/region.h"
 
 #include "util/xalloc.h"
 
@@ -164,106 +163,6 @@ struct membership_params mesh_membership_params(const struct config *cfg, struct
 	    .period_ns = cfg->mesh.sync_period_s * NS_PER_S,
 	    .epoch_s = cfg->mesh.epoch_s,
 	};
-}
-
-void node_ref_fill(struct node_ref *ref, const uint8_t id[static NODE_ID_LEN], const char *name,
-		   const char *country)
-{
-	sodium_bin2hex(ref->id, sizeof(ref->id), id, NODE_ID_LEN);
-	snprintf(ref->name, sizeof(ref->name), "%s", name);
-	snprintf(ref->country, sizeof(ref->country), "%s", country);
-}
-
-static void node_fill(const struct directory *dir, const struct descriptor *d, struct node_view *v)
-{
-	node_ref_fill(&v->node, d->id, d->name, d->country);
-	v->roles = d->roles; /* the same bits, see the assertions below */
-	if (d->addr_count > 0)
-		endpoint_format(&d->addrs[0], v->address);
-	sodium_bin2hex(v->operator_tag, sizeof(v->operator_tag), d->operator_tag, OPERATOR_LEN);
-	v->bandwidth_bps = d->capacity_kbit * 1000ull;
-	v->has_load = d->load_percent != LOAD_UNKNOWN;
-	v->load_percent = d->load_percent;
-	v->exits_v4 = d->exit_flags & EXIT_V4;
-	v->exits_v6 = d->exit_flags & EXIT_V6;
-	v->valid_until_ns = d->valid_until_s * NS_PER_S;
-	v->has_slot = d->slot != SLOT_NONE;
-	v->slot = d->slot;
-	v->region = region_name(region_of(d->country));
-	v->since_ns = d->since_s * NS_PER_S;
-	snprintf(v->software, sizeof(v->software), "%s", d->software);
-	v->is_in_view = directory_in_view(dir, d);
-}
-
-static const char *outcome_name(enum pull_verdict v)
-{
-	switch (v) {
-	case PULL_DONE:
-		return "done";
-	case PULL_LIED:
-		return "lied";
-	case PULL_GOES_ON:
-	case PULL_UNASKED:
-	case PULL_FAILED:
-		return "failed";
-	}
-	return "failed";
-}
-
-void mesh_view_fill(const struct membership *m, const struct directory *dir, const struct now *now,
-		    struct mesh_view *out)
-{
-	struct membership_view *v = xcalloc(1, sizeof(*v)); /* large */
-
-	membership_view(m, v);
-	*out = (struct mesh_view){
-	    .is_part = true,
-	    .known = (uint32_t)v->known,
-	    .in_view = (uint32_t)v->view_count,
-	    .epoch_ns = v->epoch_s * NS_PER_S,
-	    .has_registry = v->has_registry,
-	    .members = v->members,
-	    .missing = v->missing,
-	    .events = v->events,
-	    .head_ns = v->head_time_s * NS_PER_S,
-	    .is_head_old = v->is_head_old,
-	    .rounds = v->rounds,
-	    .pulls = v->sync.pulls_done,
-	    .pulls_failed = v->sync.pulls_failed,
-	    .lies = v->sync.mirrors_lied,
-	    .cells_received = v->sync.cells_received,
-	};
-	sodium_bin2hex(out->view_digest, sizeof(out->view_digest), v->view_digest, TREE_DIGEST_LEN);
-	while (directory_evidence(dir, out->equivocations) != NULL)
-		out->equivocations++;
-	for (size_t i = 0; i < MIN(v->mirror_count, (size_t)VIEW_MIRRORS_MAX); i++) {
-		const struct mirror_score *s = &v->mirrors[i];
-		struct mirror_view *mirror = &out->mirrors[out->mirror_count++];
-
-		*mirror = (struct mirror_view){
-		    .outcome = outcome_name(s->verdict),
-		    .age_ns = now->mono_ns - s->at_ns,
-		    .told = s->total,
-		    .lacked = s->lacked,
-		    .undelivered = s->undelivered,
-		};
-		sodium_bin2hex(mirror->id, sizeof(mirror->id), s->id, NODE_ID_LEN);
-	}
-	free(v);
-}
-
-_Static_assert((int)VIEW_ROLE_ENTRY == (int)ROLE_ENTRY && (int)VIEW_ROLE_RELAY == (int)ROLE_RELAY &&
-		   (int)VIEW_ROLE_EXIT == (int)ROLE_EXIT,
-	       "views show role bits as descriptors have them");
-
-void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out)
-{
-	out->count = 0;
-	out->items = xcalloc(directory_count(dir), sizeof(*out->items));
-	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
-	     d = directory_next(dir, d))
-		if (d->roles & roles)
-			node_fill(dir, d, &out->items[out->count++]);
 }
 
 const char *config_aead_name(const struct config *cfg)

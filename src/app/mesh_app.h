@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What client and node share in the daemon: the engine's questions to the directory, seeds, node
- * views. */
+/* What client and node share in the daemon: where to begin, and what is behind their directories.
+ */
 #ifndef APP_MESH_APP_H
 #define APP_MESH_APP_H
 
 #include "config/config.h"
-#include "control/view.h"
 #include "mesh/membership.h"
 #include "registry/registry.h"
 
@@ -35,18 +34,9 @@ struct membership_params mesh_membership_params(const struct config *cfg, struct
 /* mesh_cache(cfg, name): of the directory, in state_dir. */
 struct view_cache *mesh_cache(const struct config *cfg, const char *name);
 
-/* mesh_nodes_view(dir, roles, out): nodes with any of the roles. */
-void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out);
-
 /* stats_add(sum, s): of several engines. */
 void stats_add(struct engine_stats *sum, const struct engine_stats *s);
 
-/* mesh_view_fill(m, dir, now, out): what is known of the mesh, and how. */
-void mesh_view_fill(const struct membership *m, const struct directory *dir, const struct now *now,
-		    struct mesh_view *out);
-
-void node_ref_fill(struct node_ref *ref, const uint8_t id[static NODE_ID_LEN], const char *name,
-		   const char *country);
 const char *config_aead_name(const struct config *cfg);
 
 #endif

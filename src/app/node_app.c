@@ -2,6 +2,7 @@
 #include "app/node_app.h"
 
 #include "app/mesh_app.h"
+#include "app/mesh_view.h"
 #include "app/node_exit.h"
 #include "mesh/peers.h"
 #include "util/log.h"

@@ -12,16 +12,18 @@
 
 #define SAVE_GAP_NS (60 * NS_PER_S)
 
-/* A copy of a directory: {length u16, bytes} back to back. */
+/* A copy of a directory: {length u16, bytes} back to back; and what evidence it has. */
 struct snapshot {
 	uint8_t *bytes;
 	size_t len;
+	struct directory_evidence *evidence;
+	size_t evidence_count;
 };
 
 struct view_cache {
 	char *path;
 	bool is_usable;
-	uint64_t saved_version, save_due_ns; /* worker's */
+	uint64_t saved_version, saved_evidence, save_due_ns; /* worker's */
 	pthread_t thread;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;
@@ -33,7 +35,10 @@ static const char schema[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
     "CREATE TABLE IF NOT EXISTS nodes (id BLOB PRIMARY KEY, bytes BLOB NOT "
     "NULL) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS meta (hash BLOB NOT NULL);";
+    "CREATE TABLE IF NOT EXISTS meta (hash BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS equivocations (id BLOB NOT NULL, sequence INTEGER NOT NULL,"
+    " seen INTEGER NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL,"
+    " PRIMARY KEY (id, sequence));";
 
 /* ---- the file ---- */
 
@@ -93,6 +98,29 @@ static bool write_row(sqlite3_stmt *insert, const uint8_t *bytes, size_t len)
 	return sqlite3_step(insert) == SQLITE_DONE;
 }
 
+/* What there was stays, also what the directory has no room for any more. */
+static bool write_evidence(sqlite3 *db, const struct snapshot *s)
+{
+	sqlite3_stmt *insert = NULL;
+	bool is_good =
+	    sqlite3_prepare_v2(db, "INSERT OR IGNORE INTO equivocations VALUES (?, ?, ?, ?, ?)", -1,
+			       &insert, NULL) == SQLITE_OK;
+
+	for (size_t i = 0; is_good && i < s->evidence_count; i++) {
+		const struct directory_evidence *e = &s->evidence[i];
+
+		sqlite3_reset(insert);
+		sqlite3_bind_blob(insert, 1, e->id, NODE_ID_LEN, SQLITE_STATIC);
+		sqlite3_bind_int64(insert, 2, (int64_t)e->sequence);
+		sqlite3_bind_int64(insert, 3, (int64_t)e->seen_s);
+		sqlite3_bind_blob(insert, 4, e->bytes[0], e->len[0], SQLITE_STATIC);
+		sqlite3_bind_blob(insert, 5, e->bytes[1], e->len[1], SQLITE_STATIC);
+		is_good = sqlite3_step(insert) == SQLITE_DONE;
+	}
+	sqlite3_finalize(insert);
+	return is_good;
+}
+
 /* The snapshot is in the order of ids, as the table will be. */
 static bool write_all(sqlite3 *db, const struct snapshot *s)
 {
@@ -118,7 +146,7 @@ static bool write_all(sqlite3 *db, const struct snapshot *s)
 	crypto_generichash_final(&state, hash, sizeof(hash));
 	is_good = is_good &&
 		  sqlite3_bind_blob(meta, 1, hash, sizeof(hash), SQLITE_STATIC) == SQLITE_OK &&
-		  sqlite3_step(meta) == SQLITE_DONE;
+		  sqlite3_step(meta) == SQLITE_DONE && write_evidence(db, s);
 	sqlite3_finalize(insert);
 	sqlite3_finalize(meta);
 	return sqlite3_exec(db, is_good ? "COMMIT" : "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK &&
@@ -133,6 +161,12 @@ static void save(const struct view_cache *vc, const struct snapshot *s)
 		log_warn("%s: %s; the nodes known now will have to be learnt again", vc->path,
 			 sqlite3_errmsg(db));
 	sqlite3_close(db);
+}
+
+static void snapshot_free(struct snapshot *s)
+{
+	free(s->bytes);
+	free(s->evidence);
 }
 
 /* ---- the thread ---- */
@@ -152,7 +186,7 @@ static void *run(void *arg)
 		vc->has_waiting = false;
 		pthread_mutex_unlock(&vc->lock);
 		save(vc, &s);
-		free(s.bytes);
+		snapshot_free(&s);
 		pthread_mutex_lock(&vc->lock);
 	}
 	pthread_mutex_unlock(&vc->lock);
@@ -172,10 +206,21 @@ struct view_cache *view_cache_open(const char *path)
 	return vc;
 }
 
+static void copy_evidence(struct snapshot *s, const struct directory *dir)
+{
+	const struct directory_evidence *e;
+
+	s->evidence = xcalloc(DIRECTORY_EVIDENCE_MAX, sizeof(*s->evidence));
+	while ((e = directory_evidence(dir, (unsigned)s->evidence_count)) != NULL)
+		s->evidence[s->evidence_count++] = *e;
+}
+
 /* Copies what dir has, for the thread; one that was not written yet is out of date. */
 static void hand_over(struct view_cache *vc, const struct directory *dir)
 {
 	struct snapshot s = {.bytes = xcalloc(directory_count(dir) + 1, 2 + DESCRIPTOR_MAX)};
+
+	copy_evidence(&s, dir);
 
 	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
 	     d = directory_next(dir, d)) {
@@ -188,18 +233,20 @@ static void hand_over(struct view_cache *vc, const struct directory *dir)
 	}
 	pthread_mutex_lock(&vc->lock);
 	if (vc->has_waiting)
-		free(vc->waiting.bytes);
+		snapshot_free(&vc->waiting);
 	vc->waiting = s;
 	vc->has_waiting = true;
 	pthread_cond_signal(&vc->changed);
 	pthread_mutex_unlock(&vc->lock);
 	vc->saved_version = directory_version(dir);
+	vc->saved_evidence = directory_evidence_count(dir);
 }
 
 static bool has_news(const struct view_cache *vc, const struct directory *dir)
 {
-	return vc->is_usable && vc->saved_version != directory_version(dir) &&
-	       directory_count(dir) > 0;
+	return vc->is_usable && directory_count(dir) > 0 &&
+	       (vc->saved_version != directory_version(dir) ||
+		vc->saved_evidence != directory_evidence_count(dir));
 }
 
 void view_cache_tick(struct view_cache *vc, const struct directory *dir, const struct now *now)
@@ -289,6 +336,39 @@ static void load_one(void *ctx, const uint8_t *bytes, size_t len)
 	(void)directory_restore(l->dir, bytes, len, &l->now);
 }
 
+/* The newest, and the last of them first: the directory keeps so many, and shows them so. */
+static void load_evidence(sqlite3 *db, struct directory *dir)
+{
+	static const char query[] =
+	    "SELECT * FROM (SELECT id, sequence, seen, first, second FROM equivocations"
+	    " ORDER BY seen DESC LIMIT ?) ORDER BY seen";
+	sqlite3_stmt *rows = NULL;
+
+	if (sqlite3_prepare_v2(db, query, -1, &rows, NULL) != SQLITE_OK)
+		return;
+	sqlite3_bind_int(rows, 1, DIRECTORY_EVIDENCE_MAX);
+	while (sqlite3_step(rows) == SQLITE_ROW) {
+		struct directory_evidence e = {.sequence = (uint64_t)sqlite3_column_int64(rows, 1),
+					       .seen_s = (uint64_t)sqlite3_column_int64(rows, 2)};
+		bool is_good = sqlite3_column_bytes(rows, 0) == NODE_ID_LEN;
+
+		if (is_good)
+			memcpy(e.id, sqlite3_column_blob(rows, 0), NODE_ID_LEN);
+		for (int i = 0; is_good && i < 2; i++) {
+			const int len = sqlite3_column_bytes(rows, 3 + i);
+
+			is_good = len > 0 && len <= DESCRIPTOR_MAX;
+			if (!is_good)
+				break;
+			memcpy(e.bytes[i], sqlite3_column_blob(rows, 3 + i), (size_t)len);
+			e.len[i] = (uint16_t)len;
+		}
+		if (is_good)
+			(void)directory_restore_evidence(dir, &e);
+	}
+	sqlite3_finalize(rows);
+}
+
 size_t view_cache_load(struct view_cache *vc, struct directory *dir, const struct now *now)
 {
 	const size_t before = directory_count(dir);
@@ -305,7 +385,9 @@ size_t view_cache_load(struct view_cache *vc, struct directory *dir, const struc
 	else if (sqlite3_total_changes(db) == 0)
 		log_warn("%s is damaged; the nodes it had are not used and will be learnt again",
 			 vc->path);
+	load_evidence(db, dir);
 	sqlite3_close(db);
 	vc->saved_version = directory_version(dir);
+	vc->saved_evidence = directory_evidence_count(dir);
 	return directory_count(dir) - before;
 }

@@ -65,6 +65,7 @@ struct control_ops {
 	void (*nodes)(void *ctx, struct node_list_view *out);
 	void (*node)(void *ctx, struct own_node_view *out);
 	void (*mesh)(void *ctx, struct mesh_view *out);
+	void (*equivocations)(void *ctx, struct equivocation_list_view *out);
 	void (*counters)(void *ctx, struct counters_view *out);
 	int (*connect)(void *ctx, const struct connect_request *request,
 		       char why[static VIEW_TEXT_LEN]);

@@ -73,6 +73,17 @@ static struct answer get_mesh(const struct call *c)
 	return answer_json(mesh_json(&view));
 }
 
+static struct answer get_equivocations(const struct call *c)
+{
+	struct equivocation_list_view view = {0};
+	json_t *json;
+
+	c->ops->equivocations(c->ctx, &view);
+	json = equivocations_json(&view);
+	free(view.items);
+	return answer_json(json);
+}
+
 static struct answer get_counters(const struct call *c)
 {
 	struct counters_view view = {0};
@@ -277,6 +288,7 @@ static const struct method {
     {"/v1/nodes", MHD_HTTP_METHOD_GET, get_nodes},
     {"/v1/node", MHD_HTTP_METHOD_GET, get_node},
     {"/v1/mesh", MHD_HTTP_METHOD_GET, get_mesh},
+    {"/v1/mesh/equivocations", MHD_HTTP_METHOD_GET, get_equivocations},
     {"/v1/counters", MHD_HTTP_METHOD_GET, get_counters},
     {"/v1/killswitch", MHD_HTTP_METHOD_GET, get_kill_switch},
     {"/v1/killswitch", MHD_HTTP_METHOD_POST, post_kill_switch},

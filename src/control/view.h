@@ -178,7 +178,13 @@ struct node_view {
 	bool is_in_view; /* routes may use it */
 };
 
+struct counter {
+	const char *name; /* static, snake_case */
+	uint64_t value;
+};
+
 #define VIEW_MIRRORS_MAX 32
+#define VIEW_REFUSED_MAX 48
 
 /* Another node, as one that told us about the mesh. */
 struct mirror_view {
@@ -201,9 +207,28 @@ struct mesh_view {
 	uint64_t events, head_ns;
 	bool is_head_old;
 	uint64_t rounds, pulls, pulls_failed, lies, cells_received;
+	uint64_t questions, cells_given, rate_limited; /* of others that we answered, or did not */
+	struct counter refused[VIEW_REFUSED_MAX];      /* descriptors, by what was wrong */
+	unsigned refused_count;
+	const char
+	    *own_refusal; /* static: why this node's own is not taken; NULL: it is, or none */
 	uint32_t equivocations;
 	unsigned mirror_count;
 	struct mirror_view mirrors[VIEW_MIRRORS_MAX];
+};
+
+#define VIEW_DESCRIPTOR_LEN 1369 /* base64 of the largest, and a zero */
+
+/* A node that said different things at once: both, signed, for anybody to verify. */
+struct equivocation_view {
+	struct node_ref node; /* name and country are empty when it is not known any more */
+	uint64_t sequence, seen_ns;
+	char descriptor[2][VIEW_DESCRIPTOR_LEN];
+};
+
+struct equivocation_list_view {
+	struct equivocation_view *items; /* xcalloc'ed by the application, freed by control */
+	size_t count;
 };
 
 struct node_list_view {
@@ -233,11 +258,6 @@ struct own_node_view {
 		uint64_t handed_on; /* received for other workers */
 	} workers[VIEW_WORKERS_MAX];
 	struct traffic_view exit_traffic; /* as seen by the exit's interface */
-};
-
-struct counter {
-	const char *name; /* static, snake_case */
-	uint64_t value;
 };
 
 #define VIEW_DROPS_MAX  64

@@ -321,43 +321,6 @@ static json_t *node_json(const struct node_view *v)
 	    "software", text_or_null(v->software), "in_view", v->is_in_view);
 }
 
-static json_t *mirror_json(const struct mirror_view *v)
-{
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "id", text_or_null(v->id), "outcome",
-			 v->outcome, "age_ms", ms_or_null(true, v->age_ns), "told",
-			 count_json(v->told), "lacked", count_json(v->lacked), "undelivered",
-			 count_json(v->undelivered));
-}
-
-static json_t *registry_json(const struct mesh_view *v)
-{
-	if (!v->has_registry)
-		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:b}", "members", count_json(v->members), "missing",
-			 count_json(v->missing), "events", count_json(v->events), "head",
-			 time_or_null(v->head_ns), "is_too_old", v->is_head_old);
-}
-
-json_t *mesh_json(const struct mesh_view *v)
-{
-	json_t *mirrors;
-
-	if (!v->is_part)
-		return json_pack("{s:i, s:n}", "schema", CONTROL_SCHEMA, "mesh");
-	mirrors = json_array();
-	for (unsigned i = 0; i < MIN(v->mirror_count, VIEW_MIRRORS_MAX); i++)
-		json_array_append_new(mirrors, mirror_json(&v->mirrors[i]));
-	return json_pack(
-	    "{s:i, s:{s:o, s:{s:o, s:o, s:o}, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o}}",
-	    "schema", CONTROL_SCHEMA, "mesh", "known_nodes", count_json(v->known), "view", "nodes",
-	    count_json(v->in_view), "digest", text_or_null(v->view_digest), "epoch",
-	    time_or_null(v->epoch_ns), "registry", registry_json(v), "exchange", "rounds",
-	    count_json(v->rounds), "pulls", count_json(v->pulls), "failed",
-	    count_json(v->pulls_failed), "lied", count_json(v->lies), "cells",
-	    count_json(v->cells_received), "equivocations", count_json(v->equivocations), "mirrors",
-	    mirrors);
-}
-
 json_t *node_list_json(const char *key, const struct node_list_view *v)
 {
 	json_t *list = json_array();

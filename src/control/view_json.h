@@ -11,6 +11,7 @@ json_t *status_json(const struct status_view *v);
 json_t *route_json(const struct status_view *v);
 json_t *node_list_json(const char *key, const struct node_list_view *v);
 json_t *mesh_json(const struct mesh_view *v);
+json_t *equivocations_json(const struct equivocation_list_view *v);
 json_t *own_node_json(const struct own_node_view *v);
 json_t *counters_json(const struct counters_view *v);
 json_t *event_json(const struct event_view *v);

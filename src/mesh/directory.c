@@ -100,6 +100,8 @@ const char *directory_result_name(enum directory_result r)
 	    [DIRECTORY_TOO_SOON] = "too_soon",
 	    [DIRECTORY_STRANGER] = "stranger",
 	    [DIRECTORY_WRONG_SLOT] = "wrong_slot",
+	    [DIRECTORY_WRONG_ROLES] = "wrong_roles",
+	    [DIRECTORY_WRONG_OPERATOR] = "wrong_operator",
 	    [DIRECTORY_INVALID] = "invalid",
 	};
 
@@ -183,8 +185,25 @@ static const uint8_t *moved(const uint8_t *p, const uint8_t *bytes, const struct
 static bool find_member(const struct directory *dir, const uint8_t *id,
 			struct directory_member *out)
 {
-	*out = (struct directory_member){.slot = SLOT_NONE};
+	*out = (struct directory_member){.slot = SLOT_NONE, .roles = ROLE_ALL};
 	return dir->members.find == NULL || dir->members.find(dir->members.ctx, id, out);
+}
+
+/* Whether the registry lets it say that: DIRECTORY_ADDED, or what is wrong. */
+static enum directory_result judge_member(const struct directory *dir, const struct descriptor *d)
+{
+	struct directory_member member;
+
+	if (!find_member(dir, d->id, &member))
+		return DIRECTORY_STRANGER;
+	if (dir->members.find != NULL && member.slot != d->slot)
+		return DIRECTORY_WRONG_SLOT;
+	if ((d->roles & ~member.roles) != 0)
+		return DIRECTORY_WRONG_ROLES;
+	if (member.operator_tag != NULL &&
+	    memcmp(member.operator_tag, d->operator_tag, OPERATOR_LEN) != 0)
+		return DIRECTORY_WRONG_OPERATOR;
+	return DIRECTORY_ADDED;
 }
 
 static struct entry *entry_new(const struct directory *dir, const struct descriptor *d,
@@ -221,16 +240,15 @@ static enum directory_result judge(const struct directory *dir, const struct ent
 				   const struct descriptor *d, const uint8_t *bytes, size_t len,
 				   const struct now *now)
 {
-	struct directory_member member;
+	enum directory_result result;
 
 	if (old != NULL && is_same(old, bytes, len))
 		return DIRECTORY_KNOWN;
 	if (old != NULL && d->sequence < old->d.sequence)
 		return DIRECTORY_STALE;
-	if (!find_member(dir, d->id, &member))
-		return DIRECTORY_STRANGER;
-	if (dir->members.find != NULL && member.slot != d->slot)
-		return DIRECTORY_WRONG_SLOT;
+	result = judge_member(dir, d);
+	if (result != DIRECTORY_ADDED)
+		return result;
 	if ((old == NULL && dir->count >= dir->max_entries) || !is_hash_free(dir, d))
 		return DIRECTORY_FULL;
 	if (old == NULL)
@@ -240,30 +258,41 @@ static enum directory_result judge(const struct directory *dir, const struct ent
 	return d->sequence == old->d.sequence ? DIRECTORY_EQUIVOCATION : DIRECTORY_NEWER;
 }
 
-static void keep_evidence(struct directory *dir, const struct entry *old, const uint8_t *bytes,
-			  size_t len)
+/* Whether both are in evidence already: those who hold the other one send it again and again. */
+static bool is_in_evidence(const struct directory *dir, const uint8_t *id, uint64_t sequence)
+{
+	for (size_t i = 0; i < DIRECTORY_EVIDENCE_MAX; i++)
+		if (dir->evidence[i] != NULL && dir->evidence[i]->sequence == sequence &&
+		    memcmp(dir->evidence[i]->id, id, NODE_ID_LEN) == 0)
+			return true;
+	return false;
+}
+
+static struct directory_evidence *evidence_slot(struct directory *dir)
 {
 	struct directory_evidence **slot =
 	    &dir->evidence[dir->evidence_count++ % DIRECTORY_EVIDENCE_MAX];
 
 	if (*slot == NULL)
 		*slot = xcalloc(1, sizeof(**slot));
-	memcpy((*slot)->id, old->d.id, NODE_ID_LEN);
-	(*slot)->sequence = old->d.sequence;
-	(*slot)->len[0] = old->raw_len;
-	memcpy((*slot)->bytes[0], old->raw, old->raw_len);
-	(*slot)->len[1] = (uint16_t)len;
-	memcpy((*slot)->bytes[1], bytes, len);
+	return *slot;
 }
 
-/* Whether both are in evidence already: those who hold the other one send it again and again. */
-static bool is_in_evidence(const struct directory *dir, const struct entry *old)
+static void keep_evidence(struct directory *dir, const struct entry *old, const struct entry *e,
+			  const struct now *now)
 {
-	for (size_t i = 0; i < DIRECTORY_EVIDENCE_MAX; i++)
-		if (dir->evidence[i] != NULL && dir->evidence[i]->sequence == old->d.sequence &&
-		    memcmp(dir->evidence[i]->id, old->d.id, NODE_ID_LEN) == 0)
-			return true;
-	return false;
+	struct directory_evidence *ev;
+
+	if (is_in_evidence(dir, old->d.id, old->d.sequence))
+		return;
+	ev = evidence_slot(dir);
+	ev->seen_s = wall_s(now);
+	memcpy(ev->id, old->d.id, NODE_ID_LEN);
+	ev->sequence = old->d.sequence;
+	ev->len[0] = old->raw_len;
+	memcpy(ev->bytes[0], old->raw, old->raw_len);
+	ev->len[1] = e->raw_len;
+	memcpy(ev->bytes[1], e->raw, e->raw_len);
 }
 
 static void replace(struct directory *dir, struct entry *old, struct entry *e,
@@ -277,8 +306,7 @@ static void replace(struct directory *dir, struct entry *old, struct entry *e,
 /* Everybody ends up with the same one of the two. */
 static void settle(struct directory *dir, struct entry *old, struct entry *e, const struct now *now)
 {
-	if (!is_in_evidence(dir, old))
-		keep_evidence(dir, old, e->raw, e->raw_len);
+	keep_evidence(dir, old, e, now);
 	if (memcmp(e->item.hash, old->item.hash, TREE_DIGEST_LEN) < 0)
 		replace(dir, old, e, now);
 	else
@@ -468,7 +496,6 @@ uint64_t directory_deadline(const struct directory *dir, const struct now *now)
 size_t directory_recheck(struct directory *dir)
 {
 	const size_t before = dir->count;
-	struct directory_member member;
 	struct tree_item *item, *next;
 
 	if (dir->members.find == NULL)
@@ -477,7 +504,7 @@ size_t directory_recheck(struct directory *dir)
 		struct entry *e = entry_of(item);
 
 		next = tree_after(&dir->tree, item);
-		if (!find_member(dir, e->d.id, &member) || member.slot != e->d.slot)
+		if (judge_member(dir, &e->d) != DIRECTORY_ADDED)
 			remove_entry(dir, e);
 	}
 	return before - dir->count;
@@ -549,6 +576,33 @@ const struct directory_evidence *directory_evidence(const struct directory *dir,
 	if (i >= MIN(dir->evidence_count, (uint64_t)DIRECTORY_EVIDENCE_MAX))
 		return NULL;
 	return dir->evidence[(dir->evidence_count - 1 - i) % DIRECTORY_EVIDENCE_MAX];
+}
+
+static bool is_one_of_two(const struct directory_evidence *e, unsigned i)
+{
+	struct descriptor d;
+
+	return e->len[i] <= DESCRIPTOR_MAX &&
+	       descriptor_decode(&d, e->bytes[i], e->len[i]) == DESCRIPTOR_OK &&
+	       memcmp(d.id, e->id, NODE_ID_LEN) == 0 && d.sequence == e->sequence &&
+	       descriptor_verify(&d, e->bytes[i], e->len[i]) == DESCRIPTOR_OK;
+}
+
+bool directory_restore_evidence(struct directory *dir, const struct directory_evidence *e)
+{
+	const bool is_same =
+	    e->len[0] == e->len[1] && memcmp(e->bytes[0], e->bytes[1], e->len[0]) == 0;
+
+	if (!is_one_of_two(e, 0) || !is_one_of_two(e, 1) || is_same)
+		return false;
+	if (!is_in_evidence(dir, e->id, e->sequence))
+		*evidence_slot(dir) = *e;
+	return true;
+}
+
+uint64_t directory_evidence_count(const struct directory *dir)
+{
+	return dir->evidence_count;
 }
 
 const struct directory_stats *directory_stats(const struct directory *dir)

@@ -12,9 +12,12 @@
 
 struct directory;
 
+/* What its descriptor must agree with. */
 struct directory_member {
 	uint32_t slot;
-	uint64_t added_s; /* when it became one */
+	uint64_t added_s;            /* when it became one */
+	const uint8_t *operator_tag; /* OPERATOR_LEN, good for the moment; NULL: any */
+	uint8_t roles;               /* enum node_role: the most it may have */
 };
 
 /* Who may be in it.  find: false for strangers. */
@@ -45,10 +48,12 @@ enum directory_result {
 	DIRECTORY_STALE,        /* we have a newer one */
 	DIRECTORY_EQUIVOCATION, /* same sequence, other bytes, both signed: the lower hash stays */
 	DIRECTORY_FULL,
-	DIRECTORY_TOO_SOON,   /* the node changed it too often */
-	DIRECTORY_STRANGER,   /* not a member */
-	DIRECTORY_WRONG_SLOT, /* a member, but not of the slot it names */
-	DIRECTORY_INVALID,    /* *error says why */
+	DIRECTORY_TOO_SOON,       /* the node changed it too often */
+	DIRECTORY_STRANGER,       /* not a member */
+	DIRECTORY_WRONG_SLOT,     /* a member, but not of the slot it names */
+	DIRECTORY_WRONG_ROLES,    /* ... that may not be all that it says */
+	DIRECTORY_WRONG_OPERATOR, /* ... of another operator */
+	DIRECTORY_INVALID,        /* *error says why */
 	DIRECTORY_RESULT_COUNT,
 };
 
@@ -109,7 +114,8 @@ size_t directory_expire(struct directory *dir, const struct now *now);
 /* directory_deadline(dir, now): monotonic time at which directory_expire has work, or NEVER. */
 uint64_t directory_deadline(const struct directory *dir, const struct now *now);
 
-/* directory_recheck(dir): the members changed: forget who is none any more; returns how many. */
+/* directory_recheck(dir): the members changed: forget who is none any more, or not what it says;
+ * returns how many. */
 size_t directory_recheck(struct directory *dir);
 
 /* ---- comparing with others: parts of the directory by id, see mesh/tree.h ---- */
@@ -137,6 +143,7 @@ size_t directory_view_digest(const struct directory *dir, uint8_t out[static TRE
 /* Two descriptors of one sequence, both signed: the node said different things to different people.
  */
 struct directory_evidence {
+	uint64_t seen_s; /* wall clock */
 	uint8_t id[NODE_ID_LEN];
 	uint64_t sequence;
 	uint16_t len[2];
@@ -146,6 +153,13 @@ struct directory_evidence {
 /* directory_evidence(dir, i): one of the last DIRECTORY_EVIDENCE_MAX, newest first; NULL: no more.
  */
 const struct directory_evidence *directory_evidence(const struct directory *dir, unsigned i);
+
+/* directory_restore_evidence(dir, e): what was kept of earlier; false unless both are as they
+ * should be. */
+bool directory_restore_evidence(struct directory *dir, const struct directory_evidence *e);
+
+/* directory_evidence_count(dir): rises with each. */
+uint64_t directory_evidence_count(const struct directory *dir);
 
 struct directory_stats {
 	uint64_t results[DIRECTORY_RESULT_COUNT];

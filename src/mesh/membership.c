@@ -11,7 +11,9 @@ enum {
 	MIRRORS_WANTED = 2, /* of a client's round, whatever they tell */
 	BARREN_ENOUGH = 2,  /* in a row that added nothing */
 	ATTEMPTS_MAX = 8,   /* of a round */
-	REDRAWS = 8,        /* to find a mirror with a good score */
+	REDRAWS = 8,        /* to find a mirror with a good score ... */
+	REDRAWS_MAX = 64,   /* ... or any */
+	SLOTS_TRIED = 256,  /* to find one that is not removed */
 	EPOCH_S = 3600,
 	EPOCH_DELAY_PART = 6,
 	MESH_YOUNG_S = 86400,
@@ -184,10 +186,9 @@ static bool is_own(const struct membership *m, const uint8_t *id)
 }
 
 /* Only who sees clients anyway may learn from a call that there is one. */
-static bool is_mirror(const struct membership *m, const struct descriptor *d)
+static bool is_mirror(const struct membership *m, const uint8_t *id, uint8_t roles)
 {
-	return !is_own(m, d->id) && !is_called(m, d->id) &&
-	       (is_node(m) || (d->roles & ROLE_ENTRY) != 0);
+	return !is_own(m, id) && !is_called(m, id) && (is_node(m) || (roles & ROLE_ENTRY) != 0);
 }
 
 static bool pick_seed(struct membership *m, struct seed *out)
@@ -203,49 +204,70 @@ static bool pick_seed(struct membership *m, struct seed *out)
 	return false;
 }
 
-/* A member that nobody has told us more of than the registry does. */
-static bool pick_contact(struct membership *m, struct seed *out)
+static bool draw_known(const struct membership *m, const struct descriptor *d, struct seed *out)
+{
+	if (d == NULL || !is_mirror(m, d->id, d->roles))
+		return false;
+	memcpy(out->id, d->id, NODE_ID_LEN);
+	memcpy(out->link_public, d->link_key, DH_LEN);
+	out->addr = d->addrs[0];
+	return true;
+}
+
+static bool draw_contact(const struct membership *m, const struct registry_record *r,
+			 struct seed *out)
+{
+	if (r->contact.addr.port == 0 || !is_mirror(m, r->key, r->roles))
+		return false;
+	memcpy(out->id, r->key, NODE_ID_LEN);
+	memcpy(out->link_public, r->contact.link_key, DH_LEN);
+	out->addr = r->contact.addr;
+	return true;
+}
+
+static const struct registry_member *random_member(const struct membership *m)
 {
 	const struct registry *reg = m->params.registry;
 	const uint32_t slots = reg != NULL ? registry_slots(reg) : 0;
 
-	for (unsigned i = 0; slots > 0 && i < REDRAWS; i++) {
+	for (unsigned i = 0; slots > 0 && i < SLOTS_TRIED; i++) {
 		const struct registry_member *r =
 		    registry_by_slot(reg, (uint32_t)rng_below(m->params.rng, slots));
 
-		if (r == NULL || r->status != REGISTRY_ACTIVE || r->record.contact.addr.port == 0 ||
-		    is_own(m, r->record.key) || is_called(m, r->record.key) ||
-		    directory_by_id(m->params.dir, r->record.key) != NULL)
-			continue;
-		memcpy(out->id, r->record.key, NODE_ID_LEN);
-		memcpy(out->link_public, r->record.contact.link_key, DH_LEN);
-		out->addr = r->record.contact.addr;
-		return true;
+		if (r->status == REGISTRY_ACTIVE)
+			return r;
 	}
-	return false;
+	return NULL;
+}
+
+/* Of the registry's list, which no mirror can bend by what it withholds; where there is none, of
+ * all that are known. */
+static bool draw(const struct membership *m, struct seed *out)
+{
+	const struct registry_member *r = random_member(m);
+	const struct descriptor *d;
+
+	if (r == NULL)
+		return draw_known(m, directory_random(m->params.dir, m->params.rng), out);
+	d = directory_by_id(m->params.dir, r->record.key);
+	return d != NULL ? draw_known(m, d, out) : draw_contact(m, &r->record, out);
 }
 
 static bool pick_member(struct membership *m, struct seed *out, const struct now *now)
 {
-	const struct descriptor *found = NULL;
+	bool found = false;
 
-	for (unsigned i = 0; i < 4 * REDRAWS; i++) {
-		const struct descriptor *d = directory_random(m->params.dir, m->params.rng);
+	for (unsigned i = 0; i < REDRAWS_MAX && !(found && i >= REDRAWS); i++) {
+		struct seed one;
 
-		if (d == NULL)
-			break;
-		if (!is_mirror(m, d))
+		if (!draw(m, &one))
 			continue;
-		found = d;
-		if (i >= REDRAWS || !is_bad(m, d->id, now))
+		*out = one;
+		found = true;
+		if (!is_bad(m, one.id, now))
 			break;
 	}
-	if (found == NULL)
-		return pick_contact(m, out);
-	memcpy(out->id, found->id, NODE_ID_LEN);
-	memcpy(out->link_public, found->link_key, DH_LEN);
-	out->addr = found->addrs[0];
-	return true;
+	return found;
 }
 
 /* Before anybody has answered, seeds and members (of a cache) in turns; then mostly members. */
@@ -440,6 +462,8 @@ enum directory_result membership_publish(struct membership *m, const uint8_t *by
 {
 	const enum directory_result r = dirsync_publish(m->sync, bytes, len, now);
 
+	m->refusal = r <= DIRECTORY_KNOWN ? DIRECTORY_ADDED : r; /* forgotten with what it was of */
+	m->refusal_error = DESCRIPTOR_OK;
 	pump(m, now);
 	return r;
 }
@@ -495,7 +519,12 @@ static bool find_member(void *ctx, const uint8_t id[static NODE_ID_LEN],
 
 	if (r == NULL)
 		return false;
-	*out = (struct directory_member){.slot = r->slot, .added_s = r->added_s};
+	*out = (struct directory_member){
+	    .slot = r->slot,
+	    .added_s = r->added_s,
+	    .operator_tag = r->record.operator_tag,
+	    .roles = r->record.roles,
+	};
 	return true;
 }
 

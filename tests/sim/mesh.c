@@ -135,7 +135,7 @@ static bool find_not_withheld(void *ctx, const uint8_t id[static NODE_ID_LEN],
 {
 	const struct member *me = ctx;
 
-	*out = (struct directory_member){.slot = SLOT_NONE};
+	*out = (struct directory_member){.slot = SLOT_NONE, .roles = ROLE_ALL};
 	return !mesh_withholds(me, id);
 }
 

@@ -161,9 +161,28 @@ static void op_mesh(void *ctx, struct mesh_view *out)
 	    .events = 20,
 	    .head_ns = FIXED_TIME_NS,
 	    .rounds = 5,
+	    .refused = {{"stranger", 7}, {"signature", 2}},
+	    .refused_count = 2,
+	    .own_refusal = "wrong_roles",
+	    .equivocations = 1,
 	    .mirror_count = 1,
 	    .mirrors = {{"aaaaaaaa11", "done", 400 * NS_PER_MS, 12, 3, 0}},
 	};
+}
+
+static void op_equivocations(void *ctx, struct equivocation_list_view *out)
+{
+	static const struct equivocation_view one = {
+	    .node = {"relay-9", "99999999ff", "SE"},
+	    .sequence = 41,
+	    .seen_ns = FIXED_TIME_NS,
+	    .descriptor = {"AAAA", "AAEC"},
+	};
+
+	(void)ctx;
+	out->items = xcalloc(1, sizeof(one));
+	out->items[0] = one;
+	out->count = 1;
 }
 
 static void op_nodes(void *ctx, struct node_list_view *out)
@@ -411,6 +430,7 @@ const struct control_ops fake_ops = {
     .nodes = op_nodes,
     .node = op_node,
     .mesh = op_mesh,
+    .equivocations = op_equivocations,
     .counters = op_counters,
     .connect = op_connect,
     .disconnect = op_disconnect,

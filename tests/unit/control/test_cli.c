@@ -465,6 +465,12 @@ static void test_mesh_and_nodes(void)
 	CHECK(strncmp(out, "12 nodes\n", 9) == 0);
 	CHECK(strstr(out, "13, of which 1 have not been heard of") != NULL);
 	CHECK(strstr(out, "aaaaaaaa done, 0 s ago: told 12, lacked 3") != NULL);
+	CHECK(strstr(out, "7 stranger") != NULL && strstr(out, "2 signature") != NULL);
+	CHECK(strstr(out, "not taken by others: wrong_roles") != NULL);
+	CHECK_INT(run("mesh equivocations"), 0);
+	CHECK(strstr(out, "relay-9") != NULL && strstr(out, "41") != NULL);
+	CHECK_INT(run("mesh equivocations --json"), 0);
+	CHECK(strstr(out, "\"AAEC\"") != NULL);
 	CHECK_INT(run("mesh --json"), 0);
 	CHECK(strstr(out, "\"missing\": 1") != NULL);
 }

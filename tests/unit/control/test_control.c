@@ -152,6 +152,12 @@ static void test_get_others(void)
 	    "GET", "/v1/mesh", NULL, 200,
 	    "\"mirrors\":[{\"id\":\"aaaaaaaa11\",\"outcome\":\"done\",\"age_ms\":400.0,\"told\":12,"
 	    "\"lacked\":3,\"undelivered\":0}]}}");
+	check("GET", "/v1/mesh", NULL, 200,
+	      "\"refused\":{\"stranger\":7,\"signature\":2},\"own_refusal\":\"wrong_roles\",");
+	check("GET", "/v1/mesh/equivocations", NULL, 200,
+	      "{\"schema\":1,\"equivocations\":[{\"id\":\"99999999ff\",\"name\":\"relay-9\","
+	      "\"sequence\":41,\"seen\":\"2026-01-02T03:04:05.678Z\",\"descriptors\":[\"AAAA\","
+	      "\"AAEC\"]}]}");
 	check("GET", "/v1/nodes", NULL, 200, "\"nodes\":[");
 	check("GET", "/v1/nodes", NULL, 200, "\"load_percent\":null");
 	check("GET", "/v1/node", NULL, 200, "\"node\":{\"name\":\"relay-2\"");

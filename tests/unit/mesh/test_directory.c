@@ -37,6 +37,35 @@ static void test_results(void)
 }
 
 /* Of two descriptors with one sequence everybody keeps the same, in whatever order they came. */
+/* Evidence that was written down is taken again, and only if it still is evidence. */
+static void check_restored(const struct directory_evidence *e)
+{
+	struct directory *dir = fixture_directory(0);
+	struct directory_evidence spoilt = *e;
+
+	spoilt.bytes[1][spoilt.len[1] - 1] ^= 1;
+	CHECK(!directory_restore_evidence(dir, &spoilt));
+	spoilt = *e;
+	spoilt.sequence++;
+	CHECK(!directory_restore_evidence(dir, &spoilt));
+	spoilt = *e;
+	spoilt.id[0] ^= 1;
+	CHECK(!directory_restore_evidence(dir, &spoilt));
+	spoilt = *e;
+	spoilt.len[0]--;
+	CHECK(!directory_restore_evidence(dir, &spoilt));
+	spoilt = *e; /* twice the same is no contradiction */
+	memcpy(spoilt.bytes[1], spoilt.bytes[0], spoilt.len[0]);
+	spoilt.len[1] = spoilt.len[0];
+	CHECK(!directory_restore_evidence(dir, &spoilt));
+	CHECK(directory_evidence(dir, 0) == NULL);
+	CHECK(directory_restore_evidence(dir, e));
+	CHECK(directory_restore_evidence(dir, e)); /* known, and not kept twice */
+	CHECK_MEM(directory_evidence(dir, 0), e, sizeof(*e));
+	CHECK(directory_evidence(dir, 1) == NULL);
+	directory_free(dir);
+}
+
 static void test_equivocation(void)
 {
 	struct directory *dir[2] = {fixture_directory(0), fixture_directory(0)};
@@ -68,6 +97,8 @@ static void test_equivocation(void)
 		CHECK_INT(fixture_add(dir[0], &d[kept[0]->capacity_kbit == d[0].capacity_kbit], 1),
 			  DIRECTORY_EQUIVOCATION);
 	CHECK(directory_evidence(dir[0], 1) == NULL);
+	CHECK_INT(directory_evidence_count(dir[0]), 1);
+	check_restored(directory_evidence(dir[0], 0));
 	directory_free(dir[0]);
 	directory_free(dir[1]);
 }
@@ -99,6 +130,8 @@ static void test_changes_are_rationed(void)
 /* A registry in which node n has slot 10 + n, but for those above last. */
 struct registry_fake {
 	unsigned last;
+	uint8_t roles;               /* of each */
+	const uint8_t *operator_tag; /* or NULL */
 };
 
 static bool find(void *ctx, const uint8_t id[static NODE_ID_LEN], struct directory_member *out)
@@ -109,7 +142,12 @@ static bool find(void *ctx, const uint8_t id[static NODE_ID_LEN], struct directo
 	for (unsigned n = 0; n <= r->last; n++) {
 		fixture_identity(&member, n);
 		if (memcmp(member.id, id, NODE_ID_LEN) == 0) {
-			*out = (struct directory_member){10 + n, FIXTURE_WALL_S - 100 * n};
+			*out = (struct directory_member){
+			    .slot = 10 + n,
+			    .added_s = FIXTURE_WALL_S - 100 * n,
+			    .operator_tag = r->operator_tag,
+			    .roles = r->roles,
+			};
 			return true;
 		}
 	}
@@ -118,7 +156,7 @@ static bool find(void *ctx, const uint8_t id[static NODE_ID_LEN], struct directo
 
 static void test_members_only(void)
 {
-	struct registry_fake registry = {.last = 5};
+	struct registry_fake registry = {.last = 5, .roles = ROLE_ALL};
 	struct directory *dir = directory_create(&(struct directory_params){
 	    .rng = &rng_system, .members = {.ctx = &registry, .find = find}});
 	uint8_t digest[TREE_DIGEST_LEN];
@@ -141,6 +179,35 @@ static void test_members_only(void)
 	registry.last = 3;
 	CHECK_INT(directory_recheck(dir), 2);
 	CHECK_INT(directory_count(dir), 4);
+	directory_free(dir);
+}
+
+/* What a member says of itself must be what it was registered as, also after that has changed. */
+static void test_as_registered(void)
+{
+	struct registry_fake registry = {.last = 5, .roles = ROLE_ENTRY | ROLE_RELAY};
+	struct directory *dir = directory_create(&(struct directory_params){
+	    .rng = &rng_system, .members = {.ctx = &registry, .find = find}});
+	struct descriptor d = fixture_descriptor(1);
+	uint8_t other[OPERATOR_LEN];
+
+	d.slot = 11;
+	CHECK_INT(d.roles, ROLE_ALL);
+	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_WRONG_ROLES);
+	registry.roles = ROLE_ALL;
+	operator_tag(other, "somebody else");
+	registry.operator_tag = other;
+	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_WRONG_OPERATOR);
+	registry.operator_tag = d.operator_tag;
+	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_ADDED);
+	CHECK_INT(directory_recheck(dir), 0);
+	registry.operator_tag = other;
+	CHECK_INT(directory_recheck(dir), 1);
+	registry.operator_tag = NULL;
+	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_ADDED);
+	registry.roles = ROLE_RELAY;
+	CHECK_INT(directory_recheck(dir), 1);
+	CHECK_INT(directory_count(dir), 0);
 	directory_free(dir);
 }
 
@@ -412,6 +479,7 @@ int main(void)
 	RUN(test_order);
 	RUN(test_changes_are_rationed);
 	RUN(test_members_only);
+	RUN(test_as_registered);
 	RUN(test_view);
 	RUN(test_restore);
 	RUN(test_tail_is_kept);
