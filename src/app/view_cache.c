@@ -224,11 +224,9 @@ static void hand_over(struct view_cache *vc, const struct directory *dir)
 
 	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
 	     d = directory_next(dir, d)) {
-		size_t len;
-		const uint8_t *raw = directory_raw(d, &len);
+		const size_t len = directory_bytes(d, s.bytes + s.len + 2);
 
 		put_le16(s.bytes + s.len, (uint16_t)len);
-		memcpy(s.bytes + s.len + 2, raw, len);
 		s.len += 2 + len;
 	}
 	pthread_mutex_lock(&vc->lock);

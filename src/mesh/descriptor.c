@@ -2,6 +2,7 @@
 /* The descriptor's wire form and signature.  What it may say is checked in descriptor_check.c. */
 #include "mesh/descriptor.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 
@@ -89,6 +90,17 @@ static void encode(struct writer *w, const struct descriptor *d)
 	wr_u8(w, d->rtt_count);
 	wr_copy(w, d->rtts, (size_t)d->rtt_count * LINK_RTT_LEN);
 	wr_copy(w, d->tail, d->tail_len);
+}
+
+size_t descriptor_encode(const struct descriptor *d, const uint8_t signature[static SIGN_LEN],
+			 uint8_t out[static DESCRIPTOR_MAX])
+{
+	struct writer w = wr_init(out, DESCRIPTOR_MAX);
+
+	encode(&w, d);
+	wr_copy(&w, signature, SIGN_LEN);
+	assert(wr_ok(&w)); /* what was decoded had room */
+	return w.done;
 }
 
 static void get_versions(struct reader *r, struct version_range *v)

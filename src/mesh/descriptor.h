@@ -142,6 +142,11 @@ MUST_USE enum descriptor_error descriptor_sign(const struct descriptor *d,
 MUST_USE enum descriptor_error descriptor_decode(struct descriptor *d, const uint8_t *bytes,
 						 size_t len);
 
+/* descriptor_encode(d, signature, out): the very bytes that d was decoded from, given the last
+ * SIGN_LEN of them; their length. */
+size_t descriptor_encode(const struct descriptor *d, const uint8_t signature[static SIGN_LEN],
+			 uint8_t out[static DESCRIPTOR_MAX]);
+
 /* descriptor_check(d, wall_s): does what it says make sense, and now? */
 MUST_USE enum descriptor_error descriptor_check(const struct descriptor *d, uint64_t wall_s);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The directory: entries on the heap, each with its descriptor and the signed bytes; found by id
- * and link key through maps keyed by SipHash (peers choose ids), and kept in the order of ids in a
+ * The directory: entries on the heap, each with its descriptor and what else it takes to make the
+ * signed bytes again (there is one encoding of each); found by id and link key through maps keyed by SipHash (peers choose ids), and kept in the order of ids in a
  * tree of digests.
  */
 #include "mesh/directory.h"
@@ -23,8 +23,8 @@ struct entry {
 	struct list same_link; /* ring of entries that name the same link key */
 	uint64_t member_s;     /* a member since; 0 in an open mesh */
 	uint64_t paid_ns;      /* until when its changes have used up what is granted */
-	uint16_t raw_len;
-	uint8_t raw[];
+	uint8_t signature[SIGN_LEN];
+	uint8_t rest[]; /* round trips and tail of the descriptor, as encoded */
 };
 
 struct directory {
@@ -175,12 +175,6 @@ static void remove_entry(struct directory *dir, struct entry *e)
 	free(e);
 }
 
-/* A pointer into the bytes that were decoded, moved to our copy of them. */
-static const uint8_t *moved(const uint8_t *p, const uint8_t *bytes, const struct entry *e)
-{
-	return p != NULL ? e->raw + (p - bytes) : NULL;
-}
-
 /* In an open mesh everybody is one. */
 static bool find_member(const struct directory *dir, const uint8_t *id,
 			struct directory_member *out)
@@ -209,16 +203,20 @@ static enum directory_result judge_member(const struct directory *dir, const str
 static struct entry *entry_new(const struct directory *dir, const struct descriptor *d,
 			       const uint8_t *bytes, size_t len)
 {
-	struct entry *e = xcalloc(1, sizeof(*e) + len);
+	const size_t rtts_len = (size_t)d->rtt_count * LINK_RTT_LEN;
+	struct entry *e = xcalloc(1, sizeof(*e) + rtts_len + d->tail_len);
 	struct directory_member member;
 
 	find_member(dir, d->id, &member);
 	e->member_s = member.added_s;
 	e->d = *d;
-	e->raw_len = (uint16_t)len;
-	memcpy(e->raw, bytes, len);
-	e->d.rtts = moved(d->rtts, bytes, e);
-	e->d.tail = moved(d->tail, bytes, e);
+	memcpy(e->signature, bytes + len - SIGN_LEN, SIGN_LEN);
+	e->d.rtts = e->rest;
+	e->d.tail = e->rest + rtts_len;
+	if (rtts_len > 0)
+		memcpy(e->rest, d->rtts, rtts_len);
+	if (d->tail_len > 0)
+		memcpy(e->rest + rtts_len, d->tail, d->tail_len);
 	e->item.id = e->d.id;
 	tree_hash(e->item.hash, bytes, len);
 	return e;
@@ -226,7 +224,10 @@ static struct entry *entry_new(const struct directory *dir, const struct descrip
 
 static bool is_same(const struct entry *e, const uint8_t *bytes, size_t len)
 {
-	return e->raw_len == len && memcmp(e->raw, bytes, len) == 0;
+	uint8_t digest[TREE_DIGEST_LEN];
+
+	tree_hash(digest, bytes, len);
+	return memcmp(e->item.hash, digest, sizeof(digest)) == 0;
 }
 
 static bool is_too_soon(const struct directory *dir, const struct entry *old, const struct now *now)
@@ -289,10 +290,8 @@ static void keep_evidence(struct directory *dir, const struct entry *old, const 
 	ev->seen_s = wall_s(now);
 	memcpy(ev->id, old->d.id, NODE_ID_LEN);
 	ev->sequence = old->d.sequence;
-	ev->len[0] = old->raw_len;
-	memcpy(ev->bytes[0], old->raw, old->raw_len);
-	ev->len[1] = e->raw_len;
-	memcpy(ev->bytes[1], e->raw, e->raw_len);
+	ev->len[0] = (uint16_t)directory_bytes(&old->d, ev->bytes[0]);
+	ev->len[1] = (uint16_t)directory_bytes(&e->d, ev->bytes[1]);
 }
 
 static void replace(struct directory *dir, struct entry *old, struct entry *e,
@@ -397,10 +396,9 @@ const struct descriptor *directory_by_link(const struct directory *dir,
 	return descriptor_of(entry_by_link(dir, link_key));
 }
 
-const uint8_t *directory_raw(const struct descriptor *d, size_t *len)
+size_t directory_bytes(const struct descriptor *d, uint8_t out[static DESCRIPTOR_MAX])
 {
-	*len = entry_holding(d)->raw_len;
-	return entry_holding(d)->raw;
+	return descriptor_encode(d, entry_holding(d)->signature, out);
 }
 
 const struct descriptor *directory_next(const struct directory *dir, const struct descriptor *d)

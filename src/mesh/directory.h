@@ -27,7 +27,7 @@ struct directory_members {
 };
 
 struct directory_params {
-	uint32_t max_entries;  /* bound on memory, about 1 KB each; 0: 100,000 */
+	uint32_t max_entries;  /* bound on memory, about 800 bytes each; 0: 100,000 */
 	const struct rng *rng; /* for the hash keys; borrowed during create only */
 	/* Of a node's newer descriptors DIRECTORY_CHANGES_BURST are taken at once, and then one in
 	 * each such time; 0: 5 minutes. */
@@ -79,8 +79,9 @@ const struct descriptor *directory_by_id(const struct directory *dir,
 const struct descriptor *directory_by_link(const struct directory *dir,
 					   const uint8_t link_key[static DH_LEN]);
 
-/* directory_raw(d, len): the signed bytes of a descriptor that a lookup or iteration returned. */
-const uint8_t *directory_raw(const struct descriptor *d, size_t *len);
+/* directory_bytes(d, out): the signed bytes of a descriptor that a lookup or iteration returned;
+ * their length. */
+size_t directory_bytes(const struct descriptor *d, uint8_t out[static DESCRIPTOR_MAX]);
 
 /*
  * directory_next(dir, d): the descriptor after d in the order of ids, the first for NULL, NULL at

@@ -185,8 +185,6 @@ static size_t next_descriptor(void *ctx, uint8_t out[static STREAM_RECORD_MAX])
 		const struct tree_part part = {job->msg.level, p->index};
 		const struct descriptor *d =
 		    directory_part_next(a->serve->dir, part, job->has_after ? job->after : NULL);
-		const uint8_t *raw;
-		size_t len;
 
 		job->has_after = d != NULL;
 		if (d == NULL) {
@@ -196,9 +194,7 @@ static size_t next_descriptor(void *ctx, uint8_t out[static STREAM_RECORD_MAX])
 		memcpy(job->after, d->id, NODE_ID_LEN);
 		if (has_hash(p, directory_hash(d)))
 			continue;
-		raw = directory_raw(d, &len);
-		memcpy(out, raw, len);
-		return len;
+		return directory_bytes(d, out);
 	}
 	return 0;
 }

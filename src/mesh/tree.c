@@ -41,11 +41,12 @@ static void mark(struct tree *t, const uint8_t *id, bool is_added)
 
 void tree_add(struct tree *t, struct tree_item *item)
 {
-	struct list *leaf = &t->leaves[leaf_of(item->id)], *before = leaf->next;
+	struct list *leaf = &t->leaves[leaf_of(item->id)], *after = leaf->prev;
 
-	while (before != leaf && memcmp(item_of(before)->id, item->id, TREE_ID_LEN) < 0)
-		before = before->next;
-	list_add_tail(before, &item->in_leaf);
+	/* From the end: what comes in order, as from a cache, is in place at once. */
+	while (after != leaf && memcmp(item_of(after)->id, item->id, TREE_ID_LEN) > 0)
+		after = after->prev;
+	list_add_tail(after->next, &item->in_leaf);
 	mark(t, item->id, true);
 }
 

@@ -21,6 +21,8 @@ static void sign_again(struct descriptor *d, const uint8_t *data, size_t len)
 		abort(); /* what makes sense to receive makes sense to send */
 	if (out_len != len || memcmp(out, data, len - SIGN_LEN) != 0)
 		abort(); /* a second encoding of the same descriptor */
+	if (descriptor_encode(d, data + len - SIGN_LEN, out) != len || memcmp(out, data, len) != 0)
+		abort(); /* a directory would serve other bytes than it was given */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
