@@ -121,6 +121,7 @@ enum code run_node_seed(struct cli *cli);
 enum code run_node_status(struct cli *cli);
 enum code run_registry_init(struct cli *cli);
 enum code run_registry_add(struct cli *cli);
+enum code run_registry_change(struct cli *cli);
 enum code run_registry_remove(struct cli *cli);
 enum code run_registry_rotate(struct cli *cli);
 enum code run_registry_renew(struct cli *cli);

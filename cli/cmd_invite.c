@@ -39,23 +39,23 @@ static enum code take_given_seeds(const struct cli *cli, struct invite *inv)
 /* A few members, at random, of those that tell where they are. */
 static void draw_seeds(const struct registry *reg, struct invite *inv)
 {
-	const struct registry_member *m;
+	struct registry_member m;
 	uint32_t slot = 0;
 	uint64_t seen = 0;
 
-	while ((m = registry_next(reg, &slot)) != NULL) {
+	while (registry_next(reg, &slot, &m)) {
 		uint64_t place = seen;
 
-		if (m->record.contact.addr.port == 0)
+		if (m.record.contact.addr.port == 0)
 			continue;
 		seen++;
 		if (place >= SEEDS_WANTED)
 			place = rng_below(&rng_system, seen);
 		if (place >= SEEDS_WANTED)
 			continue;
-		memcpy(inv->seeds[place].id, m->record.key, NODE_ID_LEN);
-		memcpy(inv->seeds[place].link_public, m->record.contact.link_key, DH_LEN);
-		inv->seeds[place].addr = m->record.contact.addr;
+		memcpy(inv->seeds[place].id, m.record.key, NODE_ID_LEN);
+		memcpy(inv->seeds[place].link_public, m.record.contact.link_key, DH_LEN);
+		inv->seeds[place].addr = m.record.contact.addr;
 		inv->seed_count = (unsigned)MIN(seen, SEEDS_WANTED);
 	}
 }

@@ -140,3 +140,11 @@ enum code registry_file_append(struct registry_file *f, const struct registry_ev
 				 registry_result_text(a.result));
 	return cli_error(CODE_FAILED, "%s", error);
 }
+
+enum code registry_need_operands(const struct cli *cli, int count)
+{
+	if (cli->operand_count == count)
+		return CODE_OK;
+	return cli_error(CODE_USAGE, "%s: give %s; see: macro help %s", cli->verb->name,
+			 cli->verb->operands, cli->verb->name);
+}

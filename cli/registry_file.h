@@ -31,4 +31,7 @@ enum code registry_file_append(struct registry_file *f, const struct registry_ev
 
 uint64_t registry_file_wall_s(void);
 
+/* registry_need_operands(cli, count): so many, or what to give. */
+enum code registry_need_operands(const struct cli *cli, int count);
+
 #endif

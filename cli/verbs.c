@@ -115,6 +115,18 @@ static const struct option_spec registry_add_options[] = {
     {"operator", 0, "NAME", "who runs the node, as in its configuration", WORD_TEXT},
     {"roles", 0, "LIST", "the most it may be: entry, relay and exit (all)", WORD_TEXT},
     {"stake", 0, "N", "its weight, for meshes that have such", WORD_TEXT},
+    {"commitments", 0, "HASH", "SHA-256 of what it commits itself to", WORD_TEXT},
+    {0},
+};
+
+static const struct option_spec registry_change_options[] = {
+    REGISTRY_FILE,
+    REGISTRY_KEY,
+    {"operator", 0, "NAME", "who runs the node", WORD_TEXT},
+    {"roles", 0, "LIST", "the most it may be: entry, relay and exit", WORD_TEXT},
+    {"stake", 0, "N", "its weight", WORD_TEXT},
+    {"commitments", 0, "HASH", "SHA-256 of what it commits itself to", WORD_TEXT},
+    {"seed", 0, "TOKEN", "where it is called now (macro node seed)", WORD_TEXT},
     {0},
 };
 
@@ -272,6 +284,12 @@ const struct verb cli_verbs[] = {
      .run = run_registry_add,
      .options = registry_add_options,
      .operands = "SEED|ID",
+     .operands_max = 1},
+    {.name = "registry change",
+     .help = "change what is known of a member: operator, roles, stake, where it is called",
+     .run = run_registry_change,
+     .options = registry_change_options,
+     .operands = "SLOT|ID",
      .operands_max = 1},
     {.name = "registry remove",
      .help = "end a node's membership",

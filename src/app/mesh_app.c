@@ -53,16 +53,16 @@ static int find_in_file(const char *path, struct found *f, char *error, size_t e
 
 static void find_in_registry(const struct registry *reg, struct found *f)
 {
-	const struct registry_member *m;
+	struct registry_member m;
 	uint32_t slot = 0;
 
-	while (f->count < FOUND_MAX && (m = registry_next(reg, &slot)) != NULL) {
-		const struct registry_contact *c = &m->record.contact;
+	while (f->count < FOUND_MAX && registry_next(reg, &slot, &m)) {
+		const struct registry_contact *c = &m.record.contact;
 		struct seed *s = &f->seeds[f->count];
 
 		if (c->addr.port == 0)
 			continue;
-		memcpy(s->id, m->record.key, sizeof(s->id));
+		memcpy(s->id, m.record.key, sizeof(s->id));
 		memcpy(s->link_public, c->link_key, sizeof(s->link_public));
 		s->addr = c->addr;
 		f->count++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The directory: entries on the heap, each with its descriptor and what else it takes to make the
- * signed bytes again (there is one encoding of each); found by id and link key through maps keyed by SipHash (peers choose ids), and kept in the order of ids in a
- * tree of digests.
+ * signed bytes again (there is one encoding of each); found by id and link key through maps keyed
+ * by SipHash (peers choose ids), and kept in the order of ids in a tree of digests.
  */
 #include "mesh/directory.h"
 
@@ -61,7 +61,8 @@ struct directory *directory_create(const struct directory_params *params)
 	rng_fill(params->rng, dir->hash_key, sizeof(dir->hash_key));
 	map_init(&dir->by_id, MAP_MIN, params->rng);
 	map_init(&dir->by_link, MAP_MIN, params->rng);
-	tree_init(&dir->tree);
+	tree_init(&dir->tree, (ptrdiff_t)offsetof(struct entry, d.id) -
+				  (ptrdiff_t)offsetof(struct entry, item));
 	list_init(&dir->changes);
 	return dir;
 }
@@ -194,8 +195,7 @@ static enum directory_result judge_member(const struct directory *dir, const str
 		return DIRECTORY_WRONG_SLOT;
 	if ((d->roles & ~member.roles) != 0)
 		return DIRECTORY_WRONG_ROLES;
-	if (member.operator_tag != NULL &&
-	    memcmp(member.operator_tag, d->operator_tag, OPERATOR_LEN) != 0)
+	if (member.has_operator && memcmp(member.operator_tag, d->operator_tag, OPERATOR_LEN) != 0)
 		return DIRECTORY_WRONG_OPERATOR;
 	return DIRECTORY_ADDED;
 }
@@ -217,7 +217,6 @@ static struct entry *entry_new(const struct directory *dir, const struct descrip
 		memcpy(e->rest, d->rtts, rtts_len);
 	if (d->tail_len > 0)
 		memcpy(e->rest + rtts_len, d->tail, d->tail_len);
-	e->item.id = e->d.id;
 	tree_hash(e->item.hash, bytes, len);
 	return e;
 }
@@ -489,6 +488,16 @@ uint64_t directory_deadline(const struct directory *dir, const struct now *now)
 	if (dir->next_expiry_s * NS_PER_S <= now->wall_ns)
 		return now->mono_ns;
 	return now->mono_ns + (dir->next_expiry_s * NS_PER_S - now->wall_ns);
+}
+
+bool directory_recheck_one(struct directory *dir, const uint8_t id[static NODE_ID_LEN])
+{
+	struct entry *e = entry_by_id(dir, id);
+	const bool goes = e != NULL && judge_member(dir, &e->d) != DIRECTORY_ADDED;
+
+	if (goes)
+		remove_entry(dir, e);
+	return goes;
 }
 
 size_t directory_recheck(struct directory *dir)

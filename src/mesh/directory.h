@@ -15,9 +15,10 @@ struct directory;
 /* What its descriptor must agree with. */
 struct directory_member {
 	uint32_t slot;
-	uint64_t added_s;            /* when it became one */
-	const uint8_t *operator_tag; /* OPERATOR_LEN, good for the moment; NULL: any */
-	uint8_t roles;               /* enum node_role: the most it may have */
+	uint64_t added_s; /* when it became one */
+	bool has_operator;
+	uint8_t operator_tag[OPERATOR_LEN]; /* if has_operator */
+	uint8_t roles;                      /* enum node_role: the most it may have */
 };
 
 /* Who may be in it.  find: false for strangers. */
@@ -118,6 +119,8 @@ uint64_t directory_deadline(const struct directory *dir, const struct now *now);
 /* directory_recheck(dir): the members changed: forget who is none any more, or not what it says;
  * returns how many. */
 size_t directory_recheck(struct directory *dir);
+/* directory_recheck_one(dir, id): the same for one that may be in it; whether it was forgotten. */
+bool directory_recheck_one(struct directory *dir, const uint8_t id[static NODE_ID_LEN]);
 
 /* ---- comparing with others: parts of the directory by id, see mesh/tree.h ---- */
 

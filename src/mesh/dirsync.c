@@ -10,6 +10,7 @@ enum {
 	EVENTS_MAX = 32,
 	BEHIND_PER_S = 2, /* at most so often are we told that others have more */
 	BEHIND_BURST = 8,
+	SINGLE_MAX = 256, /* members looked at one by one when the registry changes */
 };
 
 #define PUSH_AGAIN_NS (NS_PER_S / 2)
@@ -44,14 +45,39 @@ struct dirsync {
 	struct dirsync_stats stats;
 };
 
-/* Whoever was removed, or has another key now, is forgotten. */
+static struct registry_event event_at(const struct registry *registry, uint64_t i)
+{
+	size_t len;
+	const uint8_t *bytes = registry_event_bytes(registry, i, &len);
+	struct reader in = rd_init(bytes, len);
+	struct registry_event ev;
+
+	if (registry_event_decode(&ev, &in) != REGISTRY_OK)
+		abort(); /* checked when it came */
+	return ev;
+}
+
+/* Whoever was removed, or has another key now, is forgotten; in a large mesh without looking at
+ * everybody else each time. */
 static void members_changed(struct registry_subscriber *s, const struct registry *registry,
 			    uint64_t first)
 {
-	struct dirsync *ds = container_of(s, struct dirsync, members);
+	struct directory *dir = container_of(s, struct dirsync, members)->params.dir;
+	unsigned single = 0;
 
-	if (first < registry_head(registry)->events)
-		directory_recheck(ds->params.dir);
+	for (uint64_t i = first; i < registry_head(registry)->events; i++) {
+		const struct registry_event ev = event_at(registry, i);
+		struct registry_member m;
+
+		if (ev.type == REGISTRY_ADD)
+			continue;
+		if (ev.type == REGISTRY_ROTATE || ++single > SINGLE_MAX) {
+			directory_recheck(dir);
+			return;
+		}
+		if (registry_by_slot(registry, ev.slot, &m))
+			directory_recheck_one(dir, m.record.key);
+	}
 }
 
 struct dirsync *dirsync_create(const struct dirsync_params *params)

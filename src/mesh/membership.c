@@ -225,32 +225,31 @@ static bool draw_contact(const struct membership *m, const struct registry_recor
 	return true;
 }
 
-static const struct registry_member *random_member(const struct membership *m)
+static bool random_member(const struct membership *m, struct registry_member *out)
 {
 	const struct registry *reg = m->params.registry;
 	const uint32_t slots = reg != NULL ? registry_slots(reg) : 0;
 
 	for (unsigned i = 0; slots > 0 && i < SLOTS_TRIED; i++) {
-		const struct registry_member *r =
-		    registry_by_slot(reg, (uint32_t)rng_below(m->params.rng, slots));
+		const uint32_t slot = (uint32_t)rng_below(m->params.rng, slots);
 
-		if (r->status == REGISTRY_ACTIVE)
-			return r;
+		if (registry_by_slot(reg, slot, out) && out->status == REGISTRY_ACTIVE)
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* Of the registry's list, which no mirror can bend by what it withholds; where there is none, of
  * all that are known. */
 static bool draw(const struct membership *m, struct seed *out)
 {
-	const struct registry_member *r = random_member(m);
+	struct registry_member r;
 	const struct descriptor *d;
 
-	if (r == NULL)
+	if (!random_member(m, &r))
 		return draw_known(m, directory_random(m->params.dir, m->params.rng), out);
-	d = directory_by_id(m->params.dir, r->record.key);
-	return d != NULL ? draw_known(m, d, out) : draw_contact(m, &r->record, out);
+	d = directory_by_id(m->params.dir, r.record.key);
+	return d != NULL ? draw_known(m, d, out) : draw_contact(m, &r.record, out);
 }
 
 static bool pick_member(struct membership *m, struct seed *out, const struct now *now)
@@ -515,16 +514,17 @@ void membership_hurry(struct membership *m, const struct now *now)
 static bool find_member(void *ctx, const uint8_t id[static NODE_ID_LEN],
 			struct directory_member *out)
 {
-	const struct registry_member *r = registry_by_key(ctx, id);
+	struct registry_member r;
 
-	if (r == NULL)
+	if (!registry_by_key(ctx, id, &r))
 		return false;
 	*out = (struct directory_member){
-	    .slot = r->slot,
-	    .added_s = r->added_s,
-	    .operator_tag = r->record.operator_tag,
-	    .roles = r->record.roles,
+	    .slot = r.slot,
+	    .added_s = r.added_s,
+	    .has_operator = true,
+	    .roles = r.record.roles,
 	};
+	memcpy(out->operator_tag, r.record.operator_tag, sizeof(out->operator_tag));
 	return true;
 }
 
@@ -591,12 +591,15 @@ void membership_seeds_text(const struct membership *m, char *out, size_t len)
 /* A young mesh would have nobody in view for an hour. */
 static uint64_t epoch_length_s(const struct membership *m)
 {
-	const struct registry_member *first =
-	    m->params.registry != NULL ? registry_by_slot(m->params.registry, 0) : NULL;
+	const struct registry *reg = m->params.registry;
+	struct registry_member first;
 
 	if (m->params.epoch_s != 0)
 		return m->params.epoch_s;
-	return first != NULL && m->wall_s > first->added_s + MESH_YOUNG_S ? EPOCH_S : 0;
+	return reg != NULL && registry_by_slot(reg, 0, &first) &&
+		       m->wall_s > first.added_s + MESH_YOUNG_S
+		   ? EPOCH_S
+		   : 0;
 }
 
 static void turn_epoch(struct membership *m)
@@ -661,12 +664,12 @@ size_t membership_known(const struct membership *m)
 
 uint32_t membership_slot(const struct membership *m)
 {
-	const struct registry_member *r =
-	    m->params.registry != NULL && is_node(m)
-		? registry_by_key(m->params.registry, m->params.own_id)
-		: NULL;
+	struct registry_member r;
 
-	return r != NULL ? r->slot : SLOT_NONE;
+	return m->params.registry != NULL && is_node(m) &&
+		       registry_by_key(m->params.registry, m->params.own_id, &r)
+		   ? r.slot
+		   : SLOT_NONE;
 }
 
 unsigned membership_rtts(struct membership *m,

@@ -21,8 +21,14 @@ static struct tree_item *item_of(struct list *l)
 	return container_of(l, struct tree_item, in_leaf);
 }
 
-void tree_init(struct tree *t)
+static const uint8_t *id_of(const struct tree *t, const struct tree_item *item)
 {
+	return (const uint8_t *)item + t->id_off;
+}
+
+void tree_init(struct tree *t, ptrdiff_t id_off)
+{
+	t->id_off = id_off;
 	memset(t->nodes, 0, sizeof(t->nodes));
 	for (size_t i = 0; i < TREE_LEAVES; i++)
 		list_init(&t->leaves[i]);
@@ -41,19 +47,20 @@ static void mark(struct tree *t, const uint8_t *id, bool is_added)
 
 void tree_add(struct tree *t, struct tree_item *item)
 {
-	struct list *leaf = &t->leaves[leaf_of(item->id)], *after = leaf->prev;
+	const uint8_t *id = id_of(t, item);
+	struct list *leaf = &t->leaves[leaf_of(id)], *after = leaf->prev;
 
 	/* From the end: what comes in order, as from a cache, is in place at once. */
-	while (after != leaf && memcmp(item_of(after)->id, item->id, TREE_ID_LEN) > 0)
+	while (after != leaf && memcmp(id_of(t, item_of(after)), id, TREE_ID_LEN) > 0)
 		after = after->prev;
 	list_add_tail(after->next, &item->in_leaf);
-	mark(t, item->id, true);
+	mark(t, id, true);
 }
 
 void tree_remove(struct tree *t, struct tree_item *item)
 {
 	list_del(&item->in_leaf);
-	mark(t, item->id, false);
+	mark(t, id_of(t, item), false);
 }
 
 struct tree_item *tree_next(const struct tree *t, struct tree_part part, const uint8_t *after)
@@ -67,7 +74,7 @@ struct tree_item *tree_next(const struct tree *t, struct tree_part part, const u
 		if (i >= end)
 			return NULL;
 		list_for_each (it, &t->leaves[i])
-			if (memcmp(item_of(it)->id, after, TREE_ID_LEN) > 0)
+			if (memcmp(id_of(t, item_of(it)), after, TREE_ID_LEN) > 0)
 				return item_of(it);
 		i++;
 	}
@@ -83,7 +90,7 @@ struct tree_item *tree_after(const struct tree *t, const struct tree_item *item)
 
 	if (item == NULL)
 		return tree_next(t, (struct tree_part){0}, NULL);
-	leaf = &t->leaves[leaf_of(item->id)];
+	leaf = &t->leaves[leaf_of(id_of(t, item))];
 	if (item->in_leaf.next != leaf)
 		return item_of(item->in_leaf.next);
 	for (leaf++; leaf < t->leaves + TREE_LEAVES; leaf++)

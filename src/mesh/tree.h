@@ -10,6 +10,8 @@
 #ifndef MESH_TREE_H
 #define MESH_TREE_H
 
+#include <stddef.h>
+
 #include "util/list.h"
 
 enum {
@@ -19,9 +21,9 @@ enum {
 	TREE_ID_LEN = 32,
 };
 
+/* Part of something that has an id, at the same distance for all items of a tree. */
 struct tree_item {
 	struct list in_leaf;
-	const uint8_t *id;             /* borrowed, TREE_ID_LEN bytes */
 	uint8_t hash[TREE_DIGEST_LEN]; /* of the item's content */
 };
 
@@ -38,11 +40,12 @@ struct tree_node {
 };
 
 struct tree {
+	ptrdiff_t id_off; /* from an item to its id, TREE_ID_LEN bytes */
 	struct list leaves[TREE_LEAVES];
 	struct tree_node nodes[2 * TREE_LEAVES]; /* as a heap, the root is 1 */
 };
 
-void tree_init(struct tree *t);
+void tree_init(struct tree *t, ptrdiff_t id_off);
 
 /* tree_add(t, item): its id is not in the set yet.  tree_remove: item is in the set. */
 void tree_add(struct tree *t, struct tree_item *item);

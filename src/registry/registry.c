@@ -14,14 +14,11 @@
 struct registry {
 	struct registry_backend backend;
 	const struct rng *rng;
+	struct event_log log;
 	struct members members;
 	struct registry_head head;
 	uint8_t head_bytes[REGISTRY_HEAD_MAX];
-	size_t head_len; /* 0: none yet */
-	uint8_t *log;
-	size_t log_len, log_room;
-	size_t *offset; /* where each event begins in the log */
-	uint64_t offset_room;
+	size_t head_len;      /* 0: none yet */
 	uint64_t last_time_s; /* of the last event */
 	struct list subscribers;
 };
@@ -34,7 +31,7 @@ struct registry *registry_create(const struct registry_backend *backend, const s
 	reg->rng = rng;
 	registry_head_start(&reg->head, backend->mesh);
 	list_init(&reg->subscribers);
-	members_init(&reg->members, rng);
+	members_init(&reg->members, &reg->log, rng);
 	return reg;
 }
 
@@ -43,8 +40,7 @@ void registry_free(struct registry *reg)
 	if (reg == NULL)
 		return;
 	members_fini(&reg->members);
-	free(reg->log);
-	free(reg->offset);
+	event_log_fini(&reg->log);
 	free(reg);
 }
 
@@ -82,29 +78,39 @@ uint32_t registry_slots(const struct registry *reg)
 
 uint32_t registry_members(const struct registry *reg)
 {
-	return (uint32_t)reg->members.by_key.count;
+	return reg->members.active;
 }
 
-const struct registry_member *registry_by_slot(const struct registry *reg, uint32_t slot)
+bool registry_by_slot(const struct registry *reg, uint32_t slot, struct registry_member *out)
 {
-	return slot < reg->members.slot_count ? &reg->members.slots[slot] : NULL;
+	if (slot >= reg->members.slot_count)
+		return false;
+	members_get(&reg->members, slot, out);
+	return true;
 }
 
-const struct registry_member *registry_by_key(const struct registry *reg,
-					      const uint8_t key[static REGISTRY_KEY_LEN])
+bool registry_by_key(const struct registry *reg, const uint8_t key[static REGISTRY_KEY_LEN],
+		     struct registry_member *out)
 {
-	return members_by_key(&reg->members, key);
+	uint32_t slot;
+
+	if (!members_find(&reg->members, key, &slot))
+		return false;
+	members_get(&reg->members, slot, out);
+	return true;
 }
 
-const struct registry_member *registry_next(const struct registry *reg, uint32_t *slot)
+bool registry_next(const struct registry *reg, uint32_t *slot, struct registry_member *out)
 {
 	while (*slot < reg->members.slot_count) {
-		const struct registry_member *m = &reg->members.slots[(*slot)++];
+		const uint32_t at = (*slot)++;
 
-		if (m->status == REGISTRY_ACTIVE)
-			return m;
+		if (!members_is_active(&reg->members, at))
+			continue;
+		members_get(&reg->members, at, out);
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* ---- to mirrors ---- */
@@ -115,33 +121,31 @@ const uint8_t *registry_head_bytes(const struct registry *reg, size_t *len)
 	return reg->head_len > 0 ? reg->head_bytes : NULL;
 }
 
-static size_t event_end(const struct registry *reg, uint64_t event)
-{
-	return event + 1 < reg->head.events ? reg->offset[event + 1] : reg->log_len;
-}
-
 const uint8_t *registry_event_bytes(const struct registry *reg, uint64_t event, size_t *len)
 {
-	*len = event_end(reg, event) - reg->offset[event];
-	return reg->log + reg->offset[event];
+	return event_log_bytes(&reg->log, (uint32_t)event, len);
 }
 
 const uint8_t *registry_events(const struct registry *reg, uint64_t first, size_t max_len,
 			       uint64_t *count, size_t *len)
 {
-	uint64_t end = first;
+	const struct event_log *log = &reg->log;
+	size_t begin;
+	uint32_t end;
 
 	*count = 0;
 	*len = 0;
-	if (first >= reg->head.events)
+	if (first >= log->count)
 		return NULL;
-	while (end < reg->head.events && event_end(reg, end) - reg->offset[first] <= max_len)
+	begin = log->offset[first];
+	end = (uint32_t)first;
+	while (end < log->count && event_log_end(log, end) - begin <= max_len)
 		end++;
 	if (end == first)
 		return NULL;
 	*count = end - first;
-	*len = event_end(reg, end - 1) - reg->offset[first];
-	return reg->log + reg->offset[first];
+	*len = event_log_end(log, end - 1) - begin;
+	return log->bytes + begin;
 }
 
 /* ---- from mirrors ---- */
@@ -203,18 +207,17 @@ static enum registry_result check_chain(const struct registry *reg, const struct
 	return memcmp(hash, head->hash, HASH_LEN) == 0 ? REGISTRY_OK : REGISTRY_BROKEN_CHAIN;
 }
 
-/* The members as of the first count events of log, from the state at event first. */
-static enum registry_result replay(struct registry *reg, struct reader in, uint64_t first,
-				   uint64_t count, uint64_t *event)
+/* What the log's events from first on do to the members; *event: the one that is wrong. */
+static enum registry_result replay(struct registry *reg, uint64_t first, uint64_t *event)
 {
-	for (*event = first; *event < count; ++*event) {
+	for (*event = first; *event < reg->log.count; ++*event) {
 		struct registry_event ev;
-		enum registry_result r = registry_event_decode(&ev, &in);
+		enum registry_result r;
 
-		if (r == REGISTRY_OK && ev.time_s < reg->last_time_s)
-			r = REGISTRY_TIME;
-		if (r == REGISTRY_OK)
-			r = members_take(&reg->members, &ev, *event);
+		event_log_get(&reg->log, (uint32_t)*event, &ev);
+		r = ev.time_s < reg->last_time_s
+			? REGISTRY_TIME
+			: members_take(&reg->members, &ev, (uint32_t)*event);
 		if (r != REGISTRY_OK)
 			return r;
 		reg->last_time_s = ev.time_s;
@@ -222,39 +225,31 @@ static enum registry_result replay(struct registry *reg, struct reader in, uint6
 	return REGISTRY_OK;
 }
 
-static void restore_members(struct registry *reg)
+/* As it was when it had so many events. */
+static void go_back(struct registry *reg, uint64_t count)
 {
 	uint64_t event;
 
+	event_log_cut(&reg->log, (uint32_t)count);
 	members_fini(&reg->members);
-	members_init(&reg->members, reg->rng);
+	members_init(&reg->members, &reg->log, reg->rng);
 	reg->last_time_s = 0;
-	if (replay(reg, rd_init(reg->log, reg->log_len), 0, reg->head.events, &event) !=
-	    REGISTRY_OK)
+	if (replay(reg, 0, &event) != REGISTRY_OK)
 		abort(); /* it was good before */
 }
 
-static void append_log(struct registry *reg, const struct registry_update *u, uint64_t count)
+static enum registry_result take_events(struct registry *reg, const struct registry_update *u,
+					const struct registry_head *head, uint64_t *event)
 {
-	struct reader in = rd_init(u->events, u->events_len);
-	struct registry_event ev;
+	enum registry_result r;
 
-	if (count > reg->offset_room) {
-		reg->offset_room = MAX(count, 2 * reg->offset_room);
-		reg->offset = xrealloc(reg->offset, reg->offset_room, sizeof(*reg->offset));
-	}
-	for (uint64_t i = u->first; i < count; i++) {
-		reg->offset[i] = reg->log_len + u->events_len - in.left;
-		if (registry_event_decode(&ev, &in) != REGISTRY_OK)
-			abort(); /* checked before */
-	}
-	if (reg->log_len + u->events_len > reg->log_room) {
-		reg->log_room = MAX(reg->log_len + u->events_len, 2 * reg->log_room);
-		reg->log = xrealloc(reg->log, reg->log_room, 1);
-	}
-	if (u->events_len > 0)
-		memcpy(reg->log + reg->log_len, u->events, u->events_len);
-	reg->log_len += u->events_len;
+	event_log_append(&reg->log, u->events, u->events_len, (uint32_t)(head->events - u->first));
+	r = replay(reg, u->first, event);
+	if (r == REGISTRY_OK && reg->last_time_s > head->time_s)
+		r = REGISTRY_TIME;
+	if (r != REGISTRY_OK)
+		go_back(reg, u->first);
+	return r;
 }
 
 enum registry_result registry_apply(struct registry *reg, const struct registry_update *u,
@@ -268,18 +263,12 @@ enum registry_result registry_apply(struct registry *reg, const struct registry_
 		r = REGISTRY_GAP;
 	if (r == REGISTRY_OK)
 		r = check_chain(reg, u, &head, &at);
-	if (r == REGISTRY_OK) {
-		r = replay(reg, rd_init(u->events, u->events_len), u->first, head.events, &at);
-		if (r == REGISTRY_OK && reg->last_time_s > head.time_s)
-			r = REGISTRY_TIME;
-		if (r != REGISTRY_OK)
-			restore_members(reg);
-	}
+	if (r == REGISTRY_OK)
+		r = take_events(reg, u, &head, &at);
 	if (event != NULL)
 		*event = at;
 	if (r != REGISTRY_OK)
 		return r;
-	append_log(reg, u, head.events);
 	reg->head = head;
 	memcpy(reg->head_bytes, u->head, u->head_len);
 	reg->head_len = u->head_len;

@@ -62,17 +62,14 @@ void registry_unsubscribe(struct registry_subscriber *s);
 uint32_t registry_slots(const struct registry *reg);   /* given out so far: 0 .. n-1 */
 uint32_t registry_members(const struct registry *reg); /* active ones */
 
-/*
- * By slot: also a removed one; NULL when it was never given out.  By key: active ones only.
- * Pointers are good until the next registry_apply.
- */
-const struct registry_member *registry_by_slot(const struct registry *reg, uint32_t slot);
-const struct registry_member *registry_by_key(const struct registry *reg,
-					      const uint8_t key[static REGISTRY_KEY_LEN]);
+/* By slot: also a removed one; false when it was never given out.  By key: active ones only. */
+bool registry_by_slot(const struct registry *reg, uint32_t slot, struct registry_member *out);
+bool registry_by_key(const struct registry *reg, const uint8_t key[static REGISTRY_KEY_LEN],
+		     struct registry_member *out);
 
-/* registry_next(reg, &slot): the first active member from slot *slot on, and *slot behind it; NULL
- * at the end.  Begin with 0. */
-const struct registry_member *registry_next(const struct registry *reg, uint32_t *slot);
+/* registry_next(reg, &slot, out): the first active member from slot *slot on, and *slot behind it;
+ * false at the end.  Begin with 0. */
+bool registry_next(const struct registry *reg, uint32_t *slot, struct registry_member *out);
 
 /* ---- from and to mirrors ---- */
 

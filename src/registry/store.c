@@ -153,6 +153,7 @@ int registry_store_open(struct registry_store **out, const struct registry_store
 	}
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, (int)p->wait_ms);
+	(void)run(s, "PRAGMA cache_size = -256"); /* KiB: it is read once, from end to end */
 	if (p->creates)
 		err = fill_new_file(s, p->mesh, error);
 	if (err == 0)

@@ -37,11 +37,11 @@ static void hash_events(struct registry_head *head, const uint8_t *data, size_t 
 
 static void check_members(const struct registry *reg)
 {
-	const struct registry_member *m;
+	struct registry_member m, same;
 	uint32_t slot = 0, count = 0;
 
-	while ((m = registry_next(reg, &slot)) != NULL) {
-		if (registry_by_key(reg, m->record.key) != m)
+	while (registry_next(reg, &slot, &m)) {
+		if (!registry_by_key(reg, m.record.key, &same) || same.slot != m.slot)
 			abort();
 		count++;
 	}

@@ -145,9 +145,11 @@ static bool find(void *ctx, const uint8_t id[static NODE_ID_LEN], struct directo
 			*out = (struct directory_member){
 			    .slot = 10 + n,
 			    .added_s = FIXTURE_WALL_S - 100 * n,
-			    .operator_tag = r->operator_tag,
+			    .has_operator = r->operator_tag != NULL,
 			    .roles = r->roles,
 			};
+			if (r->operator_tag != NULL)
+				memcpy(out->operator_tag, r->operator_tag, OPERATOR_LEN);
 			return true;
 		}
 	}
@@ -190,6 +192,7 @@ static void test_as_registered(void)
 	    .rng = &rng_system, .members = {.ctx = &registry, .find = find}});
 	struct descriptor d = fixture_descriptor(1);
 	uint8_t other[OPERATOR_LEN];
+	struct identity id;
 
 	d.slot = 11;
 	CHECK_INT(d.roles, ROLE_ALL);
@@ -205,8 +208,11 @@ static void test_as_registered(void)
 	CHECK_INT(directory_recheck(dir), 1);
 	registry.operator_tag = NULL;
 	CHECK_INT(fixture_add(dir, &d, 1), DIRECTORY_ADDED);
+	fixture_identity(&id, 1);
+	CHECK(!directory_recheck_one(dir, id.id));
 	registry.roles = ROLE_RELAY;
-	CHECK_INT(directory_recheck(dir), 1);
+	CHECK(directory_recheck_one(dir, id.id));
+	CHECK(!directory_recheck_one(dir, id.id));
 	CHECK_INT(directory_count(dir), 0);
 	directory_free(dir);
 }

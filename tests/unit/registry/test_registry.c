@@ -39,20 +39,30 @@ static void add(enum registry_event_type type, uint32_t slot, uint8_t key)
 
 static bool has_key(uint8_t key, uint32_t slot)
 {
-	const struct registry_member *m;
+	struct registry_member m, same;
 	uint8_t bytes[REGISTRY_KEY_LEN];
 
 	memset(bytes, key, sizeof(bytes));
-	m = registry_by_key(reg, bytes);
-	return m != NULL && m->slot == slot && registry_by_slot(reg, slot) == m;
+	return registry_by_key(reg, bytes, &m) && m.slot == slot &&
+	       registry_by_slot(reg, slot, &same) && same.slot == slot &&
+	       memcmp(same.record.key, bytes, sizeof(bytes)) == 0;
 }
 
 static bool has_no_key(uint8_t key)
 {
+	struct registry_member unused;
 	uint8_t bytes[REGISTRY_KEY_LEN];
 
 	memset(bytes, key, sizeof(bytes));
-	return registry_by_key(reg, bytes) == NULL;
+	return !registry_by_key(reg, bytes, &unused);
+}
+
+static struct registry_member by_slot(uint32_t slot)
+{
+	struct registry_member m = {.slot = UINT32_MAX};
+
+	CHECK(registry_by_slot(reg, slot, &m));
+	return m;
 }
 
 static void test_vectors(void)
@@ -98,16 +108,17 @@ static void test_vectors(void)
 	}
 	CHECK_INT(registry_slots(reg), 3);
 	CHECK_INT(registry_members(reg), 2);
-	CHECK_INT(registry_by_slot(reg, 0)->status, REGISTRY_REMOVED);
-	CHECK_INT(registry_by_slot(reg, 1)->record.roles, 6);
-	CHECK_INT(registry_by_slot(reg, 2)->key_event, 4);
-	CHECK_INT(registry_by_slot(reg, 1)->record.contact.addr.port, 4600);
-	CHECK_INT(registry_by_slot(reg, 2)->record.contact.addr.port, 0); /* rotated away */
+	CHECK_INT(by_slot(0).status, REGISTRY_REMOVED);
+	CHECK_INT(by_slot(1).record.roles, 6);
+	CHECK_INT(by_slot(2).key_event, 4);
+	CHECK_INT(by_slot(1).record.contact.addr.port, 4600);
+	CHECK_INT(by_slot(2).record.contact.addr.port, 0); /* rotated away */
 	json_decref(root);
 }
 
 static void test_life_of_members(void)
 {
+	struct registry_member m;
 	uint32_t slot = 0;
 	size_t len;
 
@@ -128,13 +139,13 @@ static void test_life_of_members(void)
 	CHECK(has_key(2, 3) && has_key(3, 4));
 	CHECK_INT(registry_slots(reg), 5);
 	CHECK_INT(registry_members(reg), 4);
-	CHECK_INT(registry_next(reg, &slot)->slot, 0);
-	CHECK_INT(registry_next(reg, &slot)->slot, 2);
-	CHECK_INT(registry_next(reg, &slot)->slot, 3);
-	CHECK_INT(registry_next(reg, &slot)->slot, 4);
-	CHECK(registry_next(reg, &slot) == NULL);
-	CHECK(registry_by_slot(reg, 5) == NULL);
-	CHECK(registry_by_slot(reg, UINT32_MAX) == NULL);
+	CHECK(registry_next(reg, &slot, &m) && m.slot == 0);
+	CHECK(registry_next(reg, &slot, &m) && m.slot == 2);
+	CHECK(registry_next(reg, &slot, &m) && m.slot == 3);
+	CHECK(registry_next(reg, &slot, &m) && m.slot == 4);
+	CHECK(!registry_next(reg, &slot, &m));
+	CHECK(!registry_by_slot(reg, 5, &m));
+	CHECK(!registry_by_slot(reg, UINT32_MAX, &m));
 }
 
 static void test_change_keeps_the_rest(void)
@@ -148,8 +159,8 @@ static void test_change_keeps_the_rest(void)
 	ev.record.roles = ROLE_ALL; /* not among the fields */
 	fixture_add(&fix, &ev);
 	NEED(fixture_apply(&fix, reg) == REGISTRY_OK);
-	CHECK_INT(registry_by_slot(reg, 0)->record.stake, 77);
-	CHECK_INT(registry_by_slot(reg, 0)->record.roles, ROLE_RELAY);
+	CHECK_INT(by_slot(0).record.stake, 77);
+	CHECK_INT(by_slot(0).record.roles, ROLE_RELAY);
 	CHECK(has_key(1, 0));
 }
 
@@ -425,6 +436,31 @@ static void test_events_in_pieces(void)
 	}
 }
 
+/* Keys that come and go: each is found while it counts, and the table does not fill up. */
+static void test_key_turnover(void)
+{
+	struct registry_event ev = fixture_event(REGISTRY_ROTATE, 0, 0);
+	struct registry_member m;
+	uint8_t first[REGISTRY_KEY_LEN];
+
+	start();
+	add(REGISTRY_ADD, 0, 1);
+	add(REGISTRY_ADD, 1, 2);
+	memset(first, 1, sizeof(first));
+	for (uint32_t i = 0; i < 2000; i++) {
+		memset(ev.record.key, 0xee, sizeof(ev.record.key));
+		put_le32(ev.record.key, i);
+		fixture_add(&fix, &ev);
+		NEED(fixture_apply(&fix, reg) == REGISTRY_OK);
+		NEED(registry_by_key(reg, ev.record.key, &m) && m.slot == 0);
+		put_le32(ev.record.key, i - 1);
+		NEED(!registry_by_key(reg, ev.record.key, &m));
+		NEED(!registry_by_key(reg, first, &m));
+		NEED(has_key(2, 1));
+	}
+	CHECK_INT(registry_members(reg), 2);
+}
+
 static void test_many(void)
 {
 	enum {
@@ -432,6 +468,7 @@ static void test_many(void)
 	};
 	uint8_t *events = malloc((size_t)N * REGISTRY_EVENT_MAX), head[LOCAL_HEAD_LEN];
 	struct registry_event ev = fixture_event(REGISTRY_ADD, 0, 1);
+	struct registry_member m;
 	size_t len = 0;
 
 	start();
@@ -458,8 +495,8 @@ static void test_many(void)
 	CHECK_INT(registry_members(reg), N);
 	for (uint32_t i = 0; i < N; i += 97) {
 		put_le32(ev.record.key, i);
-		NEED(registry_by_key(reg, ev.record.key) != NULL);
-		CHECK_INT(registry_by_key(reg, ev.record.key)->slot, i);
+		NEED(registry_by_key(reg, ev.record.key, &m));
+		CHECK_INT(m.slot, i);
 	}
 	free(events);
 }
@@ -479,6 +516,7 @@ int main(void)
 	RUN(test_other_mesh);
 	RUN(test_age);
 	RUN(test_events_in_pieces);
+	RUN(test_key_turnover);
 	RUN(test_many);
 	registry_free(reg);
 	return test_done();
