@@ -7,27 +7,20 @@
 #include <stdio.h>
 
 enum {
-	CALLS_MAX = 4,
+	CALLS_MAX = MIRRORS_BUSY_MAX,
 	MIRRORS_WANTED = 2, /* of a client's round, whatever they tell */
 	BARREN_ENOUGH = 2,  /* in a row that added nothing */
 	ATTEMPTS_MAX = 8,   /* of a round */
-	REDRAWS = 8,        /* to find a mirror with a good score ... */
-	REDRAWS_MAX = 64,   /* ... or any */
-	SLOTS_TRIED = 256,  /* to find one that is not removed */
 	EPOCH_S = 3600,
 	EPOCH_DELAY_PART = 6,
 	MESH_YOUNG_S = 86400,
-	SEED_ONE_IN = 8,    /* calls that go to a seed all the same: halves of a mesh meet there */
-	LACKED_SLACK = 8,   /* descriptors that may be on their way to an honest mirror ... */
-	LACKED_ONE_IN = 20, /* ... and the share of all */
+	SEED_ONE_IN = 8, /* calls that go to a seed all the same: halves of a mesh meet there */
 };
 
 #define CALL_NS        (4 * NS_PER_S) /* for a link to come up */
 #define EARLY_NS       NS_PER_S       /* first gap between rounds; doubles up to the period */
 #define RETRY_MAX_NS   (60 * NS_PER_S)
 #define REFRESH_GAP_NS (NS_PER_S / 4)
-#define BAD_NS         (600 * NS_PER_S) /* how long a bad score is remembered */
-#define FAILED_NS      (60 * NS_PER_S)
 
 /* A mirror that we are bringing a link up to, or pull from. */
 struct call {
@@ -46,15 +39,13 @@ struct round {
 struct membership {
 	struct membership_params params;
 	struct dirsync *sync;
-	struct seed seeds[SEEDS_MAX];
-	size_t seed_count, next_seed;
+	struct mirrors mirrors;
 	bool is_wanted;
 	bool is_heard; /* some mirror has told all it knew, or a cache did */
 	struct call calls[CALLS_MAX];
 	struct round round;
 	uint64_t next_round_ns, gap_ns;
 	uint64_t rounds;
-	struct mirror_score scores[MEMBERSHIP_MIRRORS_MAX];
 	struct rtts rtts;
 	uint64_t epoch_s, wall_s;
 	uint64_t reverse_pulls;
@@ -81,14 +72,11 @@ struct membership *membership_create(const struct membership_params *params)
 
 	m->params = *params;
 	m->next_round_ns = NEVER;
-	m->seed_count = MIN(params->seed_count, (size_t)SEEDS_MAX);
-	for (size_t i = 0; i < m->seed_count; i++) {
-		/* In an order of our own, so that not every newcomer asks the first seed. */
-		const size_t k = (size_t)rng_below(params->rng, i + 1);
-
-		m->seeds[i] = m->seeds[k];
-		m->seeds[k] = params->seeds[i];
-	}
+	m->mirrors = (struct mirrors){.dir = params->dir,
+				      .registry = params->registry,
+				      .rng = params->rng,
+				      .own_id = params->own_id};
+	mirrors_set_seeds(&m->mirrors, params->seeds, params->seed_count);
 	m->sync = dirsync_create(&(struct dirsync_params){
 	    .dir = params->dir,
 	    .registry = params->registry,
@@ -107,166 +95,16 @@ void membership_free(struct membership *m)
 	free(m);
 }
 
-/* ---- scores ---- */
-
-static struct mirror_score *score_find(struct membership *m, const uint8_t *id)
-{
-	for (size_t i = 0; i < MEMBERSHIP_MIRRORS_MAX; i++)
-		if (m->scores[i].at_ns != 0 && memcmp(m->scores[i].id, id, NODE_ID_LEN) == 0)
-			return &m->scores[i];
-	return NULL;
-}
-
-/* The mirror's, or in the place of the one not met for longest. */
-static struct mirror_score *score_for(struct membership *m, const uint8_t *id)
-{
-	struct mirror_score *s = score_find(m, id);
-
-	if (s != NULL)
-		return s;
-	s = &m->scores[0];
-	for (size_t i = 1; i < MEMBERSHIP_MIRRORS_MAX; i++)
-		if (m->scores[i].at_ns < s->at_ns)
-			s = &m->scores[i];
-	*s = (struct mirror_score){0};
-	memcpy(s->id, id, NODE_ID_LEN);
-	return s;
-}
-
-static void score_failure(struct membership *m, const uint8_t *id, const struct now *now)
-{
-	struct mirror_score *s = score_for(m, id);
-
-	s->at_ns = now->mono_ns;
-	s->verdict = PULL_FAILED;
-	s->failures++;
-}
-
-static void score_pull(struct membership *m, const uint8_t *id, const struct dirsync_event *ev,
-		       const struct now *now)
-{
-	struct mirror_score *s = score_for(m, id);
-	const uint64_t known = directory_count(m->params.dir);
-	const uint64_t told = ev->result.total - MIN(ev->result.total, ev->result.refused);
-
-	s->at_ns = now->mono_ns;
-	s->verdict = ev->verdict;
-	s->total = ev->result.total;
-	s->lacked = (uint32_t)(known > told ? known - told : 0);
-	s->undelivered = ev->result.undelivered;
-	s->failures = ev->verdict == PULL_DONE ? 0 : s->failures + 1;
-}
-
-static bool is_bad(struct membership *m, const uint8_t *id, const struct now *now)
-{
-	const struct mirror_score *s = score_find(m, id);
-	const uint64_t allowed = LACKED_SLACK + directory_count(m->params.dir) / LACKED_ONE_IN;
-
-	if (s == NULL)
-		return false;
-	if (s->verdict != PULL_DONE && s->verdict != PULL_LIED)
-		return now->mono_ns - s->at_ns < MIN(FAILED_NS << MIN(s->failures, 5u), BAD_NS);
-	return now->mono_ns - s->at_ns < BAD_NS &&
-	       (s->verdict == PULL_LIED || s->lacked + s->undelivered > allowed);
-}
-
 /* ---- whom to call ---- */
 
-static bool is_called(const struct membership *m, const uint8_t *id)
+static struct mirrors_busy busy(const struct membership *m)
 {
+	struct mirrors_busy out = {.count = 0};
+
 	for (size_t i = 0; i < CALLS_MAX; i++)
-		if (m->calls[i].link != 0 && memcmp(m->calls[i].id, id, NODE_ID_LEN) == 0)
-			return true;
-	return false;
-}
-
-static bool is_own(const struct membership *m, const uint8_t *id)
-{
-	return is_node(m) && memcmp(m->params.own_id, id, NODE_ID_LEN) == 0;
-}
-
-/* Only who sees clients anyway may learn from a call that there is one. */
-static bool is_mirror(const struct membership *m, const uint8_t *id, uint8_t roles)
-{
-	return !is_own(m, id) && !is_called(m, id) && (is_node(m) || (roles & ROLE_ENTRY) != 0);
-}
-
-static bool pick_seed(struct membership *m, struct seed *out)
-{
-	for (size_t i = 0; i < m->seed_count; i++) {
-		const struct seed *s = &m->seeds[m->next_seed++ % m->seed_count];
-
-		if (is_own(m, s->id) || is_called(m, s->id))
-			continue;
-		*out = *s;
-		return true;
-	}
-	return false;
-}
-
-static bool draw_known(const struct membership *m, const struct descriptor *d, struct seed *out)
-{
-	if (d == NULL || !is_mirror(m, d->id, d->roles))
-		return false;
-	memcpy(out->id, d->id, NODE_ID_LEN);
-	memcpy(out->link_public, d->link_key, DH_LEN);
-	out->addr = d->addrs[0];
-	return true;
-}
-
-static bool draw_contact(const struct membership *m, const struct registry_record *r,
-			 struct seed *out)
-{
-	if (r->contact.addr.port == 0 || !is_mirror(m, r->key, r->roles))
-		return false;
-	memcpy(out->id, r->key, NODE_ID_LEN);
-	memcpy(out->link_public, r->contact.link_key, DH_LEN);
-	out->addr = r->contact.addr;
-	return true;
-}
-
-static bool random_member(const struct membership *m, struct registry_member *out)
-{
-	const struct registry *reg = m->params.registry;
-	const uint32_t slots = reg != NULL ? registry_slots(reg) : 0;
-
-	for (unsigned i = 0; slots > 0 && i < SLOTS_TRIED; i++) {
-		const uint32_t slot = (uint32_t)rng_below(m->params.rng, slots);
-
-		if (registry_by_slot(reg, slot, out) && out->status == REGISTRY_ACTIVE)
-			return true;
-	}
-	return false;
-}
-
-/* Of the registry's list, which no mirror can bend by what it withholds; where there is none, of
- * all that are known. */
-static bool draw(const struct membership *m, struct seed *out)
-{
-	struct registry_member r;
-	const struct descriptor *d;
-
-	if (!random_member(m, &r))
-		return draw_known(m, directory_random(m->params.dir, m->params.rng), out);
-	d = directory_by_id(m->params.dir, r.record.key);
-	return d != NULL ? draw_known(m, d, out) : draw_contact(m, &r.record, out);
-}
-
-static bool pick_member(struct membership *m, struct seed *out, const struct now *now)
-{
-	bool found = false;
-
-	for (unsigned i = 0; i < REDRAWS_MAX && !(found && i >= REDRAWS); i++) {
-		struct seed one;
-
-		if (!draw(m, &one))
-			continue;
-		*out = one;
-		found = true;
-		if (!is_bad(m, one.id, now))
-			break;
-	}
-	return found;
+		if (m->calls[i].link != 0)
+			memcpy(out.id[out.count++], m->calls[i].id, NODE_ID_LEN);
+	return out;
 }
 
 /* Before anybody has answered, seeds and members (of a cache) in turns; then mostly members. */
@@ -275,9 +113,14 @@ static bool pick(struct membership *m, struct seed *out, const struct now *now)
 	const bool seed_first =
 	    m->is_heard ? rng_below(m->params.rng, SEED_ONE_IN) == 0 : m->round.attempts % 2 == 0;
 
-	if (seed_first)
-		return pick_seed(m, out) || pick_member(m, out, now);
-	return pick_member(m, out, now) || pick_seed(m, out);
+	const struct mirrors_busy called = busy(m);
+	/* Only who sees clients anyway may learn from a call that there is one. */
+	const uint8_t roles = is_node(m) ? ROLE_ALL : ROLE_ENTRY;
+
+	if (seed_first && mirrors_pick_seed(&m->mirrors, &called, out))
+		return true;
+	return mirrors_pick_member(&m->mirrors, roles, &called, now, out) ||
+	       mirrors_pick_seed(&m->mirrors, &called, out);
 }
 
 static struct call *free_call(struct membership *m)
@@ -379,7 +222,8 @@ static void on_pulled(struct membership *m, const struct dirsync_event *ev, cons
 
 	if (c == NULL)
 		return; /* it was behind, or we; nothing follows from that */
-	score_pull(m, c->id, ev, now);
+	mirrors_pulled(&m->mirrors, c->id, ev->verdict, &ev->result, now);
+	mirrors_compare(&m->mirrors, m->round.began_ns);
 	c->link = 0;
 	if (ev->verdict != PULL_DONE)
 		return;
@@ -439,7 +283,7 @@ static void link_down(struct membership *m, uint32_t link, const struct now *now
 	dirsync_down(m->sync, link); /* tells of the end of a pull */
 	if (c == NULL || c->give_up_ns == NEVER)
 		return;
-	score_failure(m, c->id, now);
+	mirrors_failed(&m->mirrors, c->id, now);
 	c->link = 0;
 }
 
@@ -505,9 +349,7 @@ void membership_hurry(struct membership *m, const struct now *now)
 {
 	if (!m->is_wanted)
 		return;
-	for (size_t i = 0; i < MEMBERSHIP_MIRRORS_MAX; i++)
-		if (m->scores[i].verdict == PULL_FAILED)
-			m->scores[i] = (struct mirror_score){0};
+	mirrors_forgive(&m->mirrors);
 	membership_want(m, true, now);
 }
 
@@ -581,9 +423,9 @@ void membership_seeds_text(const struct membership *m, char *out, size_t len)
 	size_t used = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < m->seed_count && used < len; i++)
+	for (size_t i = 0; i < m->mirrors.seed_count && used < len; i++)
 		used += (size_t)snprintf(out + used, len - used, "%s%s", i > 0 ? ", " : "",
-					 endpoint_format(&m->seeds[i].addr, addr));
+					 endpoint_format(&m->mirrors.seeds[i].addr, addr));
 }
 
 /* ---- time ---- */
@@ -629,7 +471,7 @@ static void give_up_calls(struct membership *m, const struct now *now)
 
 		if (c->link == 0 || c->give_up_ns > now->mono_ns)
 			continue;
-		score_failure(m, c->id, now);
+		mirrors_failed(&m->mirrors, c->id, now);
 		c->link = 0;
 	}
 }
@@ -706,7 +548,7 @@ void membership_view(const struct membership *m, struct membership_view *out)
 		out->is_head_old = is_head_old(m);
 	}
 	out->view_count = directory_view_digest(m->params.dir, out->view_digest);
-	for (size_t i = 0; i < MEMBERSHIP_MIRRORS_MAX; i++)
-		if (m->scores[i].at_ns != 0)
-			out->mirrors[out->mirror_count++] = m->scores[i];
+	for (size_t i = 0; i < MIRRORS_MAX; i++)
+		if (m->mirrors.scores[i].at_ns != 0)
+			out->mirrors[out->mirror_count++] = m->mirrors.scores[i];
 }

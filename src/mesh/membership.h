@@ -10,12 +10,10 @@
 
 #include "core/engine.h"
 #include "mesh/dirsync.h"
-#include "mesh/seed.h"
+#include "mesh/mirrors.h"
 
-#define SEEDS_MAX                   16
 #define MEMBERSHIP_NODE_PERIOD_NS   (30 * NS_PER_S)
 #define MEMBERSHIP_CLIENT_PERIOD_NS (600 * NS_PER_S)
-#define MEMBERSHIP_MIRRORS_MAX      32
 
 struct membership;
 
@@ -85,17 +83,6 @@ unsigned membership_rtts(struct membership *m,
 			 uint8_t out[static DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN]);
 bool membership_has_news(struct membership *m, const struct now *now);
 
-/* What is known of a mirror from the last time that we pulled from it. */
-struct mirror_score {
-	uint8_t id[NODE_ID_LEN];
-	uint64_t at_ns; /* when; 0: unused */
-	enum pull_verdict verdict;
-	uint32_t total;  /* descriptors it said it has */
-	uint32_t lacked; /* of those that we knew afterwards */
-	uint32_t undelivered;
-	unsigned failures; /* in a row */
-};
-
 struct membership_view {
 	uint64_t epoch_s; /* when the present one began; 0: there are none */
 	uint8_t view_digest[TREE_DIGEST_LEN];
@@ -109,7 +96,7 @@ struct membership_view {
 	enum directory_result refusal; /* of our own descriptor, by a mirror; ADDED: none */
 	enum descriptor_error refusal_error;
 	size_t mirror_count;
-	struct mirror_score mirrors[MEMBERSHIP_MIRRORS_MAX];
+	struct mirror_score mirrors[MIRRORS_MAX];
 	struct dirsync_stats sync;
 };
 void membership_view(const struct membership *m, struct membership_view *out);

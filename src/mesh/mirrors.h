@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Whom to ask about the mesh: the seeds, any member of the registry, and how those did that were
+ * asked before.  When to ask is membership's to say.
+ */
+#ifndef MESH_MIRRORS_H
+#define MESH_MIRRORS_H
+
+#include "mesh/seed.h"
+#include "mesh/sync_pull.h"
+
+#define SEEDS_MAX        16
+#define MIRRORS_MAX      32 /* remembered */
+#define MIRRORS_BUSY_MAX 4
+
+/* What is known of a mirror from the last time that we pulled from it. */
+struct mirror_score {
+	uint8_t id[NODE_ID_LEN];
+	uint64_t at_ns; /* when; 0: unused */
+	enum pull_verdict verdict;
+	uint32_t total;  /* descriptors it said it has, without those that we do not take */
+	uint32_t lacked; /* of those that we knew when its round was over */
+	uint32_t undelivered;
+	unsigned failures; /* in a row */
+};
+
+/* Those that are being asked now. */
+struct mirrors_busy {
+	uint8_t id[MIRRORS_BUSY_MAX][NODE_ID_LEN];
+	unsigned count;
+};
+
+struct mirrors {
+	const struct directory *dir;     /* borrowed, as all here */
+	const struct registry *registry; /* NULL: an open mesh */
+	const struct rng *rng;
+	const uint8_t *own_id; /* of a node; NULL: a client */
+	struct seed seeds[SEEDS_MAX];
+	size_t seed_count, next_seed;
+	struct mirror_score scores[MIRRORS_MAX];
+};
+
+/* mirrors_set_seeds(m, seeds, n): copied, in an order of our own. */
+void mirrors_set_seeds(struct mirrors *m, const struct seed *seeds, size_t n);
+
+/* ---- whom ---- */
+
+/* mirrors_pick_seed(m, busy, out): the next one; false: there is none. */
+bool mirrors_pick_seed(struct mirrors *m, const struct mirrors_busy *busy, struct seed *out);
+
+/* mirrors_pick_member(m, roles, busy, now, out): a random one that has any of the roles, rather one
+ * that did well. */
+bool mirrors_pick_member(const struct mirrors *m, uint8_t roles, const struct mirrors_busy *busy,
+			 const struct now *now, struct seed *out);
+
+/* ---- how they did ---- */
+
+void mirrors_failed(struct mirrors *m, const uint8_t id[static NODE_ID_LEN], const struct now *now);
+void mirrors_pulled(struct mirrors *m, const uint8_t id[static NODE_ID_LEN],
+		    enum pull_verdict verdict, const struct pull_result *result,
+		    const struct now *now);
+
+/* mirrors_compare(m, since_ns): what others have told since then may show what those lacked that
+ * were asked since then. */
+void mirrors_compare(struct mirrors *m, uint64_t since_ns);
+
+/* mirrors_forgive(m): those that did not answer may do so now. */
+void mirrors_forgive(struct mirrors *m);
+
+#endif
