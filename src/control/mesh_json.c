@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How much of the mesh is known, and from whom. */
 #include "control/control.h"
+#include "control/view_json.h"
 #include "control/view_json_int.h"
 
 static json_t *mirror_json(const struct mirror_view *v)
