@@ -2,6 +2,7 @@
 #include "app/mesh_app.h"
 
 #include "app/view_cache.h"
+#include "registry/local.h"
 
 #include "util/xalloc.h"
 
@@ -134,6 +135,16 @@ uint64_t mesh_change_gap_ns(const struct config *cfg)
 				      : NODE_PERIOD_S;
 
 	return CHANGE_GAP_PERIODS * period_s * NS_PER_S;
+}
+
+struct registry *mesh_registry(const struct config *cfg)
+{
+	struct registry_backend backend;
+
+	if (!cfg->mesh.registrar.is_set)
+		return NULL;
+	backend = local_backend(cfg->mesh.registrar.bytes);
+	return registry_create(&backend, &rng_system);
 }
 
 struct directory *mesh_directory(const struct config *cfg, struct registry *reg)

@@ -21,6 +21,10 @@ MUST_USE int mesh_seeds(const struct config *cfg, const struct registry *reg,
 /* mesh_has_source(cfg): the configuration names somebody to learn of nodes from. */
 bool mesh_has_source(const struct config *cfg);
 
+/* mesh_registry(cfg): an empty one of the mesh that is configured, with what vouches for it; NULL:
+ * an open mesh. */
+struct registry *mesh_registry(const struct config *cfg);
+
 /* mesh_directory(cfg, reg): an empty one, of the registry's members if there is one. */
 struct directory *mesh_directory(const struct config *cfg, struct registry *reg);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "app/registry_app.h"
 
+#include "app/mesh_app.h"
+
 #include <errno.h>
 #include <stdio.h>
 
-#include "registry/local.h"
 #include "util/log.h"
 #include "util/rng.h"
 #include "util/xalloc.h"
@@ -32,20 +33,20 @@ int registry_app_open(struct registry_app *a, const struct config *cfg, const st
 {
 	const struct config_mesh *m = &cfg->mesh;
 	char why[REGISTRY_STORE_ERROR_MAX], *path;
-	struct registry_backend backend;
 	int err;
 
 	*a = (struct registry_app){.max_age_s = m->head_max_age_s, .due_ns = NEVER};
-	if (!m->registrar.is_set)
+	a->reg = mesh_registry(cfg);
+	if (a->reg == NULL)
 		return 0;
 	path = m->registry != NULL ? xstrdup(m->registry)
 				   : xasprintf("%s/" CONFIG_REGISTRY_FILE, cfg->daemon.state_dir);
-	backend = local_backend(m->registrar.bytes);
-	a->reg = registry_create(&backend, &rng_system);
 	err = registry_store_open(
 	    &a->store,
-	    &(struct registry_store_params){
-		.path = path, .mesh = backend.mesh, .creates = true, .wait_ms = WAIT_MS},
+	    &(struct registry_store_params){.path = path,
+					    .mesh = registry_backend(a->reg)->mesh,
+					    .creates = true,
+					    .wait_ms = WAIT_MS},
 	    why);
 	if (err == 0)
 		err = registry_store_load(a->store, a->reg, wall_s(now), why);

@@ -395,7 +395,6 @@ int survey_app_run(const struct survey_app_params *params, struct survey_app_rep
 		   char error[static SURVEY_TEXT_MAX])
 {
 	struct survey_app *a = xcalloc(1, sizeof(*a));
-	const struct config_public *registrar = &params->cfg->mesh.registrar;
 	int rc;
 
 	*out = (struct survey_app_report){0};
@@ -406,8 +405,7 @@ int survey_app_run(const struct survey_app_params *params, struct survey_app_rep
 	if (rc == 0)
 		rc = open_ports(a, error);
 	if (rc == 0) {
-		a->registry =
-		    registrar->is_set ? registry_create(registrar->bytes, &rng_system) : NULL;
+		a->registry = mesh_registry(params->cfg);
 		a->dir = mesh_directory(params->cfg, a->registry);
 		learn(a);
 		choose(a);

@@ -12,17 +12,22 @@ static const char *const without_effect[] = {
     "node status",     "node seed",       "registry list", "registry log",
     "registry verify", "registry export", "config check",  "config sample",
     "completion",      "version",         "help",          "complete",
-    "invite create",   "netcheck",        "node check",
+    "invite create",   "netcheck",        "node check",    "mesh equivocations",
 };
 
 /* These change files of this machine, not what a daemon does; what they made is shown by: */
 static const struct {
 	const char *verb, *shown_by;
 } of_files[] = {
-    {"node init", "node status"},         {"registry init", "registry list"},
-    {"registry add", "registry list"},    {"registry remove", "registry list"},
-    {"registry rotate", "registry list"}, {"registry renew", "registry list"},
-    {"registry import", "registry list"}, {"join", "config check"},
+    {"node init", "node status"},
+    {"registry init", "registry list"},
+    {"registry add", "registry list"},
+    {"registry remove", "registry list"},
+    {"registry rotate", "registry list"},
+    {"registry renew", "registry list"},
+    {"registry import", "registry list"},
+    {"registry change", "registry list"},
+    {"join", "config check"},
 };
 
 /* These run as long as something is in force, and end it with them. */
