@@ -12,15 +12,15 @@
 static void print_node(const json_t *n)
 {
 	const json_t *load = json_object_get(n, "load_percent"), *slot = json_object_get(n, "slot");
-	char roles[SHOW_TEXT_MAX], percent[24] = "-", number[24] = "-";
+	char roles[SHOW_TEXT_MAX], place[SHOW_TEXT_MAX], percent[24] = "-", number[24] = "-";
 
 	if (json_is_integer(load))
 		snprintf(percent, sizeof(percent), "%" JSON_INTEGER_FORMAT "%%",
 			 json_integer_value(load));
 	if (json_is_integer(slot))
 		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(slot));
-	printf("%-34s%-9s%-15s%-18s%6s%6s  %-17.16s%-10s%.8s%s\n", json_text(n, "name"),
-	       json_text(n, "country"), json_text(n, "region"),
+	printf("%-25s%-9s%-15s%-32s%-18s%6s%6s  %-17.16s%-10s%.8s%s\n", json_text(n, "name"),
+	       json_text(n, "country"), json_text(n, "region"), show_place(n, place),
 	       json_join(json_object_get(n, "roles"), ",", roles, sizeof(roles)), number, percent,
 	       json_text(n, "since"), json_text(n, "software"), json_text(n, "id"),
 	       json_is_true(json_object_get(n, "in_view")) ? "" : "  not yet in use");
@@ -39,8 +39,9 @@ enum code run_node_list(struct cli *cli)
 	} else if (json_array_size(nodes) == 0) {
 		code = cli_error(CODE_FAILED, "no node is known yet");
 	} else {
-		printf("%-34s%-9s%-15s%-18s%6s%6s  %-17s%-10s%s\n", "NODE", "COUNTRY", "REGION",
-		       "ROLES", "SLOT", "LOAD", "UP SINCE (UTC)", "VERSION", "ID");
+		printf("%-25s%-9s%-15s%-32s%-18s%6s%6s  %-17s%-10s%s\n", "NODE", "COUNTRY",
+		       "REGION", "LOCATION", "ROLES", "SLOT", "LOAD", "UP SINCE (UTC)", "VERSION",
+		       "ID");
 		for (size_t i = 0; i < json_array_size(nodes); i++)
 			print_node(json_array_get(nodes, i));
 	}

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* status, route show, exit list: what the daemon knows, for people or as its JSON. */
+/* status, route show: how it is connected, for people or as the daemon's JSON. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "cli/client.h"
@@ -90,58 +89,6 @@ enum code run_route_show(struct cli *cli)
 	if (!json_is_object(route))
 		code = cli_error(CODE_NOT_CONNECTED, "there is no route: %s",
 				 json_text(answer, "state"));
-	json_decref(answer);
-	return code;
-}
-
-/* Only the exits in a country, if one is given. */
-static void filter_country(json_t *exits, const char *country)
-{
-	for (size_t i = json_array_size(exits); country != NULL && i-- > 0;)
-		if (strcasecmp(json_text(json_array_get(exits, i), "country"), country) != 0)
-			json_array_remove(exits, i);
-}
-
-static void print_exit(const json_t *e)
-{
-	const json_t *load = json_object_get(e, "load_percent");
-	const bool v4 = json_is_true(json_object_get(e, "exits_ipv4"));
-	const bool v6 = json_is_true(json_object_get(e, "exits_ipv6"));
-	char rate[SHOW_TEXT_MAX], percent[24] = "-";
-
-	if (json_is_integer(load))
-		snprintf(percent, sizeof(percent), "%" JSON_INTEGER_FORMAT "%%",
-			 json_integer_value(load));
-	printf("%-34s%-9s%12s%6s  %-8s%.8s\n", json_text(e, "name"), json_text(e, "country"),
-	       show_bit_rate(json_count(e, "bandwidth_bps"), rate), percent,
-	       v4 && v6 ? "4+6"
-	       : v4     ? "4"
-	       : v6     ? "6"
-			: "-",
-	       json_text(e, "id"));
-}
-
-enum code run_exit_list(struct cli *cli)
-{
-	json_t *answer, *exits;
-	enum code code = client_get(cli, "/v1/exits", &answer);
-
-	if (code != CODE_OK)
-		return code;
-	exits = json_object_get(answer, "exits");
-	filter_country(exits, cli_option(cli, "country"));
-	if (cli_has(cli, "json")) {
-		show_json(answer);
-	} else if (json_array_size(exits) == 0) {
-		code = cli_error(CODE_FAILED, "no exit is known%s%s",
-				 cli_has(cli, "country") ? " in " : " yet",
-				 cli_has(cli, "country") ? cli_option(cli, "country") : "");
-	} else {
-		printf("%-34s%-9s%12s%6s  %-8s%s\n", "NODE", "COUNTRY", "BANDWIDTH", "LOAD", "IP",
-		       "ID");
-		for (size_t i = 0; i < json_array_size(exits); i++)
-			print_exit(json_array_get(exits, i));
-	}
 	json_decref(answer);
 	return code;
 }

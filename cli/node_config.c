@@ -24,6 +24,7 @@ static const struct {
     [NODE_NAME] = {"name", "name", CONFIG_NODE},
     [NODE_ROLES] = {"roles", "roles", CONFIG_NODE},
     [NODE_COUNTRY] = {"country", "country", CONFIG_NODE},
+    [NODE_CITY] = {"city", "city", CONFIG_NODE},
     [NODE_OPERATOR] = {"operator", "operator", CONFIG_NODE},
     [NODE_BANDWIDTH] = {"bandwidth", "bandwidth", CONFIG_NODE},
     [NODE_LISTEN] = {NULL, "listen", CONFIG_NODE},

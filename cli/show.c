@@ -274,8 +274,20 @@ void show_status(const struct cli *cli, const json_t *status, bool is_verbose)
 		show_details(status);
 }
 
-/* "1.5 ms", or a dash for what is not known. */
-static const char *show_ms(const json_t *ms, char out[static SHOW_TEXT_MAX])
+/* As far as the database knows otherwise, it is said. */
+const char *show_place(const json_t *node, char out[static SHOW_TEXT_MAX])
+{
+	const json_t *place = json_object_get(node, "location");
+	const char *database = json_text(place, "database_country");
+	const bool differs =
+	    database[0] != '\0' && strcmp(database, json_text(node, "country")) != 0;
+
+	snprintf(out, SHOW_TEXT_MAX, "%s%s%s", json_text(place, "verdict"),
+		 differs ? ", database says " : "", differs ? database : "");
+	return out;
+}
+
+const char *show_ms(const json_t *ms, char out[static SHOW_TEXT_MAX])
 {
 	if (json_is_number(ms))
 		snprintf(out, SHOW_TEXT_MAX, "%.1f ms", json_number_value(ms));

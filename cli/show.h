@@ -25,6 +25,11 @@ void show_json(const json_t *json);
 /* show_cost(cost): "38.2 ms more than without (54.1 ms to the exit), 91 % of the line is yours". */
 const char *show_cost(const json_t *cost, char out[static SHOW_COST_MAX]);
 
+/* show_ms(ms, out): "1.5 ms", or a dash for what is not known.  show_place(node, out): whether its
+ * claimed country stands. */
+const char *show_ms(const json_t *ms, char out[static SHOW_TEXT_MAX]);
+const char *show_place(const json_t *node, char out[static SHOW_TEXT_MAX]);
+
 /* 1500 -> "1.5 kB"; 200000000 -> "200 Mbit/s" */
 const char *show_bytes(json_int_t n, char out[static SHOW_TEXT_MAX]);
 const char *show_bit_rate(json_int_t n, char out[static SHOW_TEXT_MAX]);

@@ -83,6 +83,7 @@ static const struct option_spec node_init_options[] = {
     {"name", 0, "NAME", "name of the node", WORD_TEXT},
     {"roles", 0, "LIST", "entry, relay and exit, in any combination (relay)", WORD_TEXT},
     {"country", 0, "CC", "country the node stands in", WORD_TEXT},
+    {"city", 0, "NAME", "city it stands in", WORD_TEXT},
     ADDRESS,
     {"operator", 0, "NAME", "who runs it; the same on all nodes of one operator", WORD_TEXT},
     {"seed", 0, "TOKEN", "of the mesh to join: a node's seed, or an invite; may be repeated",

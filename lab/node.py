@@ -29,22 +29,25 @@ class Node:
         identity = ["--state-dir", str(self.state_dir)]
         process.run([macro, "node", "init", *identity, "--config", str(self.config_path),
                      "--name", self.host.name, "--roles", ", ".join(self.host.node_roles),
-                     "--country", self.host.country, "--operator", self.host.operator,
+                     "--country", self.host.claimed_country, "--operator", self.host.operator,
                      *(word for address in self.addresses for word in ("--address", address))])
         return process.run([macro, "node", "seed", *identity,
                             "--address", self.addresses[0]]).strip()
 
-    def write_config(self, seeds, dns, more):
+    def write_config(self, seeds, dns, locations, more):
         """more: {section: {key: value}}, for those sections that the host has; clients get all
         profiles."""
         host = self.host
         lines = ["[daemon]", f"socket = {self.socket_path}", f"state_dir = {self.state_dir}",
+                 f"location_db = {locations}",
                  "[mesh]", f"seeds = {', '.join(seeds)}", "sync_period = 1s"]
         if host.is_node:
             lines += ["[node]", f"listen = [::]:{PORT}", f"address = {', '.join(self.addresses)}",
                       f"roles = {', '.join(host.node_roles)}", f"name = {host.name}",
-                      f"operator = {host.operator}", f"country = {host.country}",
+                      f"operator = {host.operator}", f"country = {host.claimed_country}",
                       f"bandwidth = {host.bandwidth}", f"workers = {host.workers}"]
+        if host.is_node and host.city:
+            lines += [f"city = {host.city}"]
         if "exit" in host.roles and dns:
             lines += ["[exit]", f"dns = {', '.join(dns)}"]
         if "client" in host.roles:

@@ -25,6 +25,7 @@ PLACES = {
 }
 EARTH_KM = 6371.0
 FIBRE_KM_PER_MS = 200.0  # two thirds of the speed of light
+LIGHT_KM_PER_MS = 299.8
 DETOUR = 1.3             # cables do not follow great circles
 LAST_MILE_MS = 1.0
 
@@ -41,6 +42,17 @@ class Host:
     bandwidth: str
     workers: str
     seeds: tuple = ()  # names of hosts; none: all entries
+    claim: str = ""    # the country it says it is in; none: the true one
+    city: str = ""
+    asn: int = 0       # of its addresses in the location database; 0: one of its own
+
+    @property
+    def claimed_country(self):
+        return self.claim or self.country
+
+    @property
+    def system(self):
+        return self.asn or 64511 + self.index
 
     @property
     def _octets(self):
@@ -102,6 +114,11 @@ class Topology:
         self._is_flat = is_flat
         self._scale = scale
 
+    @property
+    def is_possible(self):
+        """Whether nothing in it is faster than light."""
+        return not self._is_flat and self._scale >= FIBRE_KM_PER_MS / LIGHT_KM_PER_MS / DETOUR
+
     def with_role(self, role):
         return [host for host in self.hosts.values() if role in host.roles]
 
@@ -122,10 +139,10 @@ def _read_host(path, name, index, fields):
     where = f"{path}: host {name}"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,14}", name) or name in ("lo", "core", "wan0"):
         raise LabError(f"{where}: a name is up to 15 of a-z, 0-9 and '-', and not lo, core or wan0")
-    unknown = set(fields) - {"country", "roles", "operator", "bandwidth", "workers", "seeds"}
+    known = "country", "roles", "operator", "bandwidth", "workers", "seeds", "claim", "city", "asn"
+    unknown = set(fields) - set(known)
     if unknown:
-        raise LabError(f"{where}: unknown key {sorted(unknown)[0]}: "
-                       "country, roles, operator, bandwidth, workers or seeds")
+        raise LabError(f"{where}: unknown key {sorted(unknown)[0]}: one of {', '.join(known)}")
     roles = tuple(fields.get("roles", ()))
     if not set(roles) <= ROLES:
         raise LabError(f"{where}: roles are {', '.join(sorted(ROLES))}")
@@ -135,7 +152,8 @@ def _read_host(path, name, index, fields):
                        f"one of {' '.join(sorted(PLACES))}, or add it to lab/topology.py")
     return Host(name, index, country, roles, fields.get("operator", f"op-{name}"),
                 fields.get("bandwidth", "200M"), str(fields.get("workers", 1)),
-                tuple(fields.get("seeds", ())))
+                tuple(fields.get("seeds", ())), fields.get("claim", ""), fields.get("city", ""),
+                fields.get("asn", 0))
 
 
 def _read_link(path, hosts, fields):

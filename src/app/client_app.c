@@ -303,6 +303,7 @@ static void tick(void *ctx, const struct now *now)
 	registry_app_tick(&a->registry, now);
 	view_cache_tick(a->cache, a->dir, now);
 	membership_tick(a->membership, now);
+	places_tick(a->places.places, now);
 	client_tick(a->client, now);
 	client_throughput_tick(a, now);
 	client_profile_tick(a, now);
@@ -325,8 +326,9 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
 	const uint64_t names = a->has_net ? a->names_ns : NEVER;
 	const uint64_t machine = MIN(MIN(portal, names), dns_app_deadline(&a->dns));
+	const uint64_t client = MIN(client_deadline(a->client), places_deadline(a->places.places));
 
-	return MIN(MIN(MIN(mesh, machine), a->prof.look_ns), client_deadline(a->client));
+	return MIN(MIN(MIN(mesh, machine), a->prof.look_ns), client);
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
@@ -461,6 +463,7 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	health_app_open(&a->health, cfg, &rng_system, &now);
 	a->cache = mesh_cache(cfg, "nodes-client.db");
 	a->dir = mesh_directory(cfg, a->registry.reg);
+	places_app_open(&a->places, cfg, a->dir);
 	rc = worker_open(
 	    &a->worker,
 	    &(struct worker_config){
@@ -515,6 +518,7 @@ err_close_worker:
 	worker_close(&a->worker);
 err_free_directory:
 	view_cache_close(a->cache, a->dir);
+	places_app_close(&a->places);
 	directory_free(a->dir);
 	health_app_close(&a->health, &now);
 	sock_owner_close(a->owners);
@@ -552,6 +556,7 @@ void client_app_close(struct client_app *a)
 	client_free(a->client);
 	membership_free(a->membership);
 	view_cache_close(a->cache, a->dir);
+	places_app_close(&a->places);
 	directory_free(a->dir);
 	health_app_close(&a->health, &(struct now){.wall_ns = now_read().wall_ns});
 	sock_owner_close(a->owners);

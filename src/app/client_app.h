@@ -7,6 +7,7 @@
 #include "app/client_profile.h"
 #include "app/dns_app.h"
 #include "app/health_app.h"
+#include "app/places_app.h"
 #include "app/registry_app.h"
 #include "app/safety.h"
 #include "app/view_cache.h"
@@ -35,6 +36,7 @@ struct client_app {
 	struct view_cache *cache;
 	struct directory *dir;
 	struct membership *membership;
+	struct places_app places;
 	struct client *client;
 	struct health_app health;
 	struct sock_owner_query *owners; /* NULL: cannot be asked */

@@ -66,9 +66,14 @@ struct nodes_query {
 static void do_nodes(void *ctx, const struct now *now)
 {
 	const struct nodes_query *q = ctx;
+	const struct daemon *d = q->daemon;
 
 	(void)now;
-	mesh_nodes_view(dir_of(q->daemon), q->roles, q->out);
+	mesh_nodes_view(d->is_client
+			    ? &(struct mesh_knowledge){d->client.dir, d->client.places.places,
+						       d->client.health.book}
+			    : &(struct mesh_knowledge){d->node.dir, d->node.places.places, NULL},
+			q->roles, q->out);
 }
 
 static void list_nodes(struct daemon *d, uint8_t roles, struct node_list_view *out)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "app/mesh_view.h"
 
+#include "health/ways.h"
 #include "mesh/region.h"
 #include "util/xalloc.h"
 
@@ -15,8 +16,46 @@ void node_ref_fill(struct node_ref *ref, const uint8_t id[static NODE_ID_LEN], c
 	snprintf(ref->country, sizeof(ref->country), "%s", country);
 }
 
-static void node_fill(const struct directory *dir, const struct descriptor *d, struct node_view *v)
+static void place_fill(const struct places *places, const struct descriptor *d,
+		       struct place_view *out)
 {
+	struct place_report r;
+
+	places_report(places, d->id, &r);
+	*out = (struct place_view){
+	    .verdict = place_verdict_name(r.verdict),
+	    .witnesses = r.witnesses,
+	    .against = r.against,
+	    .nearest_ns = r.nearest_ns,
+	    .asn = r.origin.asn,
+	};
+	memcpy(out->nearest_country, r.nearest_country, sizeof(out->nearest_country));
+	memcpy(out->database_country, r.origin.country, sizeof(out->database_country));
+}
+
+static void seen_fill(const struct book *b, const struct ways *ways, const struct descriptor *d,
+		      struct node_view *v)
+{
+	static const enum view_verdict verdicts[HEALTH_LEVEL_COUNT] = {
+	    [HEALTH_GREEN] = VIEW_VERDICT_GREEN,
+	    [HEALTH_YELLOW] = VIEW_VERDICT_YELLOW,
+	    [HEALTH_RED] = VIEW_VERDICT_RED,
+	};
+	const struct book_node *n = book_node(b, d->id);
+
+	v->rtt_ns = ways_rtt_ns(ways, d->id);
+	if (n == NULL)
+		return;
+	v->health = verdicts[n->level];
+	v->has_uptime = n->up_ns + n->down_ns > 0;
+	v->uptime_ppm = book_node_uptime_ppm(n);
+}
+
+static void node_fill(const struct directory *dir, const struct places *places,
+		      const struct descriptor *d, struct node_view *v)
+{
+	descriptor_city(d, v->city);
+	place_fill(places, d, &v->place);
 	node_ref_fill(&v->node, d->id, d->name, d->country);
 	v->roles = d->roles; /* the same bits, see the assertions below */
 	if (d->addr_count > 0)
@@ -67,6 +106,7 @@ static void refused_fill(const struct directory_stats *s, struct mesh_view *out)
 		add_refused(out, descriptor_error_name((enum descriptor_error)e), s->invalid[e]);
 }
 
+_Static_assert((int)VIEW_NAME_LEN > (int)DESCRIPTOR_CITY_MAX, "a view has room for a city");
 _Static_assert(DIRECTORY_RESULT_COUNT + DESCRIPTOR_ERROR_COUNT <= VIEW_REFUSED_MAX,
 	       "every reason has room");
 
@@ -129,14 +169,25 @@ _Static_assert((int)VIEW_ROLE_ENTRY == (int)ROLE_ENTRY && (int)VIEW_ROLE_RELAY =
 		   (int)VIEW_ROLE_EXIT == (int)ROLE_EXIT,
 	       "views show role bits as descriptors have them");
 
-void mesh_nodes_view(const struct directory *dir, uint8_t roles, struct node_list_view *out)
+void mesh_nodes_view(const struct mesh_knowledge *known, uint8_t roles, struct node_list_view *out)
 {
+	const struct directory *dir = known->dir;
+	struct ways *ways = known->book != NULL ? ways_create(known->book, &rng_system) : NULL;
+
 	out->count = 0;
 	out->items = xcalloc(directory_count(dir), sizeof(*out->items));
 	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
-	     d = directory_next(dir, d))
-		if (d->roles & roles)
-			node_fill(dir, d, &out->items[out->count++]);
+	     d = directory_next(dir, d)) {
+		struct node_view *v = &out->items[out->count];
+
+		if ((d->roles & roles) == 0)
+			continue;
+		node_fill(dir, known->places, d, v);
+		if (ways != NULL)
+			seen_fill(known->book, ways, d, v);
+		out->count++;
+	}
+	ways_free(ways);
 }
 
 static void equivocation_fill(const struct directory *dir, const struct directory_evidence *e,

@@ -168,22 +168,28 @@ static void tick(void *ctx, const struct now *now)
 	error = node_tick(a->node, a->membership, now);
 	pthread_rwlock_unlock(&a->lock);
 	reach_app_tick(&a->reach, now);
+	places_tick(a->places.places, now);
 	if (error != DESCRIPTOR_OK)
 		log_error("[node]: the mesh would refuse this node's descriptor: %s",
 			  descriptor_error_name(error));
 }
 
+static uint64_t mesh_deadline(const struct node_app *a, const struct now *now)
+{
+	const uint64_t files =
+	    MIN(registry_app_deadline(&a->registry), view_cache_deadline(a->cache, a->dir));
+	const uint64_t mesh =
+	    MIN(membership_deadline(a->membership, now), places_deadline(a->places.places));
+
+	return MIN(MIN(files, mesh),
+		   MIN(node_deadline(a->node, now), reach_app_deadline(&a->reach)));
+}
+
 static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct node_worker *nw = ctx;
-	const struct node_app *a = nw->app;
-	uint64_t files;
 
-	if (number_of(nw) > 0)
-		return nw->count_ns;
-	files = MIN(registry_app_deadline(&a->registry), view_cache_deadline(a->cache, a->dir));
-	return MIN(MIN(files, reach_app_deadline(&a->reach)),
-		   MIN(membership_deadline(a->membership, now), node_deadline(a->node, now)));
+	return number_of(nw) > 0 ? nw->count_ns : mesh_deadline(nw->app, now);
 }
 
 /* ---- opening ---- */
@@ -217,7 +223,7 @@ static int node_open(struct node_app *a, const struct now *now, char *error, siz
 				.exit_flags = EXIT_V4 | EXIT_V6,
 				.capacity_kbit = capacity_kbit(c),
 				.valid_s = c->validity_s,
-				.load_gap_ns = mesh_change_gap_ns(a->cfg), };
+				.change_gap_ns = mesh_change_gap_ns(a->cfg), };
 
 	if (c->address.count == 0 || c->roles == 0) {
 		snprintf(
@@ -226,6 +232,7 @@ static int node_open(struct node_app *a, const struct now *now, char *error, siz
 		return -EINVAL;
 	}
 	p.workers = a->worker_count;
+	p.city = c->city;
 	memcpy(p.country, c->country, sizeof(p.country));
 	for (size_t i = 0; i < c->address.count && p.addr_count < DESCRIPTOR_ADDRS_MAX; i++)
 		p.addr[p.addr_count++] = c->address.items[i];
@@ -333,6 +340,7 @@ static void parts_free(struct node_app *a)
 	node_free(a->node);
 	a->node = NULL;
 	seen_free(a->creates);
+	places_app_close(&a->places);
 	view_cache_close(a->cache, a->dir);
 	directory_free(a->dir);
 	registry_app_close(&a->registry);
@@ -361,6 +369,7 @@ int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t er
 	pthread_rwlock_init(&a->lock, NULL);
 	a->cache = mesh_cache(cfg, "nodes-node.db");
 	a->dir = mesh_directory(cfg, a->registry.reg);
+	places_app_open(&a->places, cfg, a->dir);
 	a->creates = seen_create(CREATES_SEEN_MAX, CREATES_SEEN_NS, &rng_system);
 	rate_set(&a->rate, cfg->node.bandwidth_bps);
 	rc = node_open(a, &now, error, error_len);

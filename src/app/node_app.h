@@ -4,6 +4,7 @@
 #ifndef APP_NODE_APP_H
 #define APP_NODE_APP_H
 
+#include "app/places_app.h"
 #include "app/portmap_app.h"
 #include "app/reach_app.h"
 #include "app/registry_app.h"
@@ -43,6 +44,7 @@ struct node_app {
 	struct reach_app reach;
 	struct portmap_app portmap;
 	struct node *node;
+	struct places_app places;
 	struct rate rate;
 	struct seen *creates;
 	struct exit_net net;

@@ -2,6 +2,7 @@
 #include "app/proxy_app.h"
 
 #include "app/mesh_app.h"
+#include "app/places_app.h"
 #include "app/registry_app.h"
 #include "app/worker.h"
 #include "mesh/peers.h"
@@ -36,6 +37,7 @@ struct proxy_app {
 	struct dh_keypair link_key; /* of this run only */
 	struct registry_app registry;
 	struct directory *dir;
+	struct places_app places;
 	struct membership *membership;
 	struct server server;
 	struct lane lane[PROXY_USERS_MAX];
@@ -226,6 +228,7 @@ static void tick(void *ctx, const struct now *now)
 
 	registry_app_tick(&a->registry, now);
 	membership_tick(a->membership, now);
+	places_tick(a->places.places, now);
 	for (size_t i = 0; i < PROXY_USERS_MAX; i++) {
 		if (!a->lane[i].is_used)
 			continue;
@@ -242,6 +245,7 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	    MIN(membership_deadline(a->membership, now), registry_app_deadline(&a->registry));
 
 	at = MIN(at, server_deadline(&a->server, now));
+	at = MIN(at, places_deadline(a->places.places));
 	for (size_t i = 0; i < PROXY_USERS_MAX; i++)
 		if (a->lane[i].is_used)
 			at = MIN(at, client_deadline(a->lane[i].client));
@@ -340,6 +344,7 @@ static int open_worker(struct proxy_app *a, char error[static PROXY_TEXT_MAX])
 static void free_app(struct proxy_app *a)
 {
 	membership_free(a->membership);
+	places_app_close(&a->places);
 	directory_free(a->dir);
 	registry_app_close(&a->registry);
 	secret_wipe(&a->link_key, sizeof(a->link_key));
@@ -362,6 +367,7 @@ struct proxy_app *proxy_app_open(const struct proxy_app_params *params,
 	if (registry_app_open(&a->registry, params->cfg, &now, error, PROXY_TEXT_MAX) != 0)
 		goto err_free;
 	a->dir = mesh_directory(params->cfg, a->registry.reg);
+	places_app_open(&a->places, params->cfg, a->dir);
 	seed_count = mesh_seeds(params->cfg, a->registry.reg, seeds, error, PROXY_TEXT_MAX);
 	if (seed_count < 0 || open_worker(a, error) != 0)
 		goto err_free;

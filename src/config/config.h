@@ -134,6 +134,7 @@ struct config_daemon {
 	char *state_dir;
 	enum log_level log_level;
 	enum config_aead aead;
+	char *location_db; /* NULL: the usual places */
 };
 
 /* An Ed25519 key. */
@@ -149,8 +150,9 @@ struct config_mesh {
 	char *registry;                 /* NULL: CONFIG_REGISTRY_FILE */
 	uint64_t head_max_age_s;        /* 0: for ever */
 	bool lan;
-	uint64_t sync_period_s; /* 0: 30 s for a node, 10 minutes for a client */
-	uint64_t epoch_s;       /* 0: auto */
+	uint64_t sync_period_s;      /* 0: 30 s for a node, 10 minutes for a client */
+	uint64_t epoch_s;            /* 0: auto */
+	uint32_t location_witnesses; /* 0: no claim is judged */
 };
 
 struct config_client {
@@ -201,6 +203,7 @@ struct config_node {
 	char *name;
 	char *operator;
 	char country[3]; /* upper case */
+	char *city;      /* NULL: not told */
 	uint64_t bandwidth_bps;
 	uint64_t validity_s; /* of its descriptor */
 	uint32_t max_circuits;

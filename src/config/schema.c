@@ -44,6 +44,11 @@ static const struct config_key daemon_keys[] = {
      .words = log_levels, .is_live = true,
      .help = "Least important message that is logged to standard error. Keys, addresses of "
 	     "clients and contents are never logged."},
+    {"location_db", &value_path, FIELD(config_daemon, location_db, char *),
+     .example = "/var/lib/location/database.db", .max = 1024,
+     .help = "Database that tells the country and the network of an address, in libloc's format. "
+	     "Without it: the one that location-update keeps, or that of the package "
+	     "libloc-database. With none, macro exit set nearest is not possible."},
     {"aead", &value_enum, FIELD(config_daemon, aead, enum config_aead), .fallback = "auto",
      .words = aeads,
      .help = "Library that encrypts. auto takes the fastest one this processor supports; all give "
@@ -77,6 +82,11 @@ static const struct config_key mesh_keys[] = {
      .fallback = "auto", .zero_word = "auto", .min = 1, .max = 86400,
      .help = "How often to compare the list of nodes with others'. auto: every 30s as a node, "
 	     "every 10m as a client."},
+    {"location_witnesses", &value_u32, FIELD(config_mesh, location_witnesses, uint32_t),
+     .fallback = "3", .zero_word = "off", .min = 1, .max = 8,
+     .help = "Independent nodes whose round trips must contradict the country that a node claims "
+	     "before it counts as refuted: fewer find more lies, and let fewer liars slander. "
+	     "off: nobody is judged."},
     {"epoch", &value_duration, FIELD(config_mesh, epoch_s, uint64_t), .fallback = "auto",
      .zero_word = "auto", .min = 2, .max = 86400,
      .help = "Routes are chosen from nodes that were there for a sixth of this time before the "
@@ -225,6 +235,8 @@ static const struct config_key node_keys[] = {
      .help = "Who runs the node. The same on all nodes of one operator: no route uses two."},
     {"country", &value_country, FIELD(config_node, country, char[3]), .example = "DE",
      .is_required = true, .help = "Country the node stands in."},
+    {"city", &value_city, FIELD(config_node, city, char *), .example = "Berlin",
+     .help = "City the node stands in, for people."},
     {"bandwidth", &value_bandwidth, FIELD(config_node, bandwidth_bps, uint64_t), .fallback = "200M",
      .min = 1000000, .max = 1000000000000, .is_live = true,
      .help = "What the node can carry for others in each direction; routes are chosen in "

@@ -7,6 +7,7 @@
 
 #define CONFIG_LIST_MAX   256 /* items, where the key has no lower max */
 #define CONFIG_NAME_MAX   32
+#define CONFIG_CITY_MAX   32
 #define CONFIG_EXPECT_MAX 160
 
 struct config_key;
@@ -47,9 +48,9 @@ extern const struct config_section config_sections[CONFIG_SECTION_COUNT];
 /* The types (value.c) */
 extern const struct value_type value_bool, value_u32, value_bandwidth, value_enum, value_flags,
     value_path, value_ifname, value_ifnames, value_marks, value_domains, value_name, value_nodename,
-    value_label, value_exit, value_country, value_duration, value_public, value_endpoint,
-    value_endpoints, value_ips, value_seeds, value_prefix4, value_prefix6, value_policy,
-    value_networks, value_destinations;
+    value_label, value_exit, value_country, value_city, value_duration, value_public,
+    value_endpoint, value_endpoints, value_ips, value_seeds, value_prefix4, value_prefix6,
+    value_policy, value_networks, value_destinations;
 
 /* key_expect(key, out): what a right value of key is, to follow "give ". */
 const char *key_expect(const struct config_key *key, char out[static CONFIG_EXPECT_MAX]);

@@ -257,6 +257,21 @@ static int parse_ifname(const struct config_key *key, void *field, const char *t
 	return 0;
 }
 
+/* As descriptors have it: what can be shown to anybody. */
+static int parse_city(const struct config_key *key, void *field, const char *text)
+{
+	const size_t len = strlen(text);
+
+	(void)key;
+	if (!isalpha((unsigned char)text[0]) || len > CONFIG_CITY_MAX)
+		return -EINVAL;
+	for (const char *c = text; *c != '\0'; c++)
+		if (!isalpha((unsigned char)*c) && strchr(" .-'", *c) == NULL)
+			return -EINVAL;
+	set_text(field, text);
+	return 0;
+}
+
 static void upper(char *text)
 {
 	for (; *text != '\0'; text++)
@@ -309,6 +324,9 @@ const struct value_type value_nodename = {NULL, NULL, parse_nodename, clear_text
 const struct value_type value_label = {NULL, NULL, parse_label, clear_text};
 const struct value_type value_exit = {
     NULL, "auto, a country's two letters (ISO 3166-1), or a node's name or id", parse_exit,
+    clear_text};
+const struct value_type value_city = {
+    NULL, "a name of 1 to 32 letters (of ASCII), blanks, dots, dashes or apostrophes", parse_city,
     clear_text};
 const struct value_type value_country = {NULL, "a country's two letters (ISO 3166-1)",
 					 parse_country, NULL};

@@ -159,9 +159,21 @@ struct status_view {
 	struct cost_view expected, measured;
 };
 
+/* Where a node is, as far as that can be told. */
+struct place_view {
+	const char *verdict; /* static: "unverified", "consistent", "refuted"; NULL: the first */
+	uint32_t witnesses, against; /* independent nodes that measured it, that contradict it */
+	uint64_t nearest_ns;         /* the shortest round trip of those; 0: none */
+	char nearest_country[3];
+	char database_country[3]; /* of its address; "": not known */
+	uint32_t asn;             /* 0: not known */
+};
+
 /* A node of the mesh, as its descriptor tells. */
 struct node_view {
 	struct node_ref node;
+	char city[VIEW_NAME_LEN]; /* "": not told */
+	struct place_view place;
 	uint8_t roles;
 	char address[ENDPOINT_TEXT_MAX];
 	char operator_tag[VIEW_ID_LEN];
@@ -169,6 +181,11 @@ struct node_view {
 	bool has_load;
 	uint8_t load_percent; /* if has_load */
 	bool exits_v4, exits_v6;
+	/* What this client has seen of it, on whatever routes. */
+	enum view_verdict health;
+	bool has_uptime;
+	uint32_t uptime_ppm; /* if has_uptime */
+	uint64_t rtt_ns;     /* from here; 0: not measured */
 	uint64_t valid_until_ns;
 	bool has_slot;
 	uint32_t slot;      /* in the registry, if has_slot */

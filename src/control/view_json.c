@@ -305,18 +305,32 @@ json_t *route_json(const struct status_view *v)
 			 paths_json(v));
 }
 
+static json_t *place_json(const struct place_view *p)
+{
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict",
+			 p->verdict != NULL ? p->verdict : "unverified", "witnesses",
+			 count_json(p->witnesses), "against", count_json(p->against), "nearest_ms",
+			 ms_or_null(p->nearest_ns != 0, p->nearest_ns), "nearest_country",
+			 text_or_null(p->nearest_country), "database_country",
+			 text_or_null(p->database_country), "asn",
+			 count_or_null(p->asn != 0, p->asn));
+}
+
 static json_t *node_json(const struct node_view *v)
 {
 	return json_pack(
-	    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, "
-	    "s:o, s:b}",
+	    "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:o, s:o, s:o, s:o, "
+	    "s:o, s:o, s:o, s:b}",
 	    "name", text_or_null(v->node.name), "id", text_or_null(v->node.id), "country",
-	    text_or_null(v->node.country), "roles", roles_json(v->roles), "address",
+	    text_or_null(v->node.country), "city", text_or_null(v->city), "location",
+	    place_json(&v->place), "roles", roles_json(v->roles), "address",
 	    text_or_null(v->address), "operator_tag", text_or_null(v->operator_tag),
 	    "bandwidth_bps", count_or_null(v->bandwidth_bps != 0, v->bandwidth_bps), "load_percent",
 	    count_or_null(v->has_load, v->load_percent), "exits_ipv4", v->exits_v4, "exits_ipv6",
-	    v->exits_v6, "valid_until", time_or_null(v->valid_until_ns), "slot",
-	    count_or_null(v->has_slot, v->slot), "region",
+	    v->exits_v6, "health", verdict_name(v->health), "uptime_percent",
+	    percent_or_null(v->has_uptime, v->uptime_ppm), "rtt_ms",
+	    ms_or_null(v->rtt_ns != 0, v->rtt_ns), "valid_until", time_or_null(v->valid_until_ns),
+	    "slot", count_or_null(v->has_slot, v->slot), "region",
 	    text_or_null(v->region != NULL ? v->region : ""), "since", time_or_null(v->since_ns),
 	    "software", text_or_null(v->software), "in_view", v->is_in_view);
 }

@@ -289,20 +289,64 @@ enum descriptor_error descriptor_sign(const struct descriptor *d, const struct i
 	return DESCRIPTOR_OK;
 }
 
-unsigned descriptor_workers(const struct descriptor *d)
+/* The value of an extension of the tail, which was checked when it was decoded; NULL: none. */
+static const uint8_t *find_extension(const struct descriptor *d, uint8_t wanted, uint16_t *len)
 {
 	struct reader r = rd_init(d->tail, d->tail_len);
 
 	while (r.left > 0 && rd_ok(&r)) {
 		const uint8_t type = rd_u8(&r);
-		const uint16_t len = rd_u16(&r);
-		const uint8_t *value = rd_bytes(&r, len);
+		const uint8_t *value;
 
-		if (type == DESCRIPTOR_EXT_WORKERS && len == 1 && value != NULL && *value > 0 &&
-		    *value <= WORKERS_MAX)
-			return *value;
+		*len = rd_u16(&r);
+		value = rd_bytes(&r, *len);
+		if (type == wanted)
+			return value;
 	}
-	return 1;
+	return NULL;
+}
+
+void extension_put(struct writer *w, uint8_t type, const void *value, size_t len)
+{
+	wr_u8(w, type);
+	wr_u16(w, (uint16_t)len);
+	wr_copy(w, value, len);
+}
+
+unsigned descriptor_workers(const struct descriptor *d)
+{
+	uint16_t len;
+	const uint8_t *value = find_extension(d, DESCRIPTOR_EXT_WORKERS, &len);
+
+	return value != NULL && len == 1 && *value > 0 && *value <= WORKERS_MAX ? *value : 1;
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool city_is_valid(const char *text, size_t len)
+{
+	if (len == 0 || len > DESCRIPTOR_CITY_MAX || !is_letter(text[0]))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!is_letter(text[i]) && (text[i] == '\0' || strchr(" .-'", text[i]) == NULL))
+			return false;
+	return text[len - 1] != ' ';
+}
+
+const char *descriptor_city(const struct descriptor *d, char out[static DESCRIPTOR_CITY_MAX + 1])
+{
+	uint16_t len;
+	const char *value = (const char *)find_extension(d, DESCRIPTOR_EXT_CITY, &len);
+
+	out[0] = '\0';
+	if (value == NULL || !city_is_valid(value, len))
+		return out;
+	memcpy(out, value, len);
+	out[len] = '\0';
+	return out;
 }
 
 const struct onion_public *descriptor_onion_key(const struct descriptor *d, uint64_t wall_s)

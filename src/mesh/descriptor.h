@@ -15,6 +15,7 @@
 #define MESH_DESCRIPTOR_H
 
 #include "mesh/identity.h"
+#include "util/cursor.h"
 #include "wire/role.h"
 
 #define DESCRIPTOR_VERSION        2
@@ -23,6 +24,7 @@
 #define DESCRIPTOR_ADDRS_MAX      4
 #define DESCRIPTOR_ONION_KEYS_MAX 2
 #define DESCRIPTOR_SOFTWARE_MAX   16
+#define DESCRIPTOR_CITY_MAX       32
 #define DESCRIPTOR_POLICY_MAX     8
 #define DESCRIPTOR_RTTS_MAX       8
 #define DESCRIPTOR_VALID_MAX_S    (24 * 3600)
@@ -161,9 +163,20 @@ MUST_USE enum descriptor_error descriptor_open(struct descriptor *d, const uint8
 /*
  * Extension 2, one byte: over how many workers the node's links are spread.  descriptor_workers:
  * 1 where it says nothing of use.
+ * Extension 4, text: the city it stands in.  descriptor_city: "" where it says none, or what is no
+ * name of a city (see city_is_valid).
  */
 #define DESCRIPTOR_EXT_WORKERS 2
+#define DESCRIPTOR_EXT_CITY    4
 unsigned descriptor_workers(const struct descriptor *d);
+const char *descriptor_city(const struct descriptor *d, char out[static DESCRIPTOR_CITY_MAX + 1]);
+
+/* city_is_valid(text, len): 1 to DESCRIPTOR_CITY_MAX letters of ASCII, with blanks, dots, dashes and
+ * apostrophes between them: what can be shown to anybody. */
+bool city_is_valid(const char *text, size_t len);
+
+/* extension_put(w, type, value, len): one more for the tail that is to be encoded. */
+void extension_put(struct writer *w, uint8_t type, const void *value, size_t len);
 
 /* descriptor_onion_key(d, wall_s): the newest onion key valid now, or NULL. */
 const struct onion_public *descriptor_onion_key(const struct descriptor *d, uint64_t wall_s);

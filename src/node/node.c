@@ -11,20 +11,21 @@
 #define BACKDATE_S     30              /* for readers whose clock is a little behind */
 #define SECOND_NS      (60 * NS_PER_S) /* to the second descriptor */
 #define NEWS_LOOK_NS   NS_PER_S
-#define NEWS_GAP_NS    (300 * NS_PER_S) /* between descriptors for the sake of news */
+#define CHANGE_GAP_NS  (300 * NS_PER_S)
 
 /* Of all nodes together no more than two a second tell another load: that would cost more than it
  * is worth. */
-#define LOAD_GAP_NS      (300 * NS_PER_S)
 #define LOAD_GAP_EACH_NS (NS_PER_S / 2)
 
 struct node {
 	struct node_params params;
 	struct onion_keys keys;
 	struct dh_keypair session;
-	uint8_t tail[4];     /* the extension that tells of workers */
+	uint8_t tail[64]; /* extensions */
+	size_t tail_len;
 	uint64_t publish_ns; /* when the next descriptor is due */
-	uint64_t look_ns;    /* for news, next */
+	uint64_t look_ns;    /* whether there is reason for one before, next */
+	uint64_t news_ns;    /* no other for the sake of news before */
 	uint64_t sequence;
 	uint64_t valid_until_s;
 	uint64_t since_s;
@@ -35,15 +36,29 @@ struct node {
 	uint8_t rtts[DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN];
 };
 
+static void make_tail(struct node *n)
+{
+	const uint8_t workers = (uint8_t)n->params.workers;
+	const char *city = n->params.city;
+	struct writer w = wr_init(n->tail, sizeof(n->tail));
+
+	if (workers > 1)
+		extension_put(&w, DESCRIPTOR_EXT_WORKERS, &workers, 1);
+	if (city != NULL)
+		extension_put(&w, DESCRIPTOR_EXT_CITY, city, strlen(city));
+	n->tail_len = wr_ok(&w) ? w.done : 0;
+}
+
 struct node *node_create(const struct node_params *params, const struct now *now)
 {
 	struct node *n = xcalloc(1, sizeof(*n));
 
 	n->params = *params;
-	memcpy(n->tail, (uint8_t[]){DESCRIPTOR_EXT_WORKERS, 1, 0, (uint8_t)params->workers},
-	       sizeof(n->tail));
 	if (n->params.valid_s == 0)
 		n->params.valid_s = VALID_S;
+	if (n->params.change_gap_ns == 0)
+		n->params.change_gap_ns = CHANGE_GAP_NS;
+	make_tail(n);
 	onion_keys_init(&n->keys, params->rng, now, 0, 0);
 	dh_keypair_generate(&n->session, params->rng);
 	n->publish_ns = now->mono_ns;
@@ -125,10 +140,8 @@ static void describe(struct node *n, struct membership *m, struct descriptor *d,
 	snprintf(d->name, sizeof(d->name), "%s", p->name);
 	operator_tag(d->operator_tag, p->operator);
 	memcpy(d->addrs, p->addr, sizeof(d->addrs));
-	if (p->workers > 1) {
-		d->tail = n->tail;
-		d->tail_len = sizeof(n->tail);
-	}
+	d->tail = n->tail;
+	d->tail_len = (uint16_t)n->tail_len;
 	snprintf(d->software, sizeof(d->software), "%s", MACRO_VERSION);
 	onion_keys_advertise(&n->keys, d);
 }
@@ -140,8 +153,8 @@ static uint8_t load_now(const struct node *n)
 
 static uint64_t load_gap_ns(const struct node *n, const struct membership *m)
 {
-	const uint64_t least_ns = n->params.load_gap_ns != 0 ? n->params.load_gap_ns : LOAD_GAP_NS;
-	const uint64_t gap_ns = MAX(least_ns, membership_known(m) * LOAD_GAP_EACH_NS);
+	const uint64_t gap_ns =
+	    MAX(n->params.change_gap_ns, membership_known(m) * LOAD_GAP_EACH_NS);
 
 	return gap_ns + rng_below(n->params.rng, gap_ns / 4); /* not all at once */
 }
@@ -154,9 +167,9 @@ static void look_for_news(struct node *n, struct membership *m, const struct now
 	n->look_ns = now->mono_ns + NEWS_LOOK_NS;
 	if (n->load_due_ns <= now->mono_ns && load_now(n) != n->told_percent)
 		n->publish_ns = now->mono_ns;
-	if (!membership_has_news(m, now))
+	if (n->news_ns > now->mono_ns || !membership_has_news(m, now))
 		return;
-	n->look_ns = now->mono_ns + NEWS_GAP_NS;
+	n->news_ns = now->mono_ns + n->params.change_gap_ns;
 	n->publish_ns = now->mono_ns;
 }
 

@@ -14,11 +14,13 @@ struct node_params {
 	const struct rng *rng;           /* borrowed */
 	const char *name, *operator;     /* borrowed */
 	char country[3];
+	const char *city; /* borrowed; NULL: not told */
 	uint8_t roles;
 	uint8_t exit_flags; /* enum exit_flag */
 	uint32_t capacity_kbit;
-	uint64_t valid_s;     /* how long a descriptor holds; 0: 12 h */
-	uint64_t load_gap_ns; /* between descriptors that only tell another load; 0: 5 minutes */
+	uint64_t valid_s; /* how long a descriptor holds; 0: 12 h */
+	/* At least, between descriptors that only tell another load, or news; 0: 5 minutes. */
+	uint64_t change_gap_ns;
 	struct endpoint addr[DESCRIPTOR_ADDRS_MAX];
 	unsigned addr_count;
 	unsigned workers; /* 0 is taken for 1 */

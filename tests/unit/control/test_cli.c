@@ -112,11 +112,14 @@ static void test_route(void)
 static void test_exit_list(void)
 {
 	static const char head[] =
-	    "NODE                              COUNTRY     BANDWIDTH  LOAD  IP      ID\n";
+	    "EXIT                     COUNTRY  CITY             HEALTH  LOAD    LATEN"
+	    "CY  LOCATION                         BANDWIDTH  IP   ID\n";
 	static const char nl[] =
-	    "exit-3                            NL         200 Mbit/s   12%  4+6     cccccccc\n";
+	    "exit-3                   NL       Amsterdam        green    12%    24.5 "
+	    "ms  consistent                      200 Mbit/s  4+6  cccccccc\n";
 	static const char se[] =
-	    "exit-4                            SE         1.0 Gbit/s     -  4       dddddddd\n";
+	    "exit-4                   SE       -                -          -         "
+	    " -  refuted, database says DE       1.0 Gbit/s  4    dddddddd\n";
 	char *all = xasprintf("%s%s%s", head, nl, se), *one = xasprintf("%s%s", head, se);
 
 	check("exit list", 0, all, "");
@@ -460,6 +463,8 @@ static void test_mesh_and_nodes(void)
 {
 	CHECK_INT(run("node list"), 0);
 	CHECK(strstr(out, "exit-3") != NULL && strstr(out, "europe") != NULL);
+	CHECK(strstr(out, "consistent ") != NULL);
+	CHECK(strstr(out, "refuted, database says DE ") != NULL);
 	CHECK(strstr(out, "not yet in use") != NULL); /* exit-4 */
 	CHECK_INT(run("mesh status"), 0);
 	CHECK(strncmp(out, "12 nodes\n", 9) == 0);

@@ -136,13 +136,17 @@ static void test_get_status(void)
 
 static void test_get_others(void)
 {
-	check("GET", "/v1/exits", NULL, 200,
-	      "{\"schema\":1,\"exits\":[{\"name\":\"exit-3\",\"id\":\"cccccccc33\",\"country\":"
-	      "\"NL\",\"roles\":[\"exit\"],\"address\":\"192.0.2.3:4600\",\"operator_tag\":"
-	      "\"0f0f\",\"bandwidth_bps\":200000000,\"load_percent\":12,\"exits_ipv4\":true,"
-	      "\"exits_ipv6\":true,\"valid_until\":\"2026-01-02T03:04:05.678Z\",\"slot\":4,"
-	      "\"region\":\"europe\",\"since\":\"2026-01-02T03:04:05.678Z\",\"software\":"
-	      "\"0.1.0\",\"in_view\":true},");
+	check(
+	    "GET", "/v1/exits", NULL, 200,
+	    "{\"schema\":1,\"exits\":[{\"name\":\"exit-3\",\"id\":\"cccccccc33\",\"country\":"
+	    "\"NL\",\"city\":\"Amsterdam\",\"location\":{\"verdict\":\"consistent\","
+	    "\"witnesses\":5,\"against\":0,\"nearest_ms\":1.2,\"nearest_country\":\"DE\","
+	    "\"database_country\":\"NL\",\"asn\":64496},\"roles\":[\"exit\"],\"address\":\"192.0.2.3:4600\",\"operator_tag\":"
+	    "\"0f0f\",\"bandwidth_bps\":200000000,\"load_percent\":12,\"exits_ipv4\":true,"
+	    "\"exits_ipv6\":true,\"health\":\"green\",\"uptime_percent\":99.9,\"rtt_ms\":24.5,"
+	    "\"valid_until\":\"2026-01-02T03:04:05.678Z\",\"slot\":4,"
+	    "\"region\":\"europe\",\"since\":\"2026-01-02T03:04:05.678Z\",\"software\":"
+	    "\"0.1.0\",\"in_view\":true},");
 	check("GET", "/v1/mesh", NULL, 200,
 	      "{\"schema\":1,\"mesh\":{\"known_nodes\":12,\"view\":{\"nodes\":11,\"digest\":"
 	      "\"00ff\",\"epoch\":null},\"registry\":{\"members\":13,\"missing\":1,\"events\":20,"

@@ -202,6 +202,37 @@ static unsigned workers_in(const uint8_t *tail, size_t tail_len)
 	    &(struct descriptor){.tail = tail, .tail_len = (uint16_t)tail_len});
 }
 
+static void check_city(const char *told, size_t len, const char *want)
+{
+	uint8_t tail[80];
+	struct writer w = wr_init(tail, sizeof(tail));
+	char city[DESCRIPTOR_CITY_MAX + 1];
+
+	extension_put(&w, DESCRIPTOR_EXT_WORKERS, "\3", 1);
+	extension_put(&w, DESCRIPTOR_EXT_CITY, told, len);
+	NEED(wr_ok(&w));
+	descriptor_city(&(struct descriptor){.tail = tail, .tail_len = (uint16_t)w.done}, city);
+	CHECK(strcmp(city, want) == 0);
+	CHECK_INT(workers_in(tail, w.done), 3);
+}
+
+static void test_city(void)
+{
+	char city[DESCRIPTOR_CITY_MAX + 1];
+
+	check_city("Berlin", 6, "Berlin");
+	check_city("St. John's", 10, "St. John's");
+	check_city("abcdefghijklmnopqrstuvwxyzabcdef", 32, "abcdefghijklmnopqrstuvwxyzabcdef");
+	check_city("abcdefghijklmnopqrstuvwxyzabcdefg", 33, "");
+	check_city("", 0, "");
+	check_city(" Berlin", 7, "");
+	check_city("Berlin ", 7, "");
+	check_city("Ber\0lin", 7, "");
+	check_city("Ber\033[2Jlin", 10, ""); /* no terminal's commands */
+	check_city("K\xc3\xb6ln", 5, "");
+	CHECK(descriptor_city(&(struct descriptor){0}, city)[0] == '\0');
+}
+
 static void test_workers(void)
 {
 	static const uint8_t eight[] = {2, 1, 0, 8}, later[] = {4, 1, 0, 3},
@@ -504,6 +535,7 @@ int main(void)
 	RUN(test_addresses);
 	RUN(test_traits);
 	RUN(test_hints);
+	RUN(test_city);
 	RUN(test_sign_refuses);
 	RUN(test_failure_leaves_output);
 	RUN(test_onion_key_choice);
