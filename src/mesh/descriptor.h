@@ -171,8 +171,8 @@ MUST_USE enum descriptor_error descriptor_open(struct descriptor *d, const uint8
 unsigned descriptor_workers(const struct descriptor *d);
 const char *descriptor_city(const struct descriptor *d, char out[static DESCRIPTOR_CITY_MAX + 1]);
 
-/* city_is_valid(text, len): 1 to DESCRIPTOR_CITY_MAX letters of ASCII, with blanks, dots, dashes and
- * apostrophes between them: what can be shown to anybody. */
+/* city_is_valid(text, len): 1 to DESCRIPTOR_CITY_MAX letters of ASCII, with blanks, dots, dashes
+ * and apostrophes between them: what can be shown to anybody. */
 bool city_is_valid(const char *text, size_t len);
 
 /* extension_put(w, type, value, len): one more for the tail that is to be encoded. */
