@@ -507,6 +507,7 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	    .book = a->health.book,
 	    .guards = &a->health.guards,
 	    .limits = &a->health.limits,
+	    .places = a->places.places,
 	});
 	client_profile_resume(a, &now);
 	return 0;

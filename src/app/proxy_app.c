@@ -164,6 +164,7 @@ static void lane_start(struct proxy_app *a, struct lane *l, const struct proxy_u
 	    .membership = a->membership,
 	    .dir = a->dir,
 	    .rng = &rng_system,
+	    .places = a->places.places,
 	});
 	client_connect(l->client, &a->params.wish, now);
 	take_notes(a, l, now);

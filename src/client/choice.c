@@ -3,8 +3,6 @@
  * now. */
 #include "client/client_int.h"
 
-#include <ctype.h>
-#include <sodium.h>
 #include <stdio.h>
 
 enum {
@@ -117,53 +115,15 @@ static bool is_known(const struct client *c, const struct path_route *pr)
 	return false;
 }
 
-/* A node by name, or by its id in hex or the first 8 digits or more of it; NULL: none, or several.
- */
-static const struct descriptor *node_by_text(const struct directory *dir, const char *text)
-{
-	const struct descriptor *found = NULL;
-	const size_t len = strlen(text);
-
-	for (const struct descriptor *d = directory_next(dir, NULL); d != NULL;
-	     d = directory_next(dir, d)) {
-		char hex[2 * NODE_ID_LEN + 1];
-
-		sodium_bin2hex(hex, sizeof(hex), d->id, NODE_ID_LEN);
-		if (strcasecmp(d->name, text) != 0 &&
-		    (len < SHORT_ID_LEN || strncasecmp(hex, text, len) != 0))
-			continue;
-		if (found != NULL)
-			return NULL;
-		found = d;
-	}
-	return found;
-}
-
 bool choice_exit(const struct client *c, const char *text, struct path_wish *w,
 		 char why[static PATH_WHY_MAX])
 {
-	const struct descriptor *d;
+	struct exit_wish wish;
 
-	if (text[0] == '\0' || strcasecmp(text, "auto") == 0) {
-		w->exit = PATH_EXIT_ANY;
-		return true;
-	}
-	if (strlen(text) == 2) {
-		w->exit = PATH_EXIT_COUNTRY;
-		w->exit_country[0] = (char)toupper((unsigned char)text[0]);
-		w->exit_country[1] = (char)toupper((unsigned char)text[1]);
-		return true;
-	}
-	d = node_by_text(c->params.dir, text);
-	if (d == NULL) {
-		snprintf(why, PATH_WHY_MAX,
-			 "no single node is called \"%.64s\"; 'macro exit list' shows the exits",
-			 text);
-		return false;
-	}
-	w->exit = PATH_EXIT_NODE;
-	memcpy(w->exit_id, d->id, NODE_ID_LEN);
-	return true;
+	if (exit_wish_parse(&wish, text))
+		return exit_wish_apply(&wish, c->params.dir, w, why);
+	snprintf(why, PATH_WHY_MAX, "no node can have so long a name");
+	return false;
 }
 
 /* One that we do not have yet; where there are few, it may take some draws. */
@@ -224,6 +184,7 @@ bool choice_make(struct client *c, enum route_aim aim, const struct now *now,
 	    .hops = c->wish.hops,
 	    .avoid = leave.id[0],
 	    .book = c->params.book,
+	    .places = c->params.places,
 	    .guards = c->params.guards,
 	    .apart = apart,
 	};

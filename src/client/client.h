@@ -10,8 +10,8 @@
 
 #include "core/engine.h"
 #include "health/book.h"
+#include "mesh/exit_wish.h"
 #include "mesh/membership.h"
-#include "mesh/path_choice.h"
 
 struct client;
 
@@ -23,9 +23,10 @@ struct client_params {
 	struct book *book;                  /* of what is known of nodes; NULL: nothing is kept */
 	struct guard_set *guards;           /* the entries we keep to; NULL: any */
 	const struct health_limits *limits; /* NULL: the usual ones */
+	const struct places *places;        /* where nodes are; NULL: as they say */
 };
 
-#define CLIENT_EXIT_MAX    65
+#define CLIENT_EXIT_MAX    EXIT_TEXT_MAX
 #define CLIENT_REASON_MAX  256
 #define CLIENT_IN_USE_MAX  4
 #define CLIENT_BACKUPS_MAX 3
@@ -33,8 +34,7 @@ struct client_params {
 #define CLIENT_PATHS_MAX 12
 
 struct client_wish {
-	char exit[CLIENT_EXIT_MAX]; /* "auto", a country, a node's name or id (hex, or its
-				       beginning) */
+	char exit[CLIENT_EXIT_MAX]; /* see exit_wish_parse */
 	unsigned hops;
 	unsigned paths;    /* in use at once, 1..CLIENT_IN_USE_MAX; 0: 1 */
 	unsigned backups;  /* besides, 0..CLIENT_BACKUPS_MAX */

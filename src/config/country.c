@@ -3,6 +3,7 @@
 #include "config/schema.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 static const char codes[] =
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR "
@@ -25,5 +26,11 @@ bool country_is_valid(const char *text)
 		if (toupper((unsigned char)text[0]) == c[0] &&
 		    toupper((unsigned char)text[1]) == c[1])
 			return true;
-	return false;
+	return strcasecmp(text, "UK") == 0; /* reserved, for it is what people say */
+}
+
+void country_standard(char *code)
+{
+	if (strcmp(code, "UK") == 0)
+		memcpy(code, "GB", 2);
 }

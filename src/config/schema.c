@@ -114,7 +114,9 @@ static const struct config_key client_keys[] = {
 
 static const struct config_key profile_keys[] = {
     {"exit", &value_exit, FIELD(config_profile, exit, char *), .fallback = "auto", .is_live = true,
-     .help = "Where traffic leaves the mesh: any exit, any one in a country, or one node."},
+     .help = "Where traffic leaves the mesh: the exit that does best, one in a country or region, "
+	     "for each destination the nearest, any at random with another one from time to time, "
+	     "or one node. macro exit set overrides it."},
     {"hops", &value_u32, FIELD(config_profile, hops, uint32_t), .fallback = "3", .min = 1, .max = 5,
      .is_live = true,
      .help = "Nodes on the route. With 1 the exit knows who you are; with 2 entry and exit "

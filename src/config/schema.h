@@ -77,7 +77,9 @@ MUST_USE int prefix_parse(struct config_prefix *out, const char *text);
 /* name_is_valid(text, max): letters, digits, dashes, underscores and dots; at least one. */
 bool name_is_valid(const char *text, size_t max);
 
-/* country_is_valid(text): an assigned ISO 3166-1 alpha-2 code, in any case. */
+/* country_is_valid(text): an assigned ISO 3166-1 alpha-2 code, in any case, or UK.
+ * country_standard(code): of two capital letters; UK becomes GB. */
 bool country_is_valid(const char *text);
+void country_standard(char *code);
 
 #endif

@@ -285,6 +285,7 @@ static int parse_country(const struct config_key *key, void *field, const char *
 		return -EINVAL;
 	memcpy(field, text, 3);
 	upper(field);
+	country_standard(field);
 	return 0;
 }
 
@@ -301,8 +302,10 @@ static int parse_exit(const struct config_key *key, void *field, const char *tex
 	if (!config_exit_is_valid(text))
 		return -EINVAL;
 	set_text(field, text);
-	if (strlen(text) == 2)
+	if (strlen(text) == 2) {
 		upper(*(char **)field);
+		country_standard(*(char **)field);
+	}
 	return 0;
 }
 
@@ -323,8 +326,10 @@ const struct value_type value_name = {NULL, NULL, parse_name, clear_text};
 const struct value_type value_nodename = {NULL, NULL, parse_nodename, clear_text};
 const struct value_type value_label = {NULL, NULL, parse_label, clear_text};
 const struct value_type value_exit = {
-    NULL, "auto, a country's two letters (ISO 3166-1), or a node's name or id", parse_exit,
-    clear_text};
+    NULL,
+    "auto, nearest, random, a country's two letters (ISO 3166-1), a region as europe or "
+    "north-america, or a node's name or id",
+    parse_exit, clear_text};
 const struct value_type value_city = {
     NULL, "a name of 1 to 32 letters (of ASCII), blanks, dots, dashes or apostrophes", parse_city,
     clear_text};

@@ -98,12 +98,21 @@ static bool fits(struct look *l, const struct descriptor *d)
 {
 	const enum path_refusal refusal = path_judge(l->p, l->place, d);
 
+	l->p->has_shared_as |= refusal == SAME_AS;
 	l->tally.candidates++;
 	l->tally.refused[refusal]++;
 	return refusal == FITS && !is_tried(l->tried, l->tried_count, d);
 }
 
-/* One exact weighted draw among all that fit: each replaces the one kept with its share. */
+/* What a node counts in an exact draw. */
+static uint64_t share_of(const struct look *l, const struct descriptor *d)
+{
+	const bool is_exit = l->place == l->p->wish->hops - 1;
+
+	return is_exit && l->p->wish->is_even ? 1 : path_weight(d);
+}
+
+/* One exact draw among all that fit: each replaces the one kept with its share. */
 static const struct descriptor *draw_exact(struct look *l, const struct path_span *span)
 {
 	const struct descriptor *kept = NULL, *d;
@@ -118,8 +127,8 @@ static const struct descriptor *draw_exact(struct look *l, const struct path_spa
 	while ((d = path_span_next(span, l->p->pc->dir, &at)) != NULL) {
 		if (!fits(l, d))
 			continue;
-		sum += path_weight(d);
-		if (rng_below(l->p->rng, sum) < path_weight(d))
+		sum += share_of(l, d);
+		if (rng_below(l->p->rng, sum) < share_of(l, d))
 			kept = d;
 	}
 	return kept;
@@ -144,6 +153,19 @@ static const struct descriptor *draw_two(struct look *l, const struct path_span 
 		draws = MIN(DRAWS, i + 1 + SECOND_DRAWS);
 	}
 	return first;
+}
+
+/* The first that fits of those drawn without weights: all that fit alike. */
+static const struct descriptor *draw_even(struct look *l, const struct path_span *span)
+{
+	for (unsigned i = 0; i < DRAWS && l->p->budget > 0; i++) {
+		const struct descriptor *d = path_span_draw_even(span, l->p->pc->dir, l->p->rng);
+
+		l->p->budget--;
+		if (d != NULL && fits(l, d))
+			return d;
+	}
+	return NULL;
 }
 
 static const struct descriptor *draw_named(struct look *l)
@@ -176,7 +198,8 @@ static const struct descriptor *draw_guard(struct look *l)
 static const struct descriptor *draw_span(struct look *l)
 {
 	const struct path_span span = path_span_of(l->p, l->place);
-	const struct descriptor *d = draw_two(l, &span);
+	const bool is_even = l->place == l->p->wish->hops - 1 && l->p->wish->is_even;
+	const struct descriptor *d = is_even ? draw_even(l, &span) : draw_two(l, &span);
 
 	return d != NULL ? d : draw_exact(l, &span);
 }
@@ -346,6 +369,9 @@ static enum path_error explain_failure(const struct pick *p, char why[static PAT
 	if (p->wish->exit == PATH_EXIT_COUNTRY && p->failed.candidates == 0)
 		snprintf(why, PATH_WHY_MAX, "no exit in country %.2s: 0 of %zu exits",
 			 p->wish->exit_country, path_span_exits(&p->pc->tables).len);
+	else if (p->wish->exit == PATH_EXIT_REGION && p->failed.candidates == 0)
+		snprintf(why, PATH_WHY_MAX, "no exit in %s: 0 of %zu exits",
+			 region_name(p->wish->exit_region), path_span_exits(&p->pc->tables).len);
 	else
 		explain_tally(&p->failed, "exit", "exits", why);
 	return PATH_NO_EXIT;
@@ -370,24 +396,25 @@ static enum path_error name_exit(struct pick *p, char why[static PATH_WHY_MAX])
 	return PATH_OK;
 }
 
-enum path_error path_choose(struct path_chooser *pc, const struct path_wish *wish,
-			    const struct now *now, const struct rng *rng, struct path_route *route,
-			    char why[static PATH_WHY_MAX])
+/* Several routes, in order of cost; how many. */
+static unsigned find_routes(struct pick *p, struct found found[static ROUTES])
 {
-	const size_t nodes = directory_count(pc->dir);
-	struct found found[ROUTES];
-	const struct found *chosen;
-	enum path_error err;
 	unsigned n = 0;
-	struct pick p = {
-	    .pc = pc,
-	    .wish = wish,
-	    .rng = rng,
-	    .now = now,
-	    .wall_s = now->wall_ns / NS_PER_S,
-	    .budget = BUDGET_MIN + BUDGET_PER_NODE * nodes,
-	};
 
+	for (; n < ROUTES && fill(p, 0); n++) {
+		keep(found, n, p);
+		if (n == 0)
+			p->budget = BUDGET_FURTHER;
+		if (p->wish->is_even) /* the cheaper exits must not win */
+			p->named_exit = p->hop[p->wish->hops - 1];
+		memset(p->hop, 0, sizeof(p->hop));
+	}
+	return n;
+}
+
+static enum path_error check_wish(const struct path_wish *wish, size_t nodes,
+				  char why[static PATH_WHY_MAX])
+{
 	if (wish->hops < 1 || wish->hops > HOPS_MAX) {
 		snprintf(why, PATH_WHY_MAX, "a path has 1 to %d hops, not %u", HOPS_MAX,
 			 wish->hops);
@@ -397,17 +424,41 @@ enum path_error path_choose(struct path_chooser *pc, const struct path_wish *wis
 		snprintf(why, PATH_WHY_MAX, "no node is known yet");
 		return PATH_NO_NODES;
 	}
+	return PATH_OK;
+}
+
+enum path_error path_choose(struct path_chooser *pc, const struct path_wish *wish,
+			    const struct now *now, const struct rng *rng, struct path_route *route,
+			    char why[static PATH_WHY_MAX])
+{
+	const size_t nodes = directory_count(pc->dir);
+	struct found found[ROUTES];
+	const struct found *chosen;
+	enum path_error err = check_wish(wish, nodes, why);
+	unsigned n;
+	struct pick p = {
+	    .pc = pc,
+	    .wish = wish,
+	    .rng = rng,
+	    .now = now,
+	    .wall_s = now->wall_ns / NS_PER_S,
+	    .budget = BUDGET_MIN + BUDGET_PER_NODE * nodes,
+	};
+
+	if (err != PATH_OK)
+		return err;
 	path_tables_follow(&pc->tables, pc->dir);
 	if (wish->exit == PATH_EXIT_NODE) {
 		err = name_exit(&p, why);
 		if (err != PATH_OK)
 			return err;
 	}
-	for (; n < ROUTES && fill(&p, 0); n++) {
-		keep(found, n, &p);
-		if (n == 0)
-			p.budget = BUDGET_FURTHER;
-		memset(p.hop, 0, sizeof(p.hop));
+	n = find_routes(&p, found);
+	if (n == 0 && p.has_shared_as) { /* there is none without */
+		p.may_share_as = true;
+		p.has_failed = false;
+		p.budget = BUDGET_MIN + BUDGET_PER_NODE * nodes;
+		n = find_routes(&p, found);
 	}
 	if (n == 0)
 		return explain_failure(&p, why);

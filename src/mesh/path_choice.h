@@ -2,8 +2,9 @@
 /*
  * Choosing the nodes of a circuit from the directory.  A few whole routes are drawn: nodes by
  * capacity, the less loaded of two, entries from the guards; no node, operator or network (/16,
- * IPv6 /32) twice.  Of these routes one of the good is taken at random: those of low cost
- * (mesh/path_cost.h) more often, never simply the best.
+ * IPv6 /32) twice, nor an autonomous system, if there are routes without.  Of these routes one of
+ * the good is taken at random: those of low cost (mesh/path_cost.h) more often, never simply the
+ * best.
  */
 #ifndef MESH_PATH_CHOICE_H
 #define MESH_PATH_CHOICE_H
@@ -11,6 +12,8 @@
 #include "health/guard.h"
 #include "mesh/directory.h"
 #include "mesh/path_cost.h"
+#include "mesh/places.h"
+#include "mesh/region.h"
 
 struct path_chooser; /* the directory, ready for drawing; follows its changes by itself */
 
@@ -19,7 +22,8 @@ void path_chooser_free(struct path_chooser *pc);
 
 enum path_exit {
 	PATH_EXIT_ANY,
-	PATH_EXIT_COUNTRY,
+	PATH_EXIT_COUNTRY, /* but for those whose claim to be there is refuted */
+	PATH_EXIT_REGION,  /* likewise */
 	PATH_EXIT_NODE,
 };
 
@@ -32,6 +36,8 @@ struct path_wish {
 	unsigned hops; /* 1..HOPS_MAX */
 	enum path_exit exit;
 	char exit_country[3];
+	enum region exit_region;
+	bool is_even; /* all exits that may be taken alike, whatever they can carry or cost */
 	uint8_t exit_id[NODE_ID_LEN];
 	unsigned exit_reach;      /* enum exit_flag that the exit must have; 0: any */
 	unsigned reach;           /* enum path_family the client has; 0: both */
@@ -42,9 +48,10 @@ struct path_wish {
 	const uint8_t *avoid;
 	size_t avoid_count;
 	/* All these may be left out. */
-	const struct book *book;  /* what is known of nodes and links */
-	struct guard_set *guards; /* entries of routes of several hops; grows */
-	char client_country[3];   /* where the client seems to be */
+	const struct places *places; /* where nodes are */
+	const struct book *book;     /* what is known of nodes and links */
+	struct guard_set *guards;    /* entries of routes of several hops; grows */
+	char client_country[3];      /* where the client seems to be */
 	/* Live routes of the same session: none of their relays, another entry if there is one. */
 	const struct route_nodes *apart;
 	size_t apart_count;

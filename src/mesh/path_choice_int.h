@@ -25,6 +25,8 @@ struct path_chooser {
 	X(OTHER_ROUTE, "already on another route")             \
 	X(SAME_OPERATOR, "of an operator already on the path") \
 	X(SAME_NETWORK, "in a network already on the path")    \
+	X(SAME_AS, "in an autonomous system already on it")    \
+	X(REFUTED, "elsewhere, by others' measurements")       \
 	X(CLIENT_NETWORK, "in the client's own network")
 
 enum path_refusal {
@@ -47,7 +49,8 @@ struct pick {
 	const struct now *now;
 	uint64_t wall_s;
 	size_t budget;
-	const struct descriptor *named_exit;    /* PATH_EXIT_NODE */
+	bool may_share_as, has_shared_as;       /* somebody was refused for that */
+	const struct descriptor *named_exit;    /* PATH_EXIT_NODE, or drawn already */
 	const struct descriptor *hop[HOPS_MAX]; /* NULL: still free */
 	/* The place furthest on that nobody could take, and why. */
 	bool has_failed;

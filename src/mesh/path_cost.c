@@ -63,5 +63,5 @@ struct path_hop_cost path_hop_cost(const struct path_cost_view *v, const struct 
 
 uint64_t path_hop_cost_sum(const struct path_hop_cost *c)
 {
-	return c->rtt_ns + c->load_ns + c->health_ns + c->shared_ns;
+	return c->rtt_ns + c->load_ns + c->health_ns + c->shared_ns + c->place_ns;
 }

@@ -21,6 +21,7 @@ struct path_hop_cost {
 	uint64_t load_ns;   /* for the load it tells */
 	uint64_t health_ns; /* for what we saw of it: verdict, loss, time it was down */
 	uint64_t shared_ns; /* for what it shares with other live routes */
+	uint64_t place_ns;  /* for a refuted claim about where it is */
 };
 
 struct path_cost_view {
@@ -29,7 +30,8 @@ struct path_cost_view {
 	uint64_t wall_s;
 };
 
-/* path_hop_cost(v, before, d): before is NULL for the entry.  shared_ns is the caller's. */
+/* path_hop_cost(v, before, d): before is NULL for the entry.  shared_ns and
+ * place_ns are the caller's. */
 struct path_hop_cost path_hop_cost(const struct path_cost_view *v, const struct descriptor *before,
 				   const struct descriptor *d);
 

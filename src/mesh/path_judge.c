@@ -7,6 +7,9 @@
 #define SHARED_OPERATOR_NS (50 * NS_PER_MS)
 #define SHARED_NETWORK_NS  (50 * NS_PER_MS)
 
+/* Who lies about where it is may lie about more. */
+#define REFUTED_NS (300 * NS_PER_MS)
+
 const char *path_refusal_text(enum path_refusal r)
 {
 	static const char *const texts[REFUSAL_COUNT] = {
@@ -101,10 +104,18 @@ static enum path_refusal judge_company(const struct pick *p, unsigned place,
 			return SAME_OPERATOR;
 		if (share_network(other, d))
 			return SAME_NETWORK;
+		if (!p->may_share_as && places_share_as(p->wish->places, other->id, d->id))
+			return SAME_AS;
 		if ((i + 1 == place || place + 1 == i) && (families(other) & mask) == 0)
 			return FAMILY;
 	}
 	return FITS;
+}
+
+/* Who asks for a country wants no node that is only said to be there. */
+static bool wants_place(const struct path_wish *wish)
+{
+	return wish->exit == PATH_EXIT_COUNTRY || wish->exit == PATH_EXIT_REGION;
 }
 
 enum path_refusal path_judge(const struct pick *p, unsigned place, const struct descriptor *d)
@@ -126,6 +137,8 @@ enum path_refusal path_judge(const struct pick *p, unsigned place, const struct 
 		return NOT_ENTRY; /* an exit that a one-hop path calls directly */
 	if (is_exit && (d->exit_flags & wish->exit_reach) != wish->exit_reach)
 		return REACH;
+	if (is_exit && wants_place(wish) && places_is_refuted(wish->places, d->id))
+		return REFUTED;
 	if (place == 0 && wish->reach != 0 && (families(d) & wish->reach) == 0)
 		return FAMILY;
 	if (wish->client_ip != NULL && has_addr_in(d, wish->client_ip))
@@ -141,8 +154,15 @@ struct path_span path_span_of(const struct pick *p, unsigned place)
 
 	if (place != p->wish->hops - 1)
 		return place == 0 ? path_span_entries(t) : path_span_relays(t);
-	if (p->wish->exit == PATH_EXIT_COUNTRY)
+	switch (p->wish->exit) {
+	case PATH_EXIT_COUNTRY:
 		return path_span_country(t, p->wish->exit_country);
+	case PATH_EXIT_REGION:
+		return path_span_region(t, p->wish->exit_region);
+	case PATH_EXIT_ANY:
+	case PATH_EXIT_NODE:
+		break;
+	}
 	return path_span_exits(t);
 }
 
@@ -188,6 +208,7 @@ uint64_t path_pick_cost(const struct pick *p, struct path_hop_cost *hops)
 		    path_hop_cost(&view, i > 0 ? p->hop[i - 1] : NULL, p->hop[i]);
 
 		c.shared_ns = shared_ns(p, i);
+		c.place_ns = places_is_refuted(p->wish->places, p->hop[i]->id) ? REFUTED_NS : 0;
 		sum += path_hop_cost_sum(&c);
 		if (hops != NULL)
 			hops[i] = c;

@@ -87,6 +87,9 @@ void path_tables_init(struct path_tables *t, const struct rng *rng)
 {
 	*t = (struct path_tables){0};
 	map_init(&t->by_id, 64, rng);
+	for (size_t i = 0; i < PATH_COUNTRIES; i++)
+		t->regions[i] =
+		    (uint8_t)region_of((char[3]){(char)('A' + i / 26), (char)('A' + i % 26), '\0'});
 }
 
 static void forget_rows(struct path_tables *t)
@@ -194,13 +197,24 @@ struct path_span path_span_relays(struct path_tables *t)
 	return (struct path_span){.tables = t, .group = &t->relays, .len = t->relays.len};
 }
 
-struct path_span path_span_exits(struct path_tables *t)
+/* Whether the exits of a country belong to a span over several. */
+static bool has_country(const struct path_span *s, size_t country)
 {
-	struct path_span s = {.tables = t};
+	return s->region == REGION_COUNT || s->tables->regions[country] == s->region;
+}
+
+struct path_span path_span_region(struct path_tables *t, enum region region)
+{
+	struct path_span s = {.tables = t, .region = region};
 
 	for (size_t i = 0; i < PATH_COUNTRIES; i++)
-		s.len += t->exits[i].len;
+		s.len += has_country(&s, i) ? t->exits[i].len : 0;
 	return s;
+}
+
+struct path_span path_span_exits(struct path_tables *t)
+{
+	return path_span_region(t, REGION_COUNT);
 }
 
 struct path_span path_span_country(struct path_tables *t, const char *country)
@@ -212,16 +226,19 @@ struct path_span path_span_country(struct path_tables *t, const char *country)
 	return (struct path_span){.tables = t, .group = &t->exits[i], .len = t->exits[i].len};
 }
 
-static struct path_group *draw_country(struct path_tables *t, const struct rng *rng)
+static struct path_group *draw_country(const struct path_span *s, const struct rng *rng)
 {
+	struct path_tables *t = s->tables;
 	uint64_t sum = 0, ticket;
 
 	for (size_t i = 0; i < PATH_COUNTRIES; i++)
-		sum += t->exits[i].sum;
+		sum += has_country(s, i) ? t->exits[i].sum : 0;
 	if (sum == 0)
 		return NULL;
 	ticket = rng_below(rng, sum);
 	for (size_t i = 0; i < PATH_COUNTRIES; i++) {
+		if (!has_country(s, i))
+			continue;
 		if (ticket < t->exits[i].sum)
 			return &t->exits[i];
 		ticket -= t->exits[i].sum;
@@ -233,7 +250,7 @@ const struct descriptor *path_span_draw(const struct path_span *s, const struct 
 					const struct rng *rng)
 {
 	struct path_tables *t = s->tables;
-	struct path_group *g = s->group != NULL ? s->group : draw_country(t, rng);
+	struct path_group *g = s->group != NULL ? s->group : draw_country(s, rng);
 	const struct descriptor *d;
 	size_t row;
 
@@ -251,7 +268,7 @@ static const struct path_group *group_at(const struct path_span *s, struct path_
 	if (s->group != NULL)
 		return at->place < s->group->len ? s->group : NULL;
 	for (; at->country < PATH_COUNTRIES; at->country++, at->place = 0)
-		if (at->place < s->tables->exits[at->country].len)
+		if (has_country(s, at->country) && at->place < s->tables->exits[at->country].len)
 			return &s->tables->exits[at->country];
 	return NULL;
 }
@@ -263,6 +280,29 @@ static bool stands_at(const struct path_row *r, const struct path_group *g, size
 		if (r->group[role] == g && r->place[role] == place)
 			return r->weight[role] > 0;
 	return false;
+}
+
+const struct descriptor *path_span_draw_even(const struct path_span *s, const struct directory *dir,
+					     const struct rng *rng)
+{
+	size_t place = s->len > 0 ? (size_t)rng_below(rng, s->len) : 0, country = 0;
+	const struct path_group *g = s->group;
+	const struct path_row *r;
+
+	for (; g == NULL && country < PATH_COUNTRIES; country++) {
+		const struct path_group *one = &s->tables->exits[country];
+
+		if (!has_country(s, country))
+			continue;
+		if (place < one->len)
+			g = one;
+		else
+			place -= one->len;
+	}
+	if (g == NULL || place >= g->len)
+		return NULL;
+	r = &s->tables->rows[g->rows[place]];
+	return stands_at(r, g, place) ? directory_by_id(dir, r->id) : NULL;
 }
 
 const struct descriptor *path_span_next(const struct path_span *s, const struct directory *dir,

@@ -7,6 +7,7 @@
 #define MESH_PATH_TABLE_H
 
 #include "mesh/directory.h"
+#include "mesh/region.h"
 #include "util/map.h"
 
 #define PATH_COUNTRIES (26 * 26)
@@ -39,8 +40,9 @@ struct path_tables {
 	size_t len, room;
 	struct map by_id;
 	struct path_group entries, relays, exits[PATH_COUNTRIES];
-	uint64_t view_s; /* of the directory, that weights were given by */
-	uint64_t change; /* of the directory, up to which all is in */
+	uint8_t regions[PATH_COUNTRIES]; /* enum region of each country */
+	uint64_t view_s;                 /* of the directory, that weights were given by */
+	uint64_t change;                 /* of the directory, up to which all is in */
 };
 
 void path_tables_init(struct path_tables *t, const struct rng *rng);
@@ -49,22 +51,28 @@ void path_tables_wipe(struct path_tables *t);
 /* path_tables_follow(t, dir): take in what is new. */
 void path_tables_follow(struct path_tables *t, const struct directory *dir);
 
-/* Where to draw from: one group, or the exits of all countries (group NULL). */
+/* Where to draw from: one group, or (group NULL) the exits of all countries, or of a region's. */
 struct path_span {
 	struct path_tables *tables;
 	struct path_group *group;
-	size_t len; /* rows, those without weight among them */
+	enum region region; /* REGION_COUNT: all */
+	size_t len;         /* rows, those without weight among them */
 };
 
 struct path_span path_span_entries(struct path_tables *t);
 struct path_span path_span_relays(struct path_tables *t);
 struct path_span path_span_exits(struct path_tables *t);
 struct path_span path_span_country(struct path_tables *t, const char *country);
+struct path_span path_span_region(struct path_tables *t, enum region region);
 
 /* path_span_draw(s, dir, rng): a node by weight; NULL when there is none, or when the one drawn has
  * left the directory (it will not be drawn again). */
 const struct descriptor *path_span_draw(const struct path_span *s, const struct directory *dir,
 					const struct rng *rng);
+
+/* path_span_draw_even(s, dir, rng): likewise, but by no weight; also NULL at times. */
+const struct descriptor *path_span_draw_even(const struct path_span *s, const struct directory *dir,
+					     const struct rng *rng);
 
 /* path_span_next(s, dir, at): all of them, from a zeroed cursor on; NULL at the end. */
 struct path_cursor {

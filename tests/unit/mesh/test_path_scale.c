@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "mesh/path_choice.h"
+#include "mesh/places.h"
 #include "tests/lib/test.h"
 #include "tests/unit/mesh/fixture.h"
 #include "util/xalloc.h"
@@ -59,6 +60,18 @@ size_t directory_count(const struct directory *dir)
 uint64_t directory_version(const struct directory *dir)
 {
 	return directory_count(dir);
+}
+
+const struct descriptor *directory_next(const struct directory *dir, const struct descriptor *d)
+{
+	return directory_later(dir, d);
+}
+
+const struct descriptor *directory_part_next(const struct directory *dir, struct tree_part part,
+					     const uint8_t *after)
+{
+	(void)part;
+	return after == NULL ? dir->nodes : directory_later(dir, &dir->nodes[get_le32(after)]);
 }
 
 static uint64_t cpu_ns(void)
@@ -134,8 +147,58 @@ static void test_hundred_thousand(void)
 	rng_seeded_free(&rng);
 }
 
+/* Each tells of eight others, at random; none of the steps holds packets up for long. */
+static void test_places_of_a_hundred_thousand(void)
+{
+	uint8_t *rtts = xcalloc(NODES, DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN);
+	struct now now = fixture_now();
+	struct rng rng = rng_seeded(10);
+	struct directory dir = {0};
+	struct places *p;
+	uint64_t total = 0, worst = 0;
+	unsigned steps = 0;
+
+	fill(&dir);
+	for (size_t n = 0; n < NODES; n++) {
+		uint8_t *own = rtts + n * DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN;
+
+		for (unsigned i = 0; i < DESCRIPTOR_RTTS_MAX; i++) {
+			struct link_rtt rtt = {.rtt_ns = rng_below(&rng, 200) * NS_PER_MS};
+
+			put_le32(rtt.id, (uint32_t)rng_below(&rng, NODES));
+			link_rtt_put(own + (size_t)i * LINK_RTT_LEN, &rtt);
+		}
+		dir.nodes[n].rtts = own;
+		dir.nodes[n].rtt_count = DESCRIPTOR_RTTS_MAX;
+		if (n % 100 == 0)
+			memcpy(dir.nodes[n].country, "JP", 3); /* most of them liars */
+	}
+	p = places_create(&(struct places_params){
+	    .dir = &dir, .witnesses = PLACES_WITNESSES, .rng = &rng_system});
+	while (places_deadline(p) != NEVER) {
+		const uint64_t start = cpu_ns();
+		uint64_t took;
+
+		now.mono_ns = MAX(now.mono_ns, places_deadline(p));
+		places_tick(p, &now);
+		took = cpu_ns() - start;
+		total += took;
+		worst = MAX(worst, took);
+		steps++;
+	}
+	printf("# places of %d nodes: %llu ms in %u steps, %llu us the longest\n", NODES,
+	       (unsigned long long)total / NS_PER_MS, steps, (unsigned long long)worst / 1000);
+	CHECK(places_version(p) > 0);
+	CHECK(worst < 50 * NS_PER_MS);
+	places_free(p);
+	free(dir.nodes);
+	free(rtts);
+	rng_seeded_free(&rng);
+}
+
 int main(void)
 {
 	RUN(test_hundred_thousand);
+	RUN(test_places_of_a_hundred_thousand);
 	return test_done();
 }
