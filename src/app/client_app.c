@@ -443,11 +443,33 @@ static void safety_stop(struct client_app *a)
 	safety_close(&a->safety);
 }
 
+static void make_client(struct client_app *a, const struct seed *seeds, size_t seed_count,
+			const struct now *now)
+{
+	struct membership_params membership = mesh_membership_params(a->cfg, a->registry.reg);
+
+	membership.engine = a->worker.engine;
+	membership.dir = a->dir;
+	membership.seeds = seeds;
+	membership.seed_count = seed_count;
+	a->membership = membership_create(&membership);
+	view_cache_load(a->cache, a->dir, now);
+	a->client = client_create(&(struct client_params){
+	    .engine = a->worker.engine,
+	    .membership = a->membership,
+	    .dir = a->dir,
+	    .rng = &rng_system,
+	    .book = a->health.book,
+	    .guards = &a->health.guards,
+	    .limits = &a->health.limits,
+	    .places = a->places.places,
+	});
+}
+
 int client_app_open(struct client_app *a, struct config *cfg, char *error, size_t error_len)
 {
 	struct seed seeds[SEEDS_MAX];
 	const struct now now = now_read();
-	struct membership_params membership;
 	int rc, seed_count;
 
 	*a = (struct client_app){.cfg = cfg};
@@ -492,23 +514,7 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	rc = safety_start(a, error, error_len);
 	if (rc != 0)
 		goto err_close_profile;
-	membership = mesh_membership_params(cfg, a->registry.reg);
-	membership.engine = a->worker.engine;
-	membership.dir = a->dir;
-	membership.seeds = seeds;
-	membership.seed_count = (size_t)seed_count;
-	a->membership = membership_create(&membership);
-	view_cache_load(a->cache, a->dir, &now);
-	a->client = client_create(&(struct client_params){
-	    .engine = a->worker.engine,
-	    .membership = a->membership,
-	    .dir = a->dir,
-	    .rng = &rng_system,
-	    .book = a->health.book,
-	    .guards = &a->health.guards,
-	    .limits = &a->health.limits,
-	    .places = a->places.places,
-	});
+	make_client(a, seeds, (size_t)seed_count, &now);
 	client_profile_resume(a, &now);
 	return 0;
 

@@ -26,7 +26,7 @@ struct path_chooser {
 	X(SAME_OPERATOR, "of an operator already on the path") \
 	X(SAME_NETWORK, "in a network already on the path")    \
 	X(SAME_AS, "in an autonomous system already on it")    \
-	X(REFUTED, "elsewhere, by others' measurements")       \
+	X(REFUTED, "whose place others' round trips refute")   \
 	X(CLIENT_NETWORK, "in the client's own network")
 
 enum path_refusal {

@@ -278,7 +278,7 @@ static const struct {
      {0}},
     {"profile p",
      "exit",
-     {"auto", "nearest", "random", "north-america", "DE", "de", "uk", "de-berlin-01",
+     {"auto", "north-america", "de", "uk",
       "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
      {"XX", "d", "a b", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0"},
      {0}},
