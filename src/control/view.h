@@ -6,6 +6,7 @@
 #ifndef CONTROL_VIEW_H
 #define CONTROL_VIEW_H
 
+#include "control/view_place.h"
 #include "util/endpoint.h"
 
 #define VIEW_HOPS_MAX   5
@@ -157,16 +158,6 @@ struct status_view {
 	struct proof_view proof;
 	struct kill_switch_view kill_switch;
 	struct cost_view expected, measured;
-};
-
-/* Where a node is, as far as that can be told. */
-struct place_view {
-	const char *verdict; /* static: "unverified", "consistent", "refuted"; NULL: the first */
-	uint32_t witnesses, against; /* independent nodes that measured it, that contradict it */
-	uint64_t nearest_ns;         /* the shortest round trip of those; 0: none */
-	char nearest_country[3];
-	char database_country[3]; /* of its address; "": not known */
-	uint32_t asn;             /* 0: not known */
 };
 
 /* A node of the mesh, as its descriptor tells. */
