@@ -302,6 +302,7 @@ static void tick(void *ctx, const struct now *now)
 
 	registry_app_tick(&a->registry, now);
 	view_cache_tick(a->cache, a->dir, now);
+	lan_app_tick(&a->lan, now);
 	membership_tick(a->membership, now);
 	places_tick(a->places.places, now);
 	client_tick(a->client, now);
@@ -326,9 +327,10 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
 	const uint64_t names = a->has_net ? a->names_ns : NEVER;
 	const uint64_t machine = MIN(MIN(portal, names), dns_app_deadline(&a->dns));
+	const uint64_t lan = lan_app_deadline(&a->lan);
 	const uint64_t client = MIN(client_deadline(a->client), places_deadline(a->places.places));
 
-	return MIN(MIN(MIN(mesh, machine), a->prof.look_ns), client);
+	return MIN(MIN(MIN(mesh, machine), MIN(a->prof.look_ns, lan)), client);
 }
 
 static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
@@ -393,6 +395,7 @@ static void network_changed(struct loop_fd *f, uint32_t events)
 	client_profile_network_changed(a, changed, &now);
 	if ((changed & NETMON_NETWORK) == 0)
 		return;
+	lan_app_hurry(&a->lan, &now);
 	client_network_changed(a->client, &now);
 	client_app_take_notes(a, &now);
 	client_app_follow(a, &now);
@@ -534,8 +537,22 @@ err_close_registry:
 	return rc;
 }
 
+/* A local network that cannot be asked leaves the seeds. */
+static void lan_open(struct client_app *a)
+{
+	const struct config *cfg = a->cfg;
+	int rc = 0;
+
+	if (cfg->mesh.lan)
+		rc = lan_app_open(&a->lan, &a->worker.loop, a->membership,
+				  cfg->mesh.registrar.bytes, NULL, cfg->client.fwmark);
+	if (rc != 0)
+		log_warn("[mesh] lan: %s", strerror(-rc));
+}
+
 int client_app_start(struct client_app *a, char *error, size_t error_len)
 {
+	lan_open(a);
 	return worker_start(&a->worker, error, error_len);
 }
 
@@ -548,6 +565,7 @@ static void shut(void *ctx, const struct now *now)
 	client_app_net_down(a);
 	safety_stop(a);
 	client_profile_close(a);
+	lan_app_close(&a->lan);
 	netmon_stop(a);
 }
 

@@ -7,6 +7,7 @@
 #include "app/client_profile.h"
 #include "app/dns_app.h"
 #include "app/health_app.h"
+#include "app/lan_app.h"
 #include "app/places_app.h"
 #include "app/registry_app.h"
 #include "app/safety.h"
@@ -40,6 +41,7 @@ struct client_app {
 	struct client *client;
 	struct health_app health;
 	struct sock_owner_query *owners; /* NULL: cannot be asked */
+	struct lan_app lan;
 	struct netmon netmon;
 	struct loop_fd netmon_fd;
 	struct client_net net;

@@ -169,6 +169,7 @@ static void tick(void *ctx, const struct now *now)
 	pthread_rwlock_unlock(&a->lock);
 	reach_app_tick(&a->reach, now);
 	places_tick(a->places.places, now);
+	lan_app_tick(&a->lan, now);
 	if (error != DESCRIPTOR_OK)
 		log_error("[node]: the mesh would refuse this node's descriptor: %s",
 			  descriptor_error_name(error));
@@ -181,7 +182,7 @@ static uint64_t mesh_deadline(const struct node_app *a, const struct now *now)
 	const uint64_t mesh =
 	    MIN(membership_deadline(a->membership, now), places_deadline(a->places.places));
 
-	return MIN(MIN(files, mesh),
+	return MIN(MIN(MIN(files, mesh), lan_app_deadline(&a->lan)),
 		   MIN(node_deadline(a->node, now), reach_app_deadline(&a->reach)));
 }
 
@@ -324,6 +325,7 @@ static void workers_close(struct node_app *a)
 	for (unsigned i = 0; i < a->worker_count; i++)
 		worker_stop(&a->workers[i]);
 	reach_app_close(&a->reach);
+	lan_app_close(&a->lan);
 	for (unsigned i = 0; i < a->worker_count; i++)
 		worker_close(&a->workers[i]);
 }
@@ -346,6 +348,22 @@ static void parts_free(struct node_app *a)
 	registry_app_close(&a->registry);
 	identity_wipe(&a->identity);
 	pthread_rwlock_destroy(&a->lock);
+}
+
+/* A local network that cannot be asked is no reason not to run. */
+static void lan_open(struct node_app *a)
+{
+	struct seed own = {.addr.port = a->cfg->node.listen.port};
+	int rc;
+
+	if (!a->cfg->mesh.lan)
+		return;
+	memcpy(own.id, a->identity.id, sizeof(own.id));
+	memcpy(own.link_public, a->identity.link.public, sizeof(own.link_public));
+	rc = lan_app_open(&a->lan, &a->workers[0].loop, a->membership, a->cfg->mesh.registrar.bytes,
+			  &own, 0);
+	if (rc != 0)
+		log_warn("[mesh] lan: %s", strerror(-rc));
 }
 
 int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t error_len)
@@ -392,6 +410,7 @@ int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t er
 	a->membership = membership_create(&membership);
 	view_cache_load(a->cache, a->dir, &now);
 	membership_want(a->membership, true, &now);
+	lan_open(a);
 	return 0;
 
 err_close_registry:

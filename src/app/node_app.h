@@ -4,6 +4,7 @@
 #ifndef APP_NODE_APP_H
 #define APP_NODE_APP_H
 
+#include "app/lan_app.h"
 #include "app/places_app.h"
 #include "app/portmap_app.h"
 #include "app/reach_app.h"
@@ -42,6 +43,7 @@ struct node_app {
 	struct directory *dir;
 	struct membership *membership;
 	struct reach_app reach;
+	struct lan_app lan;
 	struct portmap_app portmap;
 	struct node *node;
 	struct places_app places;

@@ -28,6 +28,37 @@ static void changed(struct registry_subscriber *s, const struct registry *reg, u
 	container_of(s, struct registry_app, changes)->is_unsaved = true;
 }
 
+static int exchange_with_file(struct registry_app *a, const struct now *now, char *why)
+{
+	const bool was_unsaved = a->is_unsaved;
+	int err = 0;
+
+	if (registry_store_has_changed(a->store)) {
+		err = registry_store_load(a->store, a->reg, wall_s(now), why);
+		a->is_unsaved = was_unsaved; /* what came from the file is in it */
+	}
+	if (err == 0 && a->is_unsaved)
+		err = registry_store_change(a->store, a->reg, NULL, NULL, wall_s(now), why);
+	if (err == 0)
+		a->is_unsaved = false;
+	return err;
+}
+
+void registry_app_close(struct registry_app *a)
+{
+	const struct now now = now_read();
+	char why[REGISTRY_STORE_ERROR_MAX];
+
+	/* What was learnt since the last look: without it the cache has strangers only. */
+	if (a->store != NULL && a->due_ns != NEVER && exchange_with_file(a, &now, why) != 0)
+		log_warn("%s", why);
+	registry_store_close(a->store);
+	registry_free(a->reg);
+	a->store = NULL;
+	a->reg = NULL;
+	a->due_ns = NEVER;
+}
+
 int registry_app_open(struct registry_app *a, const struct config *cfg, const struct now *now,
 		      char *error, size_t error_len)
 {
@@ -59,31 +90,6 @@ int registry_app_open(struct registry_app *a, const struct config *cfg, const st
 		a->due_ns = now->mono_ns;
 	}
 	free(path);
-	return err;
-}
-
-void registry_app_close(struct registry_app *a)
-{
-	registry_store_close(a->store);
-	registry_free(a->reg);
-	a->store = NULL;
-	a->reg = NULL;
-	a->due_ns = NEVER;
-}
-
-static int exchange_with_file(struct registry_app *a, const struct now *now, char *why)
-{
-	const bool was_unsaved = a->is_unsaved;
-	int err = 0;
-
-	if (registry_store_has_changed(a->store)) {
-		err = registry_store_load(a->store, a->reg, wall_s(now), why);
-		a->is_unsaved = was_unsaved; /* what came from the file is in it */
-	}
-	if (err == 0 && a->is_unsaved)
-		err = registry_store_change(a->store, a->reg, NULL, NULL, wall_s(now), why);
-	if (err == 0)
-		a->is_unsaved = false;
 	return err;
 }
 

@@ -75,7 +75,7 @@ static const struct config_key mesh_keys[] = {
      .help = "How long ago the registrar may have signed the list of members, at most: an older "
 	     "one could hide a removal, and no new routes are made with it. macro registry renew "
 	     "signs it anew."},
-    {"lan", &value_bool, FIELD(config_mesh, lan, bool), .fallback = "no", .is_live = true,
+    {"lan", &value_bool, FIELD(config_mesh, lan, bool), .fallback = "no",
      .help = "Look for members on the local network by multicast, and as a node be found. Only "
 	     "for a mesh with a registrar."},
     {"sync_period", &value_duration, FIELD(config_mesh, sync_period_s, uint64_t),

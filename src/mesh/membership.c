@@ -25,7 +25,7 @@ enum {
 /* A mirror that we are bringing a link up to, or pull from. */
 struct call {
 	uint32_t link; /* 0: free */
-	uint8_t id[NODE_ID_LEN];
+	uint8_t id[NODE_ID_LEN], link_key[DH_LEN];
 	uint64_t give_up_ns; /* NEVER once it is pulled from */
 };
 
@@ -41,7 +41,9 @@ struct membership {
 	struct dirsync *sync;
 	struct mirrors mirrors;
 	bool is_wanted;
-	bool is_heard; /* some mirror has told all it knew, or a cache did */
+	bool is_met;    /* some mirror did since we began, or the network changed */
+	bool has_found; /* somebody on the local network, since the last tick */
+	bool is_heard;  /* some mirror has told all it knew, or a cache did */
 	struct call calls[CALLS_MAX];
 	struct round round;
 	uint64_t next_round_ns, gap_ns;
@@ -111,7 +113,7 @@ static struct mirrors_busy busy(const struct membership *m)
 static bool pick(struct membership *m, struct seed *out, const struct now *now)
 {
 	const bool seed_first =
-	    m->is_heard ? rng_below(m->params.rng, SEED_ONE_IN) == 0 : m->round.attempts % 2 == 0;
+	    m->is_met ? rng_below(m->params.rng, SEED_ONE_IN) == 0 : m->round.attempts % 2 == 0;
 
 	const struct mirrors_busy called = busy(m);
 	/* Only who sees clients anyway may learn from a call that there is one. */
@@ -144,6 +146,7 @@ static bool call_one(struct membership *m, const struct now *now)
 	    .give_up_ns = now->mono_ns + CALL_NS,
 	};
 	memcpy(c->id, to.id, NODE_ID_LEN);
+	memcpy(c->link_key, to.link_public, DH_LEN);
 	return c->link != 0;
 }
 
@@ -169,6 +172,23 @@ static unsigned mirrors_needed(const struct membership *m)
 	return is_node(m) || r->barren >= BARREN_ENOUGH ? 0 : 1;
 }
 
+static unsigned pulls_under_way(const struct membership *m)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		n += m->calls[i].link != 0 && m->calls[i].give_up_ns == NEVER;
+	return n;
+}
+
+/* At first nobody knows who is there: all that one has is tried at once. */
+static unsigned calls_wanted(const struct membership *m)
+{
+	const unsigned needed = mirrors_needed(m);
+
+	return m->is_met || pulls_under_way(m) >= needed ? needed : CALLS_MAX;
+}
+
 static uint64_t jittered(const struct membership *m, uint64_t ns)
 {
 	return ns - ns / 8 + rng_below(m->params.rng, ns / 4 + 1);
@@ -190,7 +210,7 @@ static void step_round(struct membership *m, const struct now *now)
 	while (m->round.is_running) {
 		const unsigned under_way = calls_under_way(m);
 
-		if (mirrors_needed(m) > under_way && m->round.attempts < ATTEMPTS_MAX &&
+		if (calls_wanted(m) > under_way && m->round.attempts < ATTEMPTS_MAX &&
 		    call_one(m, now))
 			continue;
 		if (under_way > 0)
@@ -227,7 +247,12 @@ static void on_pulled(struct membership *m, const struct dirsync_event *ev, cons
 	c->link = 0;
 	if (ev->verdict != PULL_DONE)
 		return;
-	m->is_heard = true;
+	if (!mirrors_is_proven(&m->mirrors, c->id, c->link_key)) {
+		/* Whatever it told was verified, but all of it may be little. */
+		mirrors_failed(&m->mirrors, c->id, now);
+		return;
+	}
+	m->is_heard = m->is_met = true;
 	m->round.done++;
 	m->round.barren = ev->result.added == 0 ? m->round.barren + 1 : 0;
 }
@@ -270,7 +295,9 @@ static void link_up(struct membership *m, const struct engine_event *ev, const s
 		rtts_note(&m->rtts, m->params.dir, ev->link_key, ev->rtt_ns, now);
 	if (c == NULL || c->give_up_ns == NEVER)
 		return;
-	if (dirsync_pull(m->sync, ev->link, now) == 0)
+	if (pulls_under_way(m) >= MAX(mirrors_needed(m), 1u))
+		c->link = 0; /* others were faster */
+	else if (dirsync_pull(m->sync, ev->link, now) == 0)
 		c->give_up_ns = NEVER;
 	else
 		c->link = 0; /* it was pulled from anyway */
@@ -329,6 +356,7 @@ void membership_want(struct membership *m, bool want, const struct now *now)
 {
 	leave(m);
 	m->is_wanted = want;
+	m->is_met = false;
 	m->gap_ns = MIN(EARLY_NS, period_ns(m));
 	m->is_heard |= !is_node(m) && directory_count(m->params.dir) > 0;
 	if (!want)
@@ -343,6 +371,14 @@ void membership_refresh(struct membership *m, const struct now *now)
 		return;
 	m->next_round_ns =
 	    MIN(m->next_round_ns, MAX(now->mono_ns, m->round.began_ns + REFRESH_GAP_NS));
+}
+
+void membership_found(struct membership *m, const struct seed *seed, const struct now *now)
+{
+	if (!mirrors_found(&m->mirrors, seed))
+		return;
+	m->has_found = true;
+	membership_refresh(m, now);
 }
 
 void membership_hurry(struct membership *m, const struct now *now)
@@ -479,6 +515,7 @@ static void give_up_calls(struct membership *m, const struct now *now)
 void membership_tick(struct membership *m, const struct now *now)
 {
 	m->wall_s = now->wall_ns / NS_PER_S;
+	m->has_found = false;
 	turn_epoch(m);
 	give_up_calls(m, now);
 	if (m->next_round_ns <= now->mono_ns)
@@ -491,6 +528,8 @@ uint64_t membership_deadline(const struct membership *m, const struct now *now)
 {
 	uint64_t due = MIN(dirsync_deadline(m->sync, now), m->next_round_ns);
 
+	if (m->has_found)
+		return now->mono_ns;
 	for (size_t i = 0; i < CALLS_MAX; i++)
 		if (m->calls[i].link != 0)
 			due = MIN(due, m->calls[i].give_up_ns);

@@ -64,6 +64,9 @@ void membership_seeds_text(const struct membership *m, char *out, size_t len);
 /* membership_refresh(m, now): begin a round now rather than at the period's end. */
 void membership_refresh(struct membership *m, const struct now *now);
 
+/* membership_found(m, seed, now): a node that may be a member, as heard on the local network. */
+void membership_found(struct membership *m, const struct seed *seed, const struct now *now);
+
 /* membership_hurry(m, now): the machine's network has changed: who did not answer may do so now. */
 void membership_hurry(struct membership *m, const struct now *now);
 

@@ -22,9 +22,33 @@ void mirrors_set_seeds(struct mirrors *m, const struct seed *seeds, size_t n)
 		m->seeds[i] = m->seeds[k];
 		m->seeds[k] = seeds[i];
 	}
+	m->given_count = m->seed_count;
+}
+
+bool mirrors_found(struct mirrors *m, const struct seed *seed)
+{
+	for (size_t i = 0; i < m->seed_count; i++)
+		if (memcmp(m->seeds[i].id, seed->id, NODE_ID_LEN) == 0 &&
+		    endpoint_equal(&m->seeds[i].addr, &seed->addr))
+			return false;
+	m->seeds[m->given_count + m->found_count++ % FOUND_MAX] = *seed;
+	m->seed_count = m->given_count + MIN(m->found_count, (size_t)FOUND_MAX);
+	return true;
 }
 
 /* ---- how they did ---- */
+
+bool mirrors_is_proven(const struct mirrors *m, const uint8_t id[static NODE_ID_LEN],
+		       const uint8_t link_key[static DH_LEN])
+{
+	const struct descriptor *d = directory_by_id(m->dir, id);
+	struct registry_member r;
+
+	if (d != NULL && memcmp(d->link_key, link_key, DH_LEN) == 0)
+		return true;
+	return m->registry != NULL && registry_by_key(m->registry, id, &r) &&
+	       memcmp(r.record.contact.link_key, link_key, DH_LEN) == 0;
+}
 
 static struct mirror_score *score_find(struct mirrors *m, const uint8_t *id)
 {

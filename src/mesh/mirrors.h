@@ -10,6 +10,7 @@
 #include "mesh/sync_pull.h"
 
 #define SEEDS_MAX        16
+#define FOUND_MAX        8  /* on the local network */
 #define MIRRORS_MAX      32 /* remembered */
 #define MIRRORS_BUSY_MAX 4
 
@@ -34,14 +35,18 @@ struct mirrors {
 	const struct directory *dir;     /* borrowed, as all here */
 	const struct registry *registry; /* NULL: an open mesh */
 	const struct rng *rng;
-	const uint8_t *own_id; /* of a node; NULL: a client */
-	struct seed seeds[SEEDS_MAX];
+	const uint8_t *own_id;                    /* of a node; NULL: a client */
+	struct seed seeds[SEEDS_MAX + FOUND_MAX]; /* behind those given: found */
 	size_t seed_count, next_seed;
+	size_t given_count, found_count; /* of the seeds; of all that were ever found */
 	struct mirror_score scores[MIRRORS_MAX];
 };
 
 /* mirrors_set_seeds(m, seeds, n): copied, in an order of our own. */
 void mirrors_set_seeds(struct mirrors *m, const struct seed *seeds, size_t n);
+
+/* mirrors_found(m, seed): another seed; the oldest found gives way.  False: it is known. */
+bool mirrors_found(struct mirrors *m, const struct seed *seed);
 
 /* ---- whom ---- */
 
@@ -54,6 +59,13 @@ bool mirrors_pick_member(const struct mirrors *m, uint8_t roles, const struct mi
 			 const struct now *now, struct seed *out);
 
 /* ---- how they did ---- */
+
+/*
+ * mirrors_is_proven(m, id, link_key): whoever has shown the link key is the node with this ID: a
+ * valid descriptor says so, or the registry, and in a mesh with one only members have either.
+ */
+bool mirrors_is_proven(const struct mirrors *m, const uint8_t id[static NODE_ID_LEN],
+		       const uint8_t link_key[static DH_LEN]);
 
 void mirrors_failed(struct mirrors *m, const uint8_t id[static NODE_ID_LEN], const struct now *now);
 void mirrors_pulled(struct mirrors *m, const uint8_t id[static NODE_ID_LEN],
