@@ -31,8 +31,8 @@ bool mirrors_found(struct mirrors *m, const struct seed *seed)
 		if (memcmp(m->seeds[i].id, seed->id, NODE_ID_LEN) == 0 &&
 		    endpoint_equal(&m->seeds[i].addr, &seed->addr))
 			return false;
-	m->seeds[m->given_count + m->found_count++ % FOUND_MAX] = *seed;
-	m->seed_count = m->given_count + MIN(m->found_count, (size_t)FOUND_MAX);
+	m->seeds[m->given_count + m->found_count++ % MIRRORS_FOUND_MAX] = *seed;
+	m->seed_count = m->given_count + MIN(m->found_count, (size_t)MIRRORS_FOUND_MAX);
 	return true;
 }
 

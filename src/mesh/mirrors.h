@@ -9,10 +9,10 @@
 #include "mesh/seed.h"
 #include "mesh/sync_pull.h"
 
-#define SEEDS_MAX        16
-#define FOUND_MAX        8  /* on the local network */
-#define MIRRORS_MAX      32 /* remembered */
-#define MIRRORS_BUSY_MAX 4
+#define SEEDS_MAX         16
+#define MIRRORS_FOUND_MAX 8  /* on the local network */
+#define MIRRORS_MAX       32 /* remembered */
+#define MIRRORS_BUSY_MAX  4
 
 /* What is known of a mirror from the last time that we pulled from it. */
 struct mirror_score {
@@ -35,8 +35,8 @@ struct mirrors {
 	const struct directory *dir;     /* borrowed, as all here */
 	const struct registry *registry; /* NULL: an open mesh */
 	const struct rng *rng;
-	const uint8_t *own_id;                    /* of a node; NULL: a client */
-	struct seed seeds[SEEDS_MAX + FOUND_MAX]; /* behind those given: found */
+	const uint8_t *own_id;                            /* of a node; NULL: a client */
+	struct seed seeds[SEEDS_MAX + MIRRORS_FOUND_MAX]; /* behind those given: found */
 	size_t seed_count, next_seed;
 	size_t given_count, found_count; /* of the seeds; of all that were ever found */
 	struct mirror_score scores[MIRRORS_MAX];

@@ -2,6 +2,7 @@
 """A machine as it comes from its maker: empty /run and /var/lib, an /etc of its own, nothing set
 up; on a lab's host, or behind it in a network of its own."""
 
+import json
 import os
 import pty
 import select
@@ -32,8 +33,7 @@ class Machine:
         return self
 
     def __exit__(self, *_):
-        for child in self._children:
-            self.end(child)
+        self.end_all()
         self._holder.kill()
         self._holder.wait()
         self._holder.stdout.close()
@@ -51,6 +51,20 @@ class Machine:
             raise AssertionError(f"{' '.join(argv)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def write(self, path, text):
+        self.do("sh", "-c", 'printf %s "$1" >"$2"', "sh", text, path)
+
+    def api(self, path):
+        """The answer to GET /v1/PATH of its daemon."""
+        return json.loads(self.do("curl", "-sS", "--unix-socket", "/run/macro/macro.sock",
+                                  f"http://macro/v1/{path}"))
+
+    def end_all(self):
+        """What start started."""
+        for child in self._children:
+            self.end(child)
+        self._children = []
+
     def start(self, *argv):
         child = self._mesh.spawn(self._host, *self._inside(argv), stderr=subprocess.PIPE)
         self._children.append(child)
@@ -59,6 +73,8 @@ class Machine:
     @staticmethod
     def end(child):
         """What it said; it had until the end of the test to say more than a pipe holds."""
+        if child.returncode is not None:
+            return ""
         child.terminate()
         return child.communicate(timeout=30)[1]
 
