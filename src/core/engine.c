@@ -49,6 +49,7 @@ struct engine *engine_create(const struct engine_params *params)
 	list_init(&e->link_events);
 	list_init(&e->paths);
 	list_init(&e->sessions);
+	list_init(&e->groups);
 	resend_init(&e->resend, params->exit != NULL ? RESEND_EXIT_BYTES : RESEND_CLIENT_BYTES);
 	if (params->exit != NULL)
 		e->exit = exit_create(params->exit, &e->rng);
@@ -60,6 +61,7 @@ void engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	path_free_all(e);
+	group_free_all(e);
 	session_free_all(e);
 	circuit_free_all(e);
 	exit_free(e->exit);

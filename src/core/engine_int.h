@@ -144,6 +144,9 @@ struct engine {
 	unsigned path_count;
 	uint32_t last_path_id;
 	struct list sessions; /* the client's, newest first */
+	struct list groups;   /* of them */
+	uint32_t last_group_id;
+	uint8_t diverted[INNER_MTU(1)]; /* a packet with another address, until it is in its cell */
 	unsigned session_count;
 	uint32_t last_session_id;
 	uint64_t (*flow_group)(void *ctx, const struct flow_key *key);

@@ -83,6 +83,7 @@ struct session {
 	struct path *path[SESSION_PATHS_MAX]; /* attached, by slot; NULL: free */
 	struct steer steer;                   /* its lanes are the slots */
 	struct session_options options;
+	struct group *group;           /* that it serves, or NULL */
 	struct paths told;             /* what the exit is to know of the paths ... */
 	bool is_changed;               /* ... is not this any more */
 	uint32_t told_version;         /* that it has confirmed */
@@ -106,6 +107,17 @@ void failover_on_paths(struct session *s, const struct paths *p);
 void failover_hurry(struct engine *e);
 void failover_tick(struct engine *e, const struct now *now);
 uint64_t failover_deadline(const struct engine *e);
+/* ---- group.c: sessions behind one address ---- */
+void group_free_all(struct engine *e);
+void group_session_gone(struct session *s);
+/* Whose address is the packet's source; NULL: no group's. */
+struct group *group_of_packet(const struct engine *e, const struct packet *p);
+/* *out: the session that p, with another source if need be, leaves through; NULL (and DROP_NONE): p
+ * waits for one. */
+enum drop group_divert(struct engine *e, struct group *g, struct packet *p, struct session **out,
+		       const struct now *now);
+/* A packet that came to a session of a group gets the group's address.  False: there is none. */
+bool group_restore(const struct session *s, uint8_t *p, size_t len, uint8_t flags);
 /* ---- tunnel.c: packets of the client's sessions ---- */
 /* The path's open cell with room for len more bytes, a new one if need be; NULL: no buffer. */
 struct outcell *tunnel_cell(struct engine *e, struct path *p, size_t len, const struct now *now);

@@ -68,6 +68,7 @@ static void session_free(struct engine *e, struct session *s)
 	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
 		if (s->path[i] != NULL)
 			detach(s->path[i]);
+	group_session_gone(s);
 	list_del(&s->in_engine);
 	e->session_count--;
 	steer_fini(&s->steer);

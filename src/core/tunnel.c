@@ -129,7 +129,7 @@ static enum drop session_of(const struct engine *e, const struct packet *pkt, st
 
 		const uint8_t *granted = is_v4 ? s->grant.v4 : s->grant.v6;
 
-		if (s->is_open && memcmp(src, granted, len) == 0 &&
+		if (s->is_open && s->group == NULL && memcmp(src, granted, len) == 0 &&
 		    memcmp(src, nowhere, len) != 0) {
 			*out = s;
 			return DROP_NONE;
@@ -213,15 +213,29 @@ void tunnel_resend(struct engine *e, struct session *s, unsigned slot, const str
 	}
 }
 
+/* A packet of a group may have to wait, and may get another source, in *copy. */
+static enum drop choose_session(struct engine *e, const struct packet **pkt, struct packet *copy,
+				struct session **out, const struct now *now)
+{
+	struct group *g = list_is_empty(&e->groups) ? NULL : group_of_packet(e, *pkt);
+
+	if (g == NULL)
+		return session_of(e, *pkt, out);
+	*copy = **pkt;
+	*pkt = copy;
+	return group_divert(e, g, copy, out, now);
+}
+
 static enum drop add_packet(struct engine *e, const struct packet *pkt, const struct now *now)
 {
 	const size_t len = (size_t)pkt->head_len + pkt->body_len;
 	struct session *s = NULL;
 	struct steering way;
+	struct packet copy;
 	enum drop d;
 
-	d = session_of(e, pkt, &s);
-	if (d != DROP_NONE)
+	d = choose_session(e, &pkt, &copy, &s, now);
+	if (d != DROP_NONE || s == NULL)
 		return d;
 	way = steer_packet(&s->steer, pkt, len, FLOW_UP, now);
 	if (way.lane == STEER_NONE)
@@ -286,6 +300,8 @@ static enum drop take_packet(struct engine *e, void *owner, const struct inner *
 		return DROP_PACKET;
 	/* A malicious exit must not reach other addresses of this machine. */
 	if (a.version == 4 ? memcmp(a.dst, g->v4, 4) != 0 : memcmp(a.dst, g->v6, 16) != 0)
+		return DROP_SOURCE;
+	if (path->owner->group != NULL && !group_restore(path->owner, in->p, in->len, in->flags))
 		return DROP_SOURCE;
 	engine_packet_out(e, SINK_CLIENT, in->p, in->len, in->flags);
 	e->stats.client_rx_packets++;

@@ -45,21 +45,25 @@ bool inner_mark(uint8_t *p, const struct inner_addrs *a)
 	return true;
 }
 
-/* A packet out of a cell that met congestion. */
-static enum drop mark(const struct incell *c, const struct inner *in)
+static uint8_t *in_cell(const struct incell *c, const uint8_t *p)
 {
-	uint8_t *p = c->text + (in->p - c->text);
+	return c->text + (p - c->text);
+}
+
+/* A packet out of a cell that met congestion. */
+static enum drop mark(const struct inner *in)
+{
 	struct inner_addrs a;
 
-	if (!inner_parse(p, in->len, &a))
+	if (!inner_parse(in->p, in->len, &a))
 		return DROP_PACKET;
-	return inner_mark(p, &a) ? DROP_NONE : DROP_CONGESTED;
+	return inner_mark(in->p, &a) ? DROP_NONE : DROP_CONGESTED;
 }
 
 static void on_packet(struct engine *e, const struct incell *c, const struct inner *in,
 		      const struct unpack_ops *ops, const struct now *now)
 {
-	enum drop d = c->ce ? mark(c, in) : DROP_NONE;
+	enum drop d = c->ce ? mark(in) : DROP_NONE;
 
 	if (d == DROP_NONE)
 		d = ops->packet(e, c->owner, in, now);
@@ -84,7 +88,7 @@ static void on_numbered(struct engine *e, const struct incell *c, const struct f
 	}
 	on_packet(e, c,
 		  &(struct inner){
-		      .p = n.packet,
+		      .p = in_cell(c, n.packet),
 		      .len = n.len,
 		      .flags = n.flags & NUMBERED_PARTIAL ? PACKET_CSUM_PARTIAL : 0,
 		      .is_duplicate = true,
@@ -107,7 +111,7 @@ static void on_resent(struct engine *e, const struct incell *c, const struct fra
 	}
 	on_packet(e, c,
 		  &(struct inner){
-		      .p = r.packet,
+		      .p = in_cell(c, r.packet),
 		      .len = r.len,
 		      .flags = r.flags & NUMBERED_PARTIAL ? PACKET_CSUM_PARTIAL : 0,
 		  },
@@ -158,7 +162,7 @@ static enum spath_asks walk(struct engine *e, const struct incell *c, const stru
 			on_packet(
 			    e, c,
 			    &(struct inner){
-				.p = f.body,
+				.p = in_cell(c, f.body),
 				.len = f.len,
 				.flags = f.type == FRAME_PACKET_PARTIAL ? PACKET_CSUM_PARTIAL : 0,
 			    },

@@ -20,7 +20,7 @@ struct incell {
 
 /* An inner packet, in its cell's memory. */
 struct inner {
-	const uint8_t *p;
+	uint8_t *p; /* may be changed in place */
 	size_t len;
 	uint8_t flags;     /* enum packet_flag */
 	bool is_duplicate; /* travels over two paths; the other one was not here yet */
