@@ -408,6 +408,7 @@ static void arrived(struct sim *s, struct sim_node *n, const struct packet *p)
 		n->bad_packets++;
 		return;
 	}
+	memcpy(n->last_to, p->head + 16, sizeof(n->last_to));
 	tag = get_le64(p->head + UDP_HEAD);
 	fill(want, len, tag);
 	if (memcmp(want + sizeof(tag), p->head + UDP_HEAD + sizeof(tag), len - sizeof(tag)) != 0)

@@ -36,6 +36,7 @@ struct sim_node {
 	unsigned ticks_now; /* in a row, at last_tick_ns */
 	/* what came out of the client's side, since last cleared */
 	uint64_t packets, bytes, bad_packets;
+	uint8_t last_to[4]; /* the inner address that the last one was for */
 	uint64_t last_packet_ns;
 	/* hook for every event; NULL: events are kept in seen[] only */
 	/* each answer that came with right content; NULL: only counted */
