@@ -102,8 +102,10 @@ static const struct config_key client_keys[] = {
     {"profile", &value_name, FIELD(config_client, profile, char *), .fallback = "default",
      .max = CONFIG_NAME_MAX, .is_live = true, .help = "Profile used where none is named."},
     {"fwmark", &value_u32, FIELD(config_client, fwmark, uint32_t), .fallback = "0x6d6d", .min = 1,
-     .max = UINT32_MAX,
-     .help = "Mark of the daemon's own packets, the only ones that go outside the tunnel."},
+     .max = 0x3fffffff,
+     .help = "Mark of the daemon's own packets, the only ones that go outside the tunnel. With "
+	     "bit 31 or bit 30 also set: of what a profile or macro exclude has outside, or macro "
+	     "only inside."},
     {"table", &value_u32, FIELD(config_client, table, uint32_t), .fallback = "27757", .min = 256,
      .max = UINT32_MAX, .help = "Number of the routing table that leads into the tunnel."},
     {"listen", &value_endpoint, FIELD(config_client, listen, struct endpoint),

@@ -2,6 +2,7 @@
 #include "dns/message.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 #include "util/endpoint.h"
 
@@ -158,6 +159,40 @@ enum dns_addresses dns_addresses(const uint8_t *msg, size_t len)
 		at += 10 + n;
 	}
 	return DNS_PUBLIC;
+}
+
+void dns_each_address(const uint8_t *msg, size_t len, dns_address_fn *fn, void *ctx)
+{
+	size_t at = dns_question(msg, len, NULL), records = at == 0 ? 0 : get16(msg + 6);
+
+	for (; records > 0; records--) {
+		uint8_t ip[16];
+		uint16_t type;
+		size_t n;
+
+		if (!skip_name(msg, len, &at) || len - at < 10)
+			return;
+		type = get16(msg + at);
+		n = get16(msg + at + 8);
+		if (len - at - 10 < n)
+			return;
+		if (type == TYPE_A && n == 4) {
+			endpoint_ip_from_v4(ip, msg + at + 10);
+			fn(ctx, ip, get_be32(msg + at + 4));
+		} else if (type == TYPE_AAAA && n == 16) {
+			memcpy(ip, msg + at + 10, sizeof(ip));
+			fn(ctx, ip, get_be32(msg + at + 4));
+		}
+		at += 10 + n;
+	}
+}
+
+bool dns_is_below(const char *name, const char *domain)
+{
+	const size_t n = strlen(name), d = strlen(domain);
+
+	return n >= d && strcasecmp(name + n - d, domain) == 0 &&
+	       (n == d || name[n - d - 1] == '.');
 }
 
 size_t dns_refuse(uint8_t *msg, size_t question_len, uint8_t rcode)

@@ -31,6 +31,14 @@ enum dns_addresses dns_addresses(const uint8_t *msg, size_t len);
 /* dns_truncate(msg): marks an answer as one that has to be asked for by TCP. */
 void dns_truncate(uint8_t *msg);
 
+/* dns_each_address(msg, len, fn, ctx): fn for each A and AAAA record among the answers of a message
+ * that is not broken; IPv4 as ::ffff:a.b.c.d. */
+typedef void dns_address_fn(void *ctx, const uint8_t ip[static 16], uint32_t ttl_s);
+void dns_each_address(const uint8_t *msg, size_t len, dns_address_fn *fn, void *ctx);
+
+/* dns_is_below(name, domain): it is that domain, or lies below it. */
+bool dns_is_below(const char *name, const char *domain);
+
 /* dns_refuse(msg, question_len, rcode): turns a message in place into an answer without records;
  * its length. */
 size_t dns_refuse(uint8_t *msg, size_t question_len, uint8_t rcode);

@@ -220,6 +220,7 @@ static void write_rule(const struct change *c, FILE *out)
 	put_number(out, r->priority);
 	put_number(out, r->table);
 	put_number(out, r->fwmark);
+	put_number(out, r->fwmask);
 	put_number(out, r->is_inverted);
 	put_number(out, r->is_specific_only);
 	if (r->has_to)
@@ -238,6 +239,7 @@ static void parse_rule(struct change *c, struct words *w)
 	r->priority = take_number(w, UINT32_MAX);
 	r->table = take_number(w, UINT32_MAX);
 	r->fwmark = take_number(w, UINT32_MAX);
+	r->fwmask = take_number(w, UINT32_MAX);
 	r->is_inverted = take_number(w, 1) != 0;
 	r->is_specific_only = take_number(w, 1) != 0;
 	r->has_to = !w->bad && strncmp(w->at, "- ", 2) != 0;

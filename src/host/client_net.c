@@ -11,15 +11,43 @@
 #include "util/log.h"
 #include "util/xalloc.h"
 
-static void plan_route(struct change_list *list, const struct client_net_config *cfg,
-		       const struct ip_prefix *dst, bool into_tunnel)
-{
-	struct change *c = change_list_add(list, CHANGE_ROUTE);
+#define METRIC_LAST 0xffffff00u
 
-	c->route.dst = *dst;
-	c->route.table = cfg->table;
-	if (into_tunnel)
-		snprintf(c->route.dev, sizeof(c->route.dev), "%s", cfg->tun);
+static struct netlink_route *plan_route(struct change_list *list,
+					const struct client_net_config *cfg,
+					const struct ip_prefix *dst, const char *dev)
+{
+	struct netlink_route *r = &change_list_add(list, CHANGE_ROUTE)->route;
+
+	r->dst = *dst;
+	r->table = cfg->table;
+	snprintf(r->dev, sizeof(r->dev), "%s", dev);
+	return r;
+}
+
+/* What goes into the tunnel: all but what carries our mark, with or without the bit for outside; or
+ * only what carries the one for inside. */
+static void select_inside(struct netlink_rule *r, const struct client_net_config *cfg)
+{
+	r->fwmark = cfg->is_only ? cfg->fwmark | MARK_INSIDE : cfg->fwmark;
+	r->fwmask = cfg->is_only ? 0 : ~MARK_OUTSIDE;
+	r->is_inverted = !cfg->is_only;
+}
+
+static void plan_dns_rules(struct change_list *list, const struct client_net_config *cfg,
+			   int family)
+{
+	for (size_t i = 0; i < cfg->dns.count; i++) {
+		const struct ip_prefix server = ip_prefix_host(cfg->dns.ip[i]);
+		struct netlink_rule *r;
+
+		if (ip_prefix_family(&server) != family)
+			continue;
+		r = plan_rule(list, family, RULE_CLIENT_DNS, cfg->table);
+		r->fwmask = MARK_OUTSIDE; /* is not set */
+		r->has_to = true;
+		r->to = server;
+	}
 }
 
 /* The rules that turn all traffic come last, when everything they need is there. */
@@ -27,27 +55,21 @@ static void plan_rules(struct change_list *list, const struct client_net_config 
 {
 	struct netlink_rule *r;
 
-	for (size_t i = 0; i < cfg->dns.count; i++) {
-		const struct ip_prefix server = ip_prefix_host(cfg->dns.ip[i]);
-
-		if (ip_prefix_family(&server) != family)
-			continue;
-		r = plan_rule(list, family, RULE_CLIENT_DNS, cfg->table);
-		r->has_to = true;
-		r->to = server;
-	}
-	plan_rule(list, family, RULE_CLIENT_MAIN, RT_TABLE_MAIN)->is_specific_only = true;
-	r = plan_rule(list, family, RULE_CLIENT_TUNNEL, cfg->table);
-	r->fwmark = cfg->fwmark;
-	r->is_inverted = true;
-	r = plan_rule(list, family, RULE_CLIENT_STOP, 0);
-	r->fwmark = cfg->fwmark;
-	r->is_inverted = true;
+	if (!cfg->is_only)
+		plan_dns_rules(list, cfg, family);
+	r = plan_rule(list, family, RULE_CLIENT_MAIN, RT_TABLE_MAIN);
+	r->is_specific_only = true;
+	if (cfg->is_only)
+		select_inside(r, cfg);
+	select_inside(plan_rule(list, family, RULE_CLIENT_TUNNEL, cfg->table), cfg);
+	select_inside(plan_rule(list, family, RULE_CLIENT_STOP, 0), cfg);
 }
 
 static const struct resolv_servers *asked(const struct client_net_config *cfg)
 {
-	return cfg->stub.count > 0 ? &cfg->stub : &cfg->dns;
+	static const struct resolv_servers nobody = {.count = 0};
+
+	return cfg->keeps_dns ? &nobody : cfg->stub.count > 0 ? &cfg->stub : &cfg->dns;
 }
 
 /* resolved serves those who ask it; a resolv.conf that leads past it has to lead into the tunnel
@@ -61,7 +83,7 @@ static int plan_dns(struct transaction *t, const struct client_net_config *cfg,
 	struct resolv r;
 	int code;
 
-	if (cfg->dns.count == 0)
+	if (asked(cfg)->count == 0)
 		return 0;
 	if (resolved_is_running()) {
 		code = netlink_link_get(t->nl, cfg->tun, &link);
@@ -90,6 +112,20 @@ static bool carries_v6(const struct client_net_config *cfg)
 	return false;
 }
 
+/*
+ * A packet is marked as to go outside when it has a route already.  Where the tunnel is none (any
+ * more) it is this one, which leads nowhere; the firewall refuses what is not marked.  The loopback
+ * outlives us, but IPv6 takes no such route to it.
+ */
+static void plan_last_route(struct change_list *list, const struct client_net_config *cfg,
+			    const struct ip_prefix *all, bool is_inside)
+{
+	if (ip_prefix_is_v4(all))
+		plan_route(list, cfg, all, "lo")->metric = METRIC_LAST;
+	else if (!is_inside)
+		plan_route(list, cfg, all, plan_has_ipv6(cfg->tun) ? cfg->tun : "");
+}
+
 static void plan_family(struct change_list *list, const struct client_net_config *cfg,
 			const struct ip_prefix *all, const uint8_t *inner)
 {
@@ -99,7 +135,10 @@ static void plan_family(struct change_list *list, const struct client_net_config
 		addr = ip_prefix_host(inner);
 		plan_address(list, cfg->tun, &addr);
 	}
-	plan_route(list, cfg, all, inner != NULL);
+	if (inner != NULL || !cfg->has_outside)
+		plan_route(list, cfg, all, inner != NULL ? cfg->tun : "");
+	if (cfg->has_outside)
+		plan_last_route(list, cfg, all, inner != NULL);
 }
 
 static int plan(struct change_list *list, struct netlink *nl, const struct client_net_config *cfg,
@@ -210,10 +249,7 @@ static int apply_hold(struct transaction *t, const struct client_net_config *cfg
 	const size_t from = t->list.count;
 
 	for (size_t i = 0; i < ARRAY_LEN(families) && (i == 0 || plan_has_ipv6(NULL)); i++) {
-		struct netlink_rule *r = plan_rule(&t->list, families[i], RULE_CLIENT_HOLD, 0);
-
-		r->fwmark = cfg->fwmark;
-		r->is_inverted = true;
+		select_inside(plan_rule(&t->list, families[i], RULE_CLIENT_HOLD, 0), cfg);
 	}
 	return transaction_apply(t, from, err);
 }

@@ -3,7 +3,8 @@
  * The machine of a client while the tunnel is up.  All traffic goes to the TUN, except for the
  * daemon's own packets, which carry the mark, and for destinations that the main table has a
  * specific route to, such as the LAN.  A family that the session has no address for is unreachable,
- * so that nothing of it leaks past the tunnel.
+ * so that nothing of it leaks past the tunnel.  What is marked as to go outside (host/rules.h)
+ * takes the machine's usual way; where only what is marked goes inside, everything else does.
  */
 #ifndef HOST_CLIENT_NET_H
 #define HOST_CLIENT_NET_H
@@ -18,6 +19,9 @@ struct client_net_config {
 	uint8_t v4[16], v6[16]; /* inner addresses; all zero: none of that family */
 	uint32_t fwmark;
 	uint32_t table;
+	bool has_outside; /* some programs' packets carry MARK_OUTSIDE, once they have a route */
+	bool is_only;     /* nothing goes inside but what carries MARK_INSIDE */
+	bool keeps_dns;   /* and names are asked where they were before */
 	struct resolv_servers dns;  /* inside the tunnel; none: DNS is left alone */
 	struct resolv_servers stub; /* for resolv.conf; none: dns itself */
 	const char *resolv_path;    /* NULL: RESOLV_PATH_DEFAULT */

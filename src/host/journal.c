@@ -10,7 +10,7 @@
 #include "host/durable.h"
 #include "util/xalloc.h"
 
-#define HEADER "macromesh-journal 1"
+#define HEADER "macromesh-journal 2"
 
 int journal_open(struct journal *j, const char *dir, const char *name, struct host_error *err)
 {

@@ -123,6 +123,8 @@ static bool take_line(struct lock *l, const char *key, const char *value)
 		return take_bool(&l->is_proven, value);
 	if (strcmp(key, "wanted") == 0)
 		return take_bool(&l->is_wanted, value);
+	if (strcmp(key, "only") == 0)
+		return take_bool(&l->is_only, value);
 	if (strcmp(key, "pinned") == 0)
 		return take_bool(&l->is_pinned, value);
 	if (strcmp(key, "profile") == 0)
@@ -209,9 +211,9 @@ int lock_load(struct lock *l, const char *dir, struct host_error *err)
 
 static void write_lock(const struct lock *l, FILE *f)
 {
-	fprintf(f, HEADER "\nsetting %s\ntable %s\nproven %s\nwanted %s\npinned %s\n",
+	fprintf(f, HEADER "\nsetting %s\ntable %s\nproven %s\nwanted %s\nonly %s\npinned %s\n",
 		settings[l->setting], tables[l->table], answers[l->is_proven],
-		answers[l->is_wanted], answers[l->is_pinned]);
+		answers[l->is_wanted], answers[l->is_only], answers[l->is_pinned]);
 	if (l->profile[0] != '\0')
 		fprintf(f, "profile %s\n", l->profile);
 	if (l->exit[0] != '\0')

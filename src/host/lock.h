@@ -34,6 +34,7 @@ struct lock {
 	enum lock_table table;
 	bool is_proven; /* a connection has stood here once: only then may anything be blocked */
 	bool is_wanted; /* the user has connected and not disconnected; to: */
+	bool is_only;   /* for what belongs inside alone: nothing else is ever blocked */
 	bool is_pinned; /* these, whatever profile the network has */
 	char profile[LOCK_NAME_MAX + 1];
 	char exit[LOCK_EXIT_MAX + 1];

@@ -56,10 +56,10 @@ struct netlink_route {
 	struct ip_prefix dst;
 	uint32_t table;
 	char dev[IFNAMSIZ]; /* empty: unreachable; of several, the first */
+	uint32_t metric;    /* 0: the kernel's choice; not needed for deleting */
 	/* Filled by dumps only. */
 	uint8_t protocol;    /* what we add has NETLINK_PROTOCOL */
 	uint8_t gateway[16]; /* all zero: none, or one of another family */
-	uint32_t metric;
 };
 
 MUST_USE int netlink_route_add(struct netlink *nl, const struct netlink_route *r);
@@ -69,7 +69,8 @@ struct netlink_rule {
 	int family; /* AF_INET or AF_INET6 */
 	uint32_t priority;
 	uint32_t table;        /* 0: unreachable */
-	uint32_t fwmark;       /* 0: any; all bits are compared */
+	uint32_t fwmark;       /* 0, and fwmask too: any */
+	uint32_t fwmask;       /* which of its bits are compared; 0: all */
 	bool is_inverted;      /* "not": what does not match */
 	bool is_specific_only; /* ignores the table's default route: suppress_prefixlength 0 */
 	bool has_to;

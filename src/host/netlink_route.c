@@ -33,6 +33,8 @@ static int change_route(struct netlink *nl, uint16_t type, uint16_t flags,
 		mnl_attr_put(msg, RTA_DST, ip_prefix_bytes_len(&r->dst), ip_prefix_bytes(&r->dst));
 	if (link.index != 0)
 		mnl_attr_put_u32(msg, RTA_OIF, link.index);
+	if (r->metric != 0)
+		mnl_attr_put_u32(msg, RTA_PRIORITY, r->metric);
 	return netlink_talk(nl, msg, NULL, NULL);
 }
 
@@ -59,9 +61,9 @@ static int change_rule(struct netlink *nl, uint16_t type, uint16_t flags,
 	mnl_attr_put_u8(msg, FRA_PROTOCOL, NETLINK_PROTOCOL);
 	if (r->table != 0)
 		mnl_attr_put_u32(msg, FRA_TABLE, r->table);
-	if (r->fwmark != 0) {
+	if (r->fwmark != 0 || r->fwmask != 0) {
 		mnl_attr_put_u32(msg, FRA_FWMARK, r->fwmark);
-		mnl_attr_put_u32(msg, FRA_FWMASK, UINT32_MAX);
+		mnl_attr_put_u32(msg, FRA_FWMASK, r->fwmask != 0 ? r->fwmask : UINT32_MAX);
 	}
 	if (r->is_specific_only)
 		mnl_attr_put_u32(msg, FRA_SUPPRESS_PREFIXLEN, 0);
@@ -162,6 +164,9 @@ static int read_rule(const struct nlmsghdr *msg, void *ctx)
 	netlink_attrs(msg, sizeof(*rule), attrs, FRA_PROTOCOL);
 	r.priority = attr_u32(attrs[FRA_PRIORITY], 0);
 	r.fwmark = attr_u32(attrs[FRA_FWMARK], 0);
+	r.fwmask = attr_u32(attrs[FRA_FWMASK], 0);
+	if (r.fwmask == UINT32_MAX)
+		r.fwmask = 0;
 	r.is_inverted = (rule->flags & FIB_RULE_INVERT) != 0;
 	r.is_specific_only = attr_u32(attrs[FRA_SUPPRESS_PREFIXLEN], UINT32_MAX) == 0;
 	if (rule->action == FR_ACT_TO_TBL)

@@ -172,7 +172,9 @@ int host_lock(const char *state_dir, struct host_error *err)
 
 	if (lock_load(&lock, state_dir, err) != 0)
 		log_warn("%s", err->text);
-	if (lock.table != LOCK_TABLE_BLOCK)
+	/* What belongs inside alone are programs that ask the daemon first, and networks: held from
+	 * its start on. */
+	if (lock.table != LOCK_TABLE_BLOCK || lock.is_only)
 		return 0;
 	rules.pass = lock.pass;
 	code = shield_open(&shield, err);

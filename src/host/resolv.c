@@ -354,6 +354,19 @@ struct resolv_servers resolv_list(const char *path)
 	return out;
 }
 
+struct resolv_servers resolv_network(const char *path)
+{
+	static const char *const others[] = {"/run/systemd/resolve/resolv.conf",
+					     "/run/NetworkManager/no-stub-resolv.conf"};
+	struct resolv_servers out = {.count = 0};
+
+	if (!resolv_is_ours(path))
+		out = resolv_list(path);
+	for (size_t i = 0; i < ARRAY_LEN(others) && out.count == 0; i++)
+		out = resolv_list(others[i]);
+	return out;
+}
+
 bool resolv_names_resolved(const char *path)
 {
 	bool all = true, any = false;

@@ -66,6 +66,12 @@ bool resolv_is_ours(const char *path);
 bool resolv_names_resolved(const char *path);
 
 /*
+ * resolv_network(path): the network's own name servers: those of path unless it is ours, or else of
+ * the files in which resolved and NetworkManager keep them where path leads to a resolver here.
+ */
+struct resolv_servers resolv_network(const char *path);
+
+/*
  * resolv_list(path): the name servers of a resolv.conf, without those on the loopback, which others
  * cannot be sent to; none if it cannot be read.
  */

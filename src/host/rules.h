@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Our places among the machine's routing rules: before nearly all others, exit before client. */
+/* Our places among the machine's routing rules, before nearly all others, exit before client; and
+ * the bits beside the daemon's own mark on packets that go by rules of their own. */
 #ifndef HOST_RULES_H
 #define HOST_RULES_H
 
@@ -11,5 +12,8 @@ enum {
 	RULE_CLIENT_TUNNEL = 92, /* all that does not carry our mark */
 	RULE_CLIENT_STOP = 93,   /* goes no further, should the TUN and its routes disappear */
 };
+
+#define MARK_OUTSIDE 0x80000000u /* past the tunnel */
+#define MARK_INSIDE  0x40000000u /* into it, where nothing else goes */
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "host/firewall.h"
 #include "host/ip_prefix.h"
+#include "host/rules.h"
 #include "util/xalloc.h"
 
 #define PRIVATE_V4 "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16"
@@ -144,6 +145,22 @@ static void write_own(FILE *f, const struct shield_rules *r)
 	fputs("\t}\n", f);
 }
 
+static bool is_only(const struct shield_rules *r)
+{
+	return r->split != NULL && r->split->is_only;
+}
+
+static struct split_tunnel split_tunnel(const struct shield_rules *r)
+{
+	return (struct split_tunnel){r->fwmark, r->tun, r->v4, r->v6};
+}
+
+static void write_outside(FILE *f, const struct shield_rules *r)
+{
+	if (r->split != NULL)
+		fprintf(f, "\t\tmeta mark %u accept\n", r->fwmark | MARK_OUTSIDE);
+}
+
 static void write_pass(FILE *f, const struct shield_pass *p)
 {
 	for (size_t i = 0; i < p->interface_count; i++)
@@ -153,10 +170,37 @@ static void write_pass(FILE *f, const struct shield_pass *p)
 			p->marks[i].value);
 }
 
+static void write_lan(FILE *f, const struct shield_pass *p)
+{
+	if (p->lan)
+		fputs("\t\tmeta l4proto { tcp, udp } th dport { 53, 853 } return\n"
+		      "\t\tip daddr { " PRIVATE_V4
+		      ", 224.0.0.0/24, 239.255.0.0/16, 255.255.255.255 } accept\n"
+		      "\t\tip6 daddr { " PRIVATE_V6 ", ff02::/16, ff05::/16 } accept\n",
+		      f);
+}
+
+/* Routes for what goes outside that lead nowhere for all else: see plan_last_route.  For the kernel
+ * these addresses are ours, so that no ICMP error about them reaches a TCP connection. */
+static void write_nowhere(FILE *f, const struct shield_rules *r)
+{
+	static const char *const answers[] = {"meta l4proto tcp reject with tcp reset",
+					      "reject with icmpx no-route"};
+
+	if (r->split == NULL)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
+		fprintf(f, "\t\toifname \"lo\" fib daddr type unicast %s\n", answers[i]);
+	if (r->tun[0] != '\0' && !ip_is_set(r->v6))
+		fprintf(f, "\t\toifname \"%s\" meta nfproto ipv6 reject with icmpx no-route\n",
+			r->tun);
+}
+
 /* Of the host and of those behind it. */
 static void write_leave(FILE *f, const struct shield_rules *r)
 {
 	fputs("\tchain leave {\n\t\toifname \"lo\" accept\n", f);
+	write_outside(f, r);
 	if (r->tun[0] != '\0')
 		/* Answers come back to where the tunnel's connections began, nothing else does. */
 		fprintf(f,
@@ -165,13 +209,20 @@ static void write_leave(FILE *f, const struct shield_rules *r)
 			"\t\tiifname \"%s\" drop\n",
 			r->tun, r->tun, r->tun);
 	write_pass(f, &r->pass);
-	if (r->pass.lan)
-		fputs("\t\tmeta l4proto { tcp, udp } th dport { 53, 853 } return\n"
-		      "\t\tip daddr { " PRIVATE_V4
-		      ", 224.0.0.0/24, 239.255.0.0/16, 255.255.255.255 } accept\n"
-		      "\t\tip6 daddr { " PRIVATE_V6 ", ff02::/16, ff05::/16 } accept\n",
-		      f);
+	write_lan(f, &r->pass);
 	fputs("\t}\n", f);
+}
+
+/* What comes out of the tunnel belongs to connections from here. */
+static void write_input(FILE *f, const struct shield_rules *r)
+{
+	if (r->tun[0] != '\0')
+		fprintf(f,
+			"\tchain input {\n"
+			"\t\ttype filter hook input priority filter; policy accept;\n"
+			"\t\tiifname \"%s\" ct state established,related accept\n"
+			"\t\tiifname \"%s\" drop\n\t}\n",
+			r->tun, r->tun);
 }
 
 /* output and forward refuse with an answer; last sees where a packet really goes, after NAT. */
@@ -183,28 +234,67 @@ static void write_locked(FILE *f, const struct shield_rules *r)
 		write_portal_sets(f, &r->portal);
 	write_own(f, r);
 	write_leave(f, r);
-	fputs("\tchain output {\n\t\ttype filter hook output priority filter; policy drop;\n"
-	      "\t\tjump own\n\t\tjump leave\n\t\treject with icmpx admin-prohibited\n\t}\n"
-	      "\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n"
-	      "\t\tjump leave\n\t\treject with icmpx admin-prohibited\n\t}\n"
+	fputs("\tchain output {\n\t\ttype filter hook output priority filter; policy drop;\n", f);
+	write_outside(f, r);
+	write_nowhere(f, r);
+	fputs("\t\tjump own\n\t\tjump leave\n\t\treject with icmpx admin-prohibited\n\t}\n"
+	      "\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n",
+	      f);
+	write_nowhere(f, r);
+	fputs("\t\tjump leave\n\t\treject with icmpx admin-prohibited\n\t}\n"
 	      "\tchain last {\n\t\ttype filter hook postrouting priority 300; policy drop;\n",
 	      f);
 	if (r->tun[0] != '\0')
 		write_source(f, r);
 	fputs("\t\tjump own\n\t\tjump leave\n\t}\n", f);
+	write_input(f, r);
+}
+
+/*
+ * Only what belongs inside is held: there, or nowhere.  Programs by their group too, for the mark
+ * comes from chains that others can flush.  Output sees the device from before the mark was set, so
+ * that it can refuse only where there is no tunnel; last sees the one after.
+ */
+static void write_locked_only(FILE *f, const struct shield_rules *r)
+{
+	const uint32_t inside = r->fwmark | MARK_INSIDE;
+	char mark[48];
+
+	write_leave(f, r);
+	fputs("\tchain held {\n\t\tjump leave\n\t\treject with icmpx admin-prohibited\n\t}\n"
+	      "\tchain output {\n\t\ttype filter hook output priority filter; policy accept;\n",
+	      f);
+	write_outside(f, r);
+	snprintf(mark, sizeof(mark), "meta mark set %u", inside);
+	split_write_group(f, r->split, CGROUP_INSIDE, mark);
+	if (r->tun[0] == '\0')
+		fprintf(f, "\t\tmeta mark %u goto held\n", inside);
+	fprintf(f,
+		"\t}\n"
+		"\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n"
+		"\t\tmeta mark %u goto held\n\t}\n"
+		"\tchain last {\n\t\ttype filter hook postrouting priority 300; policy accept;\n",
+		inside);
 	if (r->tun[0] != '\0')
-		fprintf(f,
-			"\tchain input {\n"
-			"\t\ttype filter hook input priority filter; policy accept;\n"
-			"\t\tiifname \"%s\" ct state established,related accept\n"
-			"\t\tiifname \"%s\" drop\n\t}\n",
-			r->tun, r->tun);
+		write_source(f, r);
+	fprintf(f, "\t\tmeta mark %u jump leave\n\t\tmeta mark %u drop\n\t}\n", inside, inside);
+	write_input(f, r);
+}
+
+/* Nothing is locked: names go where programs ask, and only the tunnel is guarded. */
+static void write_unlocked_only(FILE *f, const struct shield_rules *r)
+{
+	fputs("\tchain last {\n\t\ttype filter hook postrouting priority 300; policy accept;\n", f);
+	write_source(f, r);
+	fputs("\t}\n", f);
 }
 
 /* Nothing is locked, but questions of names must not pass by the tunnel that stands. */
 static void write_unlocked(FILE *f, const struct shield_rules *r)
 {
 	fputs("\tchain dns {\n", f);
+	write_outside(f, r);
+	write_nowhere(f, r);
 	fprintf(f, "\t\toifname { \"lo\", \"%s\" } accept\n\t\tmeta mark %u accept\n", r->tun,
 		r->fwmark);
 	write_pass(f, &r->pass);
@@ -233,15 +323,24 @@ static char *render(write_fn *write, const struct shield_rules *r)
 	return text;
 }
 
+static void write_filter(FILE *f, const struct shield_rules *r)
+{
+	if (r->is_locked)
+		(is_only(r) ? write_locked_only : write_locked)(f, r);
+	else if (r->tun[0] != '\0')
+		(is_only(r) ? write_unlocked_only : write_unlocked)(f, r);
+}
+
 static void write_all(FILE *f, const struct shield_rules *r)
 {
+	const struct split_tunnel t = split_tunnel(r);
+
 	write_answers(f, r);
 	if (r->tun[0] != '\0')
 		write_tunnel(f, r);
-	if (r->is_locked)
-		write_locked(f, r);
-	else if (r->tun[0] != '\0')
-		write_unlocked(f, r);
+	if (r->split != NULL)
+		split_write(f, r->split, &t);
+	write_filter(f, r);
 }
 
 char *shield_render(const struct shield_rules *rules)
@@ -281,7 +380,7 @@ void shield_close(struct shield *s)
 
 int shield_set(struct shield *s, const struct shield_rules *rules, struct host_error *err)
 {
-	char *all = shield_render(rules), *locked = render(write_locked, rules), *commands;
+	char *all = shield_render(rules), *locked = render(write_filter, rules), *commands;
 	int code;
 
 	commands = rules->is_locked
@@ -296,6 +395,23 @@ int shield_set(struct shield *s, const struct shield_rules *rules, struct host_e
 	free(commands);
 	free(locked);
 	free(all);
+	return code;
+}
+
+int shield_learn(struct shield *s, enum cgroup_side side, const uint8_t ip[static 16],
+		 unsigned seconds, struct host_error *err)
+{
+	char *commands = NULL;
+	size_t size;
+	FILE *f = open_memstream(&commands, &size);
+	int code;
+
+	if (f == NULL)
+		abort();
+	split_learnt_write(f, FIREWALL_CLIENT_TABLE, side, ip, seconds);
+	fclose(f);
+	code = firewall_run(s->fw, commands, err);
+	free(commands);
 	return code;
 }
 

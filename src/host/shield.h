@@ -16,6 +16,7 @@
 
 #include "host/error.h"
 #include "host/resolv.h"
+#include "host/split.h"
 #include "util/endpoint.h"
 
 enum {
@@ -52,6 +53,8 @@ struct shield_rules {
 	struct shield_portal portal;
 	struct endpoint entries[SHIELD_ENTRIES_MAX]; /* to which marked datagrams may go */
 	size_t entry_count;
+	const struct split *split; /* NULL: nothing is told apart */
+	uint32_t split_version;    /* of *split, to see that rules are not the same */
 };
 
 struct shield;
@@ -63,6 +66,10 @@ void shield_close(struct shield *s);
 
 /* shield_set(s, rules, err): on failure what stood before still stands. */
 MUST_USE int shield_set(struct shield *s, const struct shield_rules *rules, struct host_error *err);
+
+/* shield_learn(s, side, ip, seconds, err): one more address of a name, in the table that stands. */
+MUST_USE int shield_learn(struct shield *s, enum cgroup_side side, const uint8_t ip[static 16],
+			  unsigned seconds, struct host_error *err);
 
 /* shield_clear(s, err): nothing of ours filters any more; also fine if nothing did. */
 MUST_USE int shield_clear(struct shield *s, struct host_error *err);

@@ -14,7 +14,7 @@ static char *text_of(const struct change_list *list, size_t *len)
 
 	if (f == NULL)
 		abort();
-	fputs("macromesh-journal 1\n", f);
+	fputs("macromesh-journal 2\n", f);
 	for (size_t i = 0; i < list->count; i++)
 		change_write(&list->items[i], f);
 	fclose(f);

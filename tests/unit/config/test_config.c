@@ -269,7 +269,7 @@ static const struct {
      {0}},
     {"client", "autoconnect", {"yes", "no", "YES"}, {"true", "1", "y"}, {0}},
     {"client", "profile", {"default"}, {"a b", "a/b"}, {0}},
-    {"client", "fwmark", {"1", "0xffffffff"}, {"-1"}, {"0", "0x100000000"}},
+    {"client", "fwmark", {"1", "0x3fffffff"}, {"-1"}, {"0", "0x40000000", "0x100000000"}},
     {"client", "table", {"256", "4294967295"}, {"main"}, {"0", "255", "4294967296"}},
     {"client",
      "listen",

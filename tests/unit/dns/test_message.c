@@ -27,6 +27,59 @@ static void test_question(void)
 		  0);
 }
 
+struct seen {
+	unsigned count;
+	uint8_t ip[4][16];
+	uint32_t ttl_s[4];
+};
+
+static void note(void *ctx, const uint8_t ip[static 16], uint32_t ttl_s)
+{
+	struct seen *s = ctx;
+
+	if (s->count < ARRAY_LEN(s->ip)) {
+		memcpy(s->ip[s->count], ip, 16);
+		s->ttl_s[s->count] = ttl_s;
+	}
+	s->count++;
+}
+
+/* Of the answers; what else comes along says nothing of the name. */
+static void test_each_address(void)
+{
+	static const char msg[] =
+	    "\0\7\x81\x80\0\1\0\3\0\0\0\1" QUESTION
+	    "\xc0\x0c\0\5\0\1\0\0\0\x3c\0\2\xc0\x0c"                                  /* CNAME */
+	    "\xc0\x0c\0\1\0\1\0\1\0\x05\0\4\xc6\x33\x64\x09"                          /* A */
+	    "\xc0\x0c\0\x1c\0\1\0\0\0\x3c\0\x10\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1" /* AAAA */
+	    "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1"; /* in the additional section */
+	static const char wrong[] = HEAD("\1") QUESTION RECORD("\1", "\3") "\1\2\3";
+	struct seen s = {.count = 0};
+
+	dns_each_address((const uint8_t *)msg, LEN(msg), note, &s);
+	NEED(s.count == 2);
+	CHECK_MEM(s.ip[0], "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc6\x33\x64\x09", 16);
+	CHECK_INT(s.ttl_s[0], 65541);
+	CHECK_MEM(s.ip[1], "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+	CHECK_INT(s.ttl_s[1], 60);
+	for (size_t len = 0; len < LEN(msg); len++) {
+		s.count = 0;
+		dns_each_address((const uint8_t *)msg, len, note, &s);
+		CHECK(s.count <= 2);
+	}
+	s.count = 0;
+	dns_each_address((const uint8_t *)wrong, LEN(wrong), note, &s);
+	CHECK_INT(s.count, 0);
+}
+
+static void test_below(void)
+{
+	CHECK(dns_is_below("www.test", "test") && dns_is_below("TEST", "test"));
+	CHECK(dns_is_below("a.b.test", "b.test"));
+	CHECK(!dns_is_below("wwwtest", "test") && !dns_is_below("test", "www.test"));
+	CHECK(!dns_is_below("test.org", "test") && !dns_is_below("", "test"));
+}
+
 static void test_longest_name(void)
 {
 	uint8_t msg[400] = {[5] = 1};
@@ -103,6 +156,8 @@ static void test_refuse(void)
 int main(void)
 {
 	RUN(test_question);
+	RUN(test_each_address);
+	RUN(test_below);
 	RUN(test_longest_name);
 	RUN(test_public_addresses);
 	RUN(test_private_addresses);

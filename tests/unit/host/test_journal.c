@@ -21,9 +21,10 @@ static const char *const good[] = {
     "address macro0 fd6d:6d00::1/64",
     "route 27757 0.0.0.0/0 macro0",
     "route 4294967295 ::/0 -",
-    "rule 4 92 27757 28013 1 0 - -",
-    "rule 4 90 27757 0 0 0 10.88.0.1/32 -",
-    "rule 6 91 254 0 0 1 - macroexit0",
+    "rule 4 92 27757 28013 0 1 0 - -",
+    "rule 4 92 27757 28013 2147483647 1 0 - -",
+    "rule 4 90 27757 0 0 0 0 10.88.0.1/32 -",
+    "rule 6 91 254 0 0 0 1 - macroexit0",
     "sysctl net/ipv4/conf/all/src_valid_mark 0",
     "nft macromesh",
     "nft macromesh_exit",
@@ -68,12 +69,12 @@ static const char *const bad[] = {
     "route 27757 default macro0",
     "route -1 ::/0 -",
     "route 4294967296 ::/0 -",
-    "rule 5 92 27757 0 0 0 - -",
-    "rule 4 92 27757 0 0 0 fd00::/8 -",
-    "rule 6 92 27757 0 0 0 10.0.0.0/8 -",
-    "rule 4 92 27757 0 2 0 - -",
-    "rule 4 92 27757 0 0 0 -",
-    "rule 4 92 27757 0 0 0 - a/b",
+    "rule 5 92 27757 0 0 0 0 - -",
+    "rule 4 92 27757 0 0 0 0 fd00::/8 -",
+    "rule 6 92 27757 0 0 0 0 10.0.0.0/8 -",
+    "rule 4 92 27757 0 0 2 0 - -",
+    "rule 4 92 27757 0 0 0 0 -",
+    "rule 4 92 27757 0 0 0 0 - a/b",
     "sysctl kernel/core_pattern 0",
     "sysctl net/../kernel/core_pattern 0",
     "sysctl net/ipv4/ip_forward 00000000000000000000000000000000",
@@ -206,23 +207,23 @@ static void parse(const char *text, size_t count, unsigned fault_line)
 
 static void test_faults_are_named(void)
 {
-	parse("macromesh-journal 1\n", 0, 0);
-	parse("macromesh-journal 1\nnft macromesh\ntun t 1\n", 2, 0);
+	parse("macromesh-journal 2\n", 0, 0);
+	parse("macromesh-journal 2\nnft macromesh\ntun t 1\n", 2, 0);
 	parse("", 0, 1);
 	parse("\n", 0, 1);
-	parse("macromesh-journal 1", 0, 1);
-	parse("macromesh-journal 10\nnft macromesh\n", 1, 1);
-	parse("macromesh-journal 2\n", 0, 1);
+	parse("macromesh-journal 2", 0, 1);
+	parse("macromesh-journal 20\nnft macromesh\n", 1, 1);
+	parse("macromesh-journal 3\n", 0, 1);
 	parse("nft macromesh\n", 0, 1);
-	parse("macromesh-journal 1\nnft macromesh\n\ntun t 1\n", 2, 3);
-	parse("macromesh-journal 1\nx\nnft macromesh\ny\n", 1, 2);
-	parse("macromesh-journal 1\nnft macromesh\ntun t 1", 1, 3);
+	parse("macromesh-journal 2\nnft macromesh\n\ntun t 1\n", 2, 3);
+	parse("macromesh-journal 2\nx\nnft macromesh\ny\n", 1, 2);
+	parse("macromesh-journal 2\nnft macromesh\ntun t 1", 1, 3);
 	parse("macromesh-journal 1\r\nnft macromesh\n", 1, 1);
 }
 
 static void test_zero_bytes_do_not_hide_lines(void)
 {
-	static const char text[] = "macromesh-journal 1\nnft macro\0mesh\nnft macromesh\n";
+	static const char text[] = "macromesh-journal 2\nnft macro\0mesh\nnft macromesh\n";
 	struct change_list list;
 	struct journal_fault fault;
 

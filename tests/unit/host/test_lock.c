@@ -24,6 +24,7 @@ static void test_store_and_load(void)
 			  .table = LOCK_TABLE_BLOCK,
 			  .is_proven = true,
 			  .is_wanted = true,
+			  .is_only = true,
 			  .is_pinned = true,
 			  .profile = "work",
 			  .exit = "DE",

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Control groups (version 2) of our own, by which programs are told apart: those started outside of
+ * the tunnel, and those alone inside.  They lie at the root of the hierarchy and stay when the
+ * daemon ends, since their programs do.
+ */
+#ifndef HOST_CGROUP_H
+#define HOST_CGROUP_H
+
+#include <sys/types.h>
+
+#include "host/error.h"
+#include "util/bytes.h"
+
+#define CGROUP_PATH_MAX 128
+
+enum cgroup_side {
+	CGROUP_OUTSIDE,
+	CGROUP_INSIDE,
+};
+
+#define CGROUP_SIDES 2
+
+/* cgroup_join(side, pid, err): move a process there, with the group made if need be.  What the
+ * process opened before stays as it was. */
+MUST_USE int cgroup_join(enum cgroup_side side, pid_t pid, struct host_error *err);
+
+/*
+ * cgroup_path(side, out): as nftables names it, below /sys/fs/cgroup; false if there is no such
+ * group, or none can be.  Its level there is 1.
+ */
+bool cgroup_path(enum cgroup_side side, char out[static CGROUP_PATH_MAX]);
+
+/* cgroup_remove(side): if no process is left in it. */
+void cgroup_remove(enum cgroup_side side);
+
+#endif
