@@ -188,6 +188,8 @@ static enum code parse_verb(struct cli *cli, char **words, int count)
 	int used;
 
 	cli->verb = cli_find_verb(words, count, &used);
+	if (cli->verb != NULL && cli->verb->takes_command)
+		tables.shorts[0] = '+'; /* what follows is the other program's */
 	if (cli->verb == NULL)
 		return cli_error(CODE_USAGE, "there is no verb \"%s%s%s\"; see: macro help",
 				 words[0], count > 1 ? " " : "", count > 1 ? words[1] : "");

@@ -15,6 +15,9 @@ enum code { /* exit status */
 	CODE_NOT_CONNECTED,
 	CODE_UNREACHABLE, /* no daemon to talk to */
 	CODE_BLOCKED,     /* not connected, and the kill switch lets nothing out */
+	/* What a shell answers where a program cannot be run, or is not there. */
+	CODE_CANNOT_RUN = 126,
+	CODE_NO_PROGRAM = 127,
 };
 
 /* What a word stands for, so that shells can complete it. */
@@ -52,6 +55,7 @@ struct verb {
 	int operands_max;
 	bool is_default; /* what the noun alone means */
 	bool is_hidden;
+	bool takes_command; /* its operands are a command line of another program */
 	/* Of one that sets something: the command that shows it, and the one that takes it back. */
 	const char *shown_by, *undone_by;
 };
@@ -104,6 +108,8 @@ enum code run_route_show(struct cli *cli);
 enum code run_kill_switch(struct cli *cli);
 enum code run_unlock(struct cli *cli);
 enum code run_portal(struct cli *cli);
+enum code run_exclude(struct cli *cli);
+enum code run_only(struct cli *cli);
 enum code run_profile_list(struct cli *cli);
 enum code run_profile_show(struct cli *cli);
 enum code run_profile_use(struct cli *cli);

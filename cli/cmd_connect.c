@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/client.h"
+#include "cli/connect.h"
 #include "cli/show.h"
 
 #define TIMEOUT_DEFAULT_S 60
@@ -41,11 +42,14 @@ static bool on_event(void *ctx, json_t *event)
 	       strcmp(w->state, "blocked") != 0 && strcmp(w->state, "disconnected") != 0;
 }
 
-static enum code wait_for(const struct cli *cli, const char *wanted, const char *old_route,
-			  long timeout_s)
+enum code connect_wait(const struct cli *cli, const char *wanted, const char *old_route)
 {
 	struct waiting w = {.wanted = wanted, .old_route = old_route};
-	const enum code code = client_follow(cli, timeout_s, on_event, &w);
+	long timeout_s = TIMEOUT_DEFAULT_S;
+	enum code code = cli_number(cli, "timeout", 1, 86400, &timeout_s);
+
+	if (code == CODE_OK)
+		code = client_follow(cli, timeout_s, on_event, &w);
 
 	if (code == CODE_NOT_CONNECTED)
 		return cli_error(code, "still %s after %ld s%s%s; it goes on, see: macro status",
@@ -59,12 +63,11 @@ static enum code wait_for(const struct cli *cli, const char *wanted, const char 
 /* Prints the state that the daemon reports, never the one we hope for. */
 static enum code finish(const struct cli *cli, const char *wanted, const char *old_route)
 {
-	long timeout_s = TIMEOUT_DEFAULT_S;
-	enum code code = cli_number(cli, "timeout", 1, 86400, &timeout_s);
+	enum code code = CODE_OK;
 	json_t *status;
 
-	if (code == CODE_OK && cli_has(cli, "wait"))
-		code = wait_for(cli, wanted, old_route, timeout_s);
+	if (cli_has(cli, "wait"))
+		code = connect_wait(cli, wanted, old_route);
 	if (code == CODE_OK)
 		code = client_get(cli, "/v1/status", &status);
 	if (code != CODE_OK)
@@ -121,6 +124,8 @@ enum code run_connect(struct cli *cli)
 	set_text(body, cli, "exit");
 	if (hops != 0)
 		json_object_set_new(body, "hops", json_integer(hops));
+	if (cli_has(cli, "only"))
+		json_object_set_new(body, "only", json_true());
 	code = print_cost(cli, body);
 	if (code != CODE_OK)
 		json_decref(body);

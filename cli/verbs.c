@@ -27,9 +27,12 @@ static const struct option_spec connect_options[] = {
     {"exit", 0, "WHERE", "auto, a country's two letters, or a node's name or id", WORD_EXIT},
     {"hops", 0, "N", "number of nodes on the route, 1 to 5", WORD_HOPS},
     {"profile", 0, "NAME", "profile of the configuration", WORD_PROFILE},
+    {"only", 0, NULL, "only for what the profile and macro only have inside", WORD_TEXT},
     TIMEOUT,
     {0},
 };
+
+static const struct option_spec only_options[] = {TIMEOUT, {0}};
 
 static const struct option_spec disconnect_options[] = {WAIT, TIMEOUT, {0}};
 
@@ -193,6 +196,21 @@ const struct verb cli_verbs[] = {
      .operands_max = 1,
      .shown_by = "status",
      .undone_by = "portal off"},
+    {.name = "exclude",
+     .help = "run a program outside of the tunnel, as if there were none",
+     .run = run_exclude,
+     .operands = "COMMAND...",
+     .operands_max = 1000,
+     .takes_command = true},
+    {.name = "only",
+     .help = "run a program inside of the tunnel, where nothing else goes; connects if need be",
+     .run = run_only,
+     .options = only_options,
+     .operands = "COMMAND...",
+     .operands_max = 1000,
+     .takes_command = true,
+     .shown_by = "status",
+     .undone_by = "disconnect"},
     {.name = "profile list",
      .help = "list the profiles, with what each is expected to cost",
      .run = run_profile_list,

@@ -45,6 +45,8 @@ static void net_config(const struct client_app *a, const struct client_view *v,
 	    .mtu_bytes = (uint32_t)INNER_MTU(v->hops),
 	    .fwmark = a->cfg->client.fwmark,
 	    .table = a->cfg->client.table,
+	    .has_outside = safety_has_outside(&a->safety),
+	    .is_only = safety_is_only(&a->safety),
 	};
 	if (!is_zero(g->v4, sizeof(g->v4)))
 		endpoint_ip_from_v4(n->v4, g->v4);
@@ -93,48 +95,8 @@ void client_app_net_down(struct client_app *a)
 	if (a->has_net && client_net_down(&a->net, &err) != 0)
 		log_error("%s", err.text);
 	a->has_net = false;
-	dns_app_close(&a->dns);
+	client_dns_close(a);
 	worker_tun_close(&a->worker);
-}
-
-/* They belong to the configuration, and change with it. */
-void client_app_stub_names(struct client_app *a)
-{
-	const struct config_profile *p = config_profile_find(a->cfg, a->profile);
-
-	if (dns_app_is_open(&a->dns) && p != NULL)
-		stub_allow(a->dns.stub, p->private_names.items, p->private_names.count);
-}
-
-/* NULL: name servers are asked in plain text, inside the tunnel. */
-static const char *tls_name(const struct client_app *a)
-{
-	const struct config_profile *p = config_profile_find(a->cfg, a->profile);
-
-	return p != NULL ? p->dns_tls : NULL;
-}
-
-/* Programs ask the stub, unless its address is taken: then the name servers themselves, if these
- * may be asked in plain text. */
-static int stub_config(struct client_app *a, struct client_net_config *n, struct host_error *err)
-{
-	int rc = 0;
-
-	if (n->dns.count == 0)
-		return 0;
-	if (!dns_app_is_open(&a->dns))
-		rc = dns_app_open(&a->dns, &a->worker.loop);
-	if (rc != 0 && tls_name(a) != NULL)
-		return host_fail(err, rc, "dns_tls needs " DNS_APP_ADDRESS " port 53");
-	if (rc != 0) {
-		log_warn(DNS_APP_ADDRESS " port 53: %s; programs ask the exit's name servers "
-					 "themselves, and may have to ask again while paths change",
-			 strerror(-rc));
-		return 0;
-	}
-	client_app_stub_names(a);
-	n->stub.count = endpoint_ip_parse(n->stub.ip[0], DNS_APP_ADDRESS) == 0;
-	return 0;
 }
 
 static void net_failed(struct client_app *a, const char *what, const struct now *now)
@@ -145,7 +107,7 @@ static void net_failed(struct client_app *a, const char *what, const struct now 
 	client_app_net_down(a);
 }
 
-static void net_up(struct client_app *a, const struct now *now)
+void client_app_net_up(struct client_app *a, const struct now *now)
 {
 	struct client_net_config n;
 	struct client_view v;
@@ -160,7 +122,7 @@ static void net_up(struct client_app *a, const struct now *now)
 	}
 	client_view(a->client, now, &v);
 	net_config(a, &v, &n);
-	rc = stub_config(a, &n, &err);
+	rc = client_dns_open(a, &n, &err);
 	if (rc == 0)
 		rc = client_app_guard(a, &n, now, &err); /* before a packet can come that way */
 	if (rc != 0) {
@@ -173,8 +135,7 @@ static void net_up(struct client_app *a, const struct now *now)
 		net_failed(a, err.text, now);
 		return;
 	}
-	if (dns_app_is_open(&a->dns))
-		dns_app_use(&a->dns, n.tun, &n.dns, tls_name(a), now);
+	client_dns_use(a, &n, now);
 	a->net_config = n;
 	a->is_ready = true;
 	a->error[0] = '\0';
@@ -214,7 +175,7 @@ void client_app_take_notes(struct client_app *a, const struct now *now)
 		case CLIENT_NOTE_SESSION:
 			if (!a->prof.expected.is_known)
 				client_profile_expect(a, now);
-			net_up(a, now);
+			client_app_net_up(a, now);
 			break;
 		case CLIENT_NOTE_STATE:
 			client_app_tell(a, VIEW_EVENT_STATE, note.text, now);
@@ -252,7 +213,7 @@ void client_app_retake(struct client_app *a, const struct now *now)
 {
 	const struct lock *l = &a->safety.lock;
 	const struct config_profile *p = config_profile_find(a->cfg, l->profile);
-	struct connect_request rq = {.hops = l->hops};
+	struct connect_request rq = {.hops = l->hops, .only = a->safety.is_only_wished};
 
 	a->safety.portal_end_ns = 0;
 	if (!l->is_wanted || p == NULL)
@@ -289,6 +250,8 @@ static void names_tick(struct client_app *a, const struct now *now)
 		return;
 	a->names_ns = now->mono_ns + NAMES_LOOK_NS;
 	code = client_net_keep_names(&a->net, &err);
+	if (code > 0)
+		client_dns_network_changed(a, now);
 	if (code == 0 || (a->names_told_ns != 0 && now->mono_ns - a->names_told_ns < NAMES_TELL_NS))
 		return;
 	a->names_told_ns = now->mono_ns;
@@ -310,7 +273,7 @@ static void tick(void *ctx, const struct now *now)
 	client_profile_tick(a, now);
 	health_app_tick(&a->health, now);
 	names_tick(a, now);
-	dns_app_tick(&a->dns, now);
+	client_dns_tick(a, now);
 	if (a->safety.portal_end_ns != 0 && a->safety.portal_end_ns <= now->mono_ns)
 		client_app_retake(a, now);
 	client_app_take_notes(a, now);
@@ -326,7 +289,7 @@ static uint64_t deadline(void *ctx, const struct now *now)
 	const uint64_t mesh = MIN(membership_deadline(a->membership, now), files);
 	const uint64_t portal = a->safety.portal_end_ns != 0 ? a->safety.portal_end_ns : NEVER;
 	const uint64_t names = a->has_net ? a->names_ns : NEVER;
-	const uint64_t machine = MIN(MIN(portal, names), dns_app_deadline(&a->dns));
+	const uint64_t machine = MIN(MIN(portal, names), client_dns_deadline(a));
 	const uint64_t lan = lan_app_deadline(&a->lan);
 	const uint64_t client = MIN(client_deadline(a->client), places_deadline(a->places.places));
 
@@ -396,6 +359,7 @@ static void network_changed(struct loop_fd *f, uint32_t events)
 	if ((changed & NETMON_NETWORK) == 0)
 		return;
 	lan_app_hurry(&a->lan, &now);
+	client_dns_network_changed(a, &now);
 	client_network_changed(a->client, &now);
 	client_app_take_notes(a, &now);
 	client_app_follow(a, &now);
@@ -518,7 +482,7 @@ int client_app_open(struct client_app *a, struct config *cfg, char *error, size_
 	if (rc != 0)
 		goto err_close_profile;
 	make_client(a, seeds, (size_t)seed_count, &now);
-	client_profile_resume(a, &now);
+	client_profile_hold(a);
 	return 0;
 
 err_close_profile:

@@ -4,8 +4,8 @@
 #ifndef APP_CLIENT_APP_H
 #define APP_CLIENT_APP_H
 
+#include "app/client_dns.h"
 #include "app/client_profile.h"
-#include "app/dns_app.h"
 #include "app/health_app.h"
 #include "app/lan_app.h"
 #include "app/places_app.h"
@@ -47,9 +47,9 @@ struct client_app {
 	struct client_net net;
 	struct client_net_config net_config; /* if has_net */
 	bool has_net;
-	bool is_ready;      /* net stands for the present session */
-	struct dns_app dns; /* open while has_net, if its address is free */
-	uint64_t names_ns;  /* when to look at resolv.conf again */
+	bool is_ready;         /* net stands for the present session */
+	struct client_dns dns; /* open while has_net */
+	uint64_t names_ns;     /* when to look at resolv.conf again */
 	uint64_t names_told_ns;
 	struct safety safety;
 	struct loop_fd safety_fd;
@@ -90,27 +90,37 @@ int client_app_set_kill_switch(struct client_app *a, const struct kill_switch_re
 int client_app_unlock(struct client_app *a, char why[static VIEW_TEXT_LEN]);
 int client_app_portal(struct client_app *a, const struct portal_request *rq,
 		      char why[static VIEW_TEXT_LEN]);
+int client_app_split(struct client_app *a, const struct split_request *rq,
+		     char why[static VIEW_TEXT_LEN]);
 void client_app_status(struct client_app *a, struct status_view *out);
 
 /* ---- client_app.c, for client_command.c and client_lock.c: on the worker's thread ---- */
 
 /* guard: the firewall for what is now.  take_notes, follow: act on what the client and the kill
- * switch did.  retake: connect again as was wanted.  tell: an event for the control API.
- * stub_names: those of the profile that may have private addresses. */
+ * switch did.  net_up, net_down: the machine for the present session, and without one.  retake:
+ * connect again as was wanted.  tell: an event for the control API. */
 int client_app_guard(struct client_app *a, const struct client_net_config *tunnel,
 		     const struct now *now, struct host_error *err);
 void client_app_follow(struct client_app *a, const struct now *now);
+void client_app_net_up(struct client_app *a, const struct now *now);
 void client_app_net_down(struct client_app *a);
 void client_app_tell(struct client_app *a, enum view_event type, const char *text,
 		     const struct now *now);
 void client_app_take_notes(struct client_app *a, const struct now *now);
 void client_app_retake(struct client_app *a, const struct now *now);
-void client_app_stub_names(struct client_app *a);
 
 /* ---- client_command.c ---- */
+/* client_app_begin(a, rq, why, now): connect as asked for; 0 or a negative errno. */
+int client_app_begin(struct client_app *a, const struct connect_request *rq,
+		     char why[static VIEW_TEXT_LEN], const struct now *now);
 /* client_app_connect_by(a, p, rq, now): by that profile, with what the request has otherwise. */
 void client_app_connect_by(struct client_app *a, const struct config_profile *p,
 			   const struct connect_request *rq, const struct now *now);
+
+/* ---- client_split.c ---- */
+/* client_split_follow(a, now): routes and name servers for what goes another way, now that
+ * something does, or nothing any more. */
+void client_split_follow(struct client_app *a, const struct now *now);
 
 /* ---- client_status.c ---- */
 enum view_state client_app_state(const struct client_app *a, const struct client_view *v);

@@ -35,8 +35,10 @@ static void do_reload(void *ctx, const struct now *now)
 	}
 	config_take(a->cfg, r->fresh, CONFIG_PROFILE);
 	config_take(a->cfg, r->fresh, CONFIG_CLIENT);
-	client_app_stub_names(a);
+	client_dns_names(a);
+	safety_split(&a->safety);
 	client_app_follow(a, now);
+	client_split_follow(a, now);
 	client_profile_follow(a, now);
 }
 
@@ -66,11 +68,33 @@ void client_app_connect_by(struct client_app *a, const struct config_profile *p,
 	safety_want(&a->safety, &(struct safety_wish){.profile = p->name,
 						      .exit = wish.exit,
 						      .hops = wish.hops,
-						      .is_pinned = a->prof.is_pinned});
+						      .is_pinned = a->prof.is_pinned,
+						      .is_only = rq->only});
 	client_profile_expect(a, now);
 	client_connect(a->client, &wish, now);
 	client_app_take_notes(a, now);
 	client_app_follow(a, now);
+}
+
+int client_app_begin(struct client_app *a, const struct connect_request *rq,
+		     char why[static VIEW_TEXT_LEN], const struct now *now)
+{
+	const struct config_profile *p;
+	int rc;
+
+	if (!mesh_has_source(a->cfg)) {
+		snprintf(why, VIEW_TEXT_LEN,
+			 "[mesh] seeds is empty: without a seed no node can be found; "
+			 "'macro node seed' on a node prints one");
+		return -EINVAL;
+	}
+	rc = client_profile_find(a, rq, &p, why);
+	if (rc != 0)
+		return rc;
+	a->prof.is_named = rq->profile[0] != '\0';
+	a->prof.is_pinned = a->prof.is_named || rq->exit[0] != '\0' || rq->hops != 0;
+	client_app_connect_by(a, p, rq, now);
+	return 0;
 }
 
 struct connect_order {
@@ -83,22 +107,8 @@ struct connect_order {
 static void do_connect(void *ctx, const struct now *now)
 {
 	struct connect_order *o = ctx;
-	struct client_app *a = o->app;
-	const struct config_profile *p;
 
-	if (!mesh_has_source(a->cfg)) {
-		snprintf(o->why, VIEW_TEXT_LEN,
-			 "[mesh] seeds is empty: without a seed no node can be found; "
-			 "'macro node seed' on a node prints one");
-		o->rc = -EINVAL;
-		return;
-	}
-	o->rc = client_profile_find(a, o->rq, &p, o->why);
-	if (o->rc != 0)
-		return;
-	a->prof.is_named = o->rq->profile[0] != '\0';
-	a->prof.is_pinned = a->prof.is_named || o->rq->exit[0] != '\0' || o->rq->hops != 0;
-	client_app_connect_by(a, p, o->rq, now);
+	o->rc = client_app_begin(o->app, o->rq, o->why, now);
 }
 
 int client_app_connect(struct client_app *a, const struct connect_request *rq,

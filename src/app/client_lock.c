@@ -22,6 +22,7 @@ static void do_resume(void *ctx, const struct now *now)
 		safety_unwant(&a->safety); /* or it would block once it is switched on */
 	client_app_take_notes(a, now);
 	client_app_follow(a, now);
+	client_profile_release(a, now);
 	cmd->is_wanted = a->safety.lock.is_wanted;
 }
 
@@ -118,7 +119,7 @@ static void do_portal(void *ctx, const struct now *now)
 	struct client_app *a = o->app;
 	struct resolv_servers dns;
 
-	if (!safety_is_blocking(&a->safety)) {
+	if (!safety_is_blocking(&a->safety) || safety_is_only(&a->safety)) {
 		snprintf(o->why, VIEW_TEXT_LEN,
 			 "the kill switch blocks nothing now, so there is nothing to open%s",
 			 a->has_net ? "; 'macro disconnect' leads past the tunnel" : "");
@@ -130,7 +131,7 @@ static void do_portal(void *ctx, const struct now *now)
 	} else {
 		client_disconnect(a->client, now);
 		client_app_net_down(a);
-		dns = resolv_list(RESOLV_PATH_DEFAULT);
+		dns = resolv_network(RESOLV_PATH_DEFAULT, NULL);
 		safety_portal(&a->safety, o->rq->uid, o->rq->seconds, &dns, now);
 	}
 	client_app_take_notes(a, now);

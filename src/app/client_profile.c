@@ -152,6 +152,7 @@ static const char *because(enum profile_reason why)
 
 static void change_to(struct client_app *a, const struct config_profile *p, const struct now *now)
 {
+	const bool is_only = a->safety.is_only_wished;
 	char text[VIEW_TEXT_LEN];
 	struct client_view v;
 
@@ -159,10 +160,13 @@ static void change_to(struct client_app *a, const struct config_profile *p, cons
 	snprintf(text, sizeof(text), "%s -> %s: %s", a->profile, p->name, because(a->prof.why));
 	log_info("profile %s", text);
 	if (v.state != CLIENT_OFF) {
-		client_app_connect_by(a, p, &(struct connect_request){0}, now);
+		client_app_connect_by(a, p, &(struct connect_request){.only = is_only}, now);
 	} else {
 		snprintf(a->profile, sizeof(a->profile), "%s", p->name);
-		safety_use(&a->safety, &(struct safety_wish){p->name, p->exit, p->hops, false});
+		safety_use(&a->safety, &(struct safety_wish){.profile = p->name,
+							     .exit = p->exit,
+							     .hops = p->hops,
+							     .is_only = is_only});
 		client_app_follow(a, now);
 	}
 	client_app_tell(a, VIEW_EVENT_PROFILE, text, now);
@@ -174,7 +178,7 @@ void client_profile_follow(struct client_app *a, const struct now *now)
 	const struct config_profile *p =
 	    profile_choice_pick(&a->prof.choice, a->cfg, here(&a->prof), &why);
 
-	if (a->prof.is_pinned)
+	if (a->prof.is_pinned || a->prof.is_held)
 		return;
 	a->prof.why = why;
 	if (strcmp(p->name, a->profile) != 0)
@@ -244,14 +248,19 @@ void client_profile_open(struct client_app *a, const struct now *now)
 		 profile_choice_pick(&a->prof.choice, a->cfg, here(&a->prof), &a->prof.why)->name);
 }
 
-void client_profile_resume(struct client_app *a, const struct now *now)
+void client_profile_hold(struct client_app *a)
 {
 	const struct lock *l = &a->safety.lock;
 
 	if (config_profile_find(a->cfg, l->profile) != NULL)
 		snprintf(a->profile, sizeof(a->profile), "%s", l->profile);
-	if (!l->is_wanted)
-		client_profile_follow(a, now);
+	a->prof.is_held = true;
+}
+
+void client_profile_release(struct client_app *a, const struct now *now)
+{
+	a->prof.is_held = false;
+	client_profile_follow(a, now);
 }
 
 void client_profile_close(struct client_app *a)

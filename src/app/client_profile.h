@@ -16,6 +16,7 @@ struct client_profile {
 	enum profile_reason why; /* that one is used */
 	bool is_pinned;          /* connected with a profile, exit or length of its own wish */
 	bool is_named;           /* with a profile */
+	bool is_held;            /* it stays, whatever the network */
 	struct netlink *nl;      /* NULL: the network cannot be asked for */
 	struct network network;  /* last seen */
 	bool is_asking;          /* for its gateway's hardware address, at most until: */
@@ -28,9 +29,10 @@ struct client_profile {
 
 /* client_profile_open(a): what was chosen and bound, and the present network; never fails. */
 void client_profile_open(struct client_app *a, const struct now *now);
-/* client_profile_resume(a, now): the kill switch goes by the one that it went by before; unless it
- * is to be connected again, the present network decides anew. */
-void client_profile_resume(struct client_app *a, const struct now *now);
+/* client_profile_hold(a): the kill switch goes by the one that it went by before the start, until
+ * client_profile_release: it is decided whether to connect as before. */
+void client_profile_hold(struct client_app *a);
+void client_profile_release(struct client_app *a, const struct now *now);
 void client_profile_close(struct client_app *a);
 
 /* client_profile_network_changed(a, changed, now): enum netmon_what. */

@@ -30,8 +30,9 @@ void client_app_blocked_reason(const struct client_app *a, char out[static VIEW_
 	struct kill_switch_view k;
 
 	safety_view(&a->safety, &k);
-	snprintf(out, VIEW_TEXT_LEN, "%.120s%sthe kill switch lets nothing out; '%s' ends that",
-		 a->error, a->error[0] != '\0' ? "; " : "", k.undo);
+	snprintf(out, VIEW_TEXT_LEN, "%.120s%sthe kill switch lets nothing out%s; '%s' ends that",
+		 a->error, a->error[0] != '\0' ? "; " : "",
+		 safety_is_only(&a->safety) ? " of what belongs inside" : "", k.undo);
 }
 
 static enum view_verdict verdict_of(const struct verdict *v)

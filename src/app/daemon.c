@@ -258,6 +258,13 @@ static int op_portal(void *ctx, const struct portal_request *rq, char why[static
 	return d->is_client ? client_app_portal(&d->client, rq, why) : no_client(why);
 }
 
+static int op_split(void *ctx, const struct split_request *rq, char why[static VIEW_TEXT_LEN])
+{
+	struct daemon *d = ctx;
+
+	return d->is_client ? client_app_split(&d->client, rq, why) : no_client(why);
+}
+
 static void op_profiles(void *ctx, struct profile_list_view *out)
 {
 	struct daemon *d = ctx;
@@ -323,6 +330,7 @@ static const struct control_ops ops = {
     .set_kill_switch = op_set_kill_switch,
     .unlock = op_unlock,
     .portal = op_portal,
+    .split = op_split,
     .profiles = op_profiles,
     .network = op_network,
     .cost = op_cost,

@@ -17,13 +17,13 @@ enum {
 
 /* ---- sockets ---- */
 
-static int open_local(int type)
+static int open_local(const char *address, int type)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(STUB_PORT)};
 	const int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1;
 	int err;
 
-	inet_pton(AF_INET, DNS_APP_ADDRESS, &addr.sin_addr);
+	inet_pton(AF_INET, address, &addr.sin_addr);
 	if (fd < 0)
 		return -errno;
 	if ((type != SOCK_STREAM ||
@@ -39,14 +39,17 @@ static int open_local(int type)
 int dns_app_socket(const struct dns_app *d, int type, bool is_v4)
 {
 	const int fd = socket(is_v4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const socklen_t device_len = (socklen_t)strlen(d->device);
+	const uint32_t mark = d->cfg.mark;
 	const int no = 0;
 	int err;
 
 	if (fd < 0)
 		return -errno;
 	if ((is_v4 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)) == 0) &&
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, d->device, (socklen_t)strlen(d->device)) ==
-		0)
+	    (mark == 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0) &&
+	    (device_len == 0 ||
+	     setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, d->device, device_len) == 0))
 		return fd;
 	err = -errno;
 	close(fd);
@@ -120,7 +123,8 @@ static socklen_t to_sockaddr(struct sockaddr_storage *out, const struct endpoint
 static void send_datagram(const struct dns_app *d, const struct stub_out *out)
 {
 	const bool is_v6 = out->is_to_server && d->server_is_v6;
-	const struct loop_fd *f = out->is_to_server ? &d->server : &d->programs;
+	const struct dns_app *asked = out->via; /* of an answer */
+	const struct loop_fd *f = out->is_to_server ? &d->server : &asked->programs;
 	struct sockaddr_storage to;
 	const socklen_t len = to_sockaddr(&to, &out->to, is_v6);
 
@@ -133,14 +137,34 @@ void dns_app_flush(struct dns_app *d, const struct now *now)
 {
 	struct stub_out out;
 
-	while (stub_next_out(d->stub, &out))
-		if (out.is_to_server && d->tls_conn != NULL)
+	while (stub_next_out(d->stub, &out)) {
+		if (out.is_to_server && d->tls_conn != NULL) {
 			dns_tls_ask(d->tls_conn, out.msg, out.len, now);
-		else
-			send_datagram(d, &out);
+			continue;
+		}
+		if (!out.is_to_server)
+			dns_app_tell(d, out.msg, out.len, now);
+		send_datagram(d, &out);
+	}
 }
 
-typedef void take_fn(struct stub *s, const uint8_t *msg, size_t len, const struct endpoint *from,
+struct dns_app *dns_app_way(struct dns_app *d, const uint8_t *msg, size_t len)
+{
+	char name[DNS_NAME_MAX + 1];
+	struct dns_app *way = NULL;
+
+	if (d->cfg.way != NULL && dns_question(msg, len, name) != 0)
+		way = d->cfg.way(d->cfg.ctx, name);
+	return way != NULL ? way : d;
+}
+
+void dns_app_tell(const struct dns_app *d, const uint8_t *msg, size_t len, const struct now *now)
+{
+	if (d->cfg.answered != NULL)
+		d->cfg.answered(d->cfg.ctx, msg, len, now);
+}
+
+typedef void take_fn(struct dns_app *d, const uint8_t *msg, size_t len, const struct endpoint *from,
 		     const struct now *now);
 
 static void take_datagrams(struct dns_app *d, int fd, take_fn *take)
@@ -160,21 +184,36 @@ static void take_datagrams(struct dns_app *d, int fd, take_fn *take)
 		if (n < 0)
 			continue; /* an ICMP error about an earlier one */
 		from_sockaddr(&e, &from);
-		take(d->stub, msg, (size_t)n, &e, &now);
-		dns_app_flush(d, &now);
+		take(d, msg, (size_t)n, &e, &now);
 	}
+}
+
+static void take_question(struct dns_app *d, const uint8_t *msg, size_t len,
+			  const struct endpoint *from, const struct now *now)
+{
+	struct dns_app *way = dns_app_way(d, msg, len);
+
+	stub_query(way->stub, msg, len, from, d, now);
+	dns_app_flush(way, now);
+}
+
+static void take_answer(struct dns_app *d, const uint8_t *msg, size_t len,
+			const struct endpoint *from, const struct now *now)
+{
+	stub_answer(d->stub, msg, len, from, now);
+	dns_app_flush(d, now);
 }
 
 static void program_asks(struct loop_fd *f, uint32_t events)
 {
 	(void)events;
-	take_datagrams(container_of(f, struct dns_app, programs), f->fd, stub_query);
+	take_datagrams(container_of(f, struct dns_app, programs), f->fd, take_question);
 }
 
 static void server_answers(struct loop_fd *f, uint32_t events)
 {
 	(void)events;
-	take_datagrams(container_of(f, struct dns_app, server), f->fd, stub_answer);
+	take_datagrams(container_of(f, struct dns_app, server), f->fd, take_answer);
 }
 
 /* ---- streams ---- */
@@ -198,14 +237,15 @@ static void program_connects(struct loop_fd *f, uint32_t events)
 
 /* ---- the whole ---- */
 
-int dns_app_open(struct dns_app *d, struct loop *loop)
+int dns_app_open(struct dns_app *d, struct loop *loop, const struct dns_app_config *cfg)
 {
 	int rc;
 
-	*d = (struct dns_app){.loop = loop, .programs.fd = -1, .tcp.fd = -1, .server.fd = -1};
-	rc = add_fd(d, &d->programs, open_local(SOCK_DGRAM), program_asks);
+	*d = (struct dns_app){.cfg = *cfg, .loop = loop};
+	d->programs.fd = d->tcp.fd = d->server.fd = -1;
+	rc = add_fd(d, &d->programs, open_local(cfg->address, SOCK_DGRAM), program_asks);
 	if (rc == 0)
-		rc = add_fd(d, &d->tcp, open_local(SOCK_STREAM), program_connects);
+		rc = add_fd(d, &d->tcp, open_local(cfg->address, SOCK_STREAM), program_connects);
 	if (rc != 0) {
 		drop_fd(d, &d->programs);
 		return rc;

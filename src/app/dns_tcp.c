@@ -28,6 +28,7 @@ enum tcp_state {
 
 struct dns_tcp {
 	struct dns_app *app;
+	struct dns_app *way; /* who asks for it: app, or the other one */
 	size_t slot;
 	struct loop_fd program;
 	struct dns_stream server;
@@ -127,8 +128,10 @@ static void server_ready(struct loop_fd *f, uint32_t events);
 
 static int ask(struct dns_tcp *t)
 {
-	const int rc = dns_stream_open(&t->server, t->app, server_ready);
+	int rc;
 
+	t->way = dns_app_way(t->app, t->buf + LENGTH_LEN, t->len - LENGTH_LEN);
+	rc = dns_stream_open(&t->server, t->way, server_ready);
 	if (rc != 0)
 		return rc;
 	t->state = TCP_ASKING;
@@ -138,11 +141,13 @@ static int ask(struct dns_tcp *t)
 
 static int answer(struct dns_tcp *t)
 {
-	const size_t len = stub_check(t->app->stub, t->buf + LENGTH_LEN, t->len - LENGTH_LEN);
+	const size_t len = stub_check(t->way->stub, t->buf + LENGTH_LEN, t->len - LENGTH_LEN);
+	const struct now now = now_read();
 
 	dns_stream_close(&t->server);
 	if (len == 0)
 		return -EBADMSG;
+	dns_app_tell(t->way, t->buf + LENGTH_LEN, len, &now);
 	t->buf[0] = (uint8_t)(len >> 8);
 	t->buf[1] = (uint8_t)len;
 	t->len = LENGTH_LEN + len;

@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "app/safety_int.h"
 #include "util/log.h"
 
 #define TELL_NS (10 * NS_PER_S) /* between log lines about the same trouble */
 
 /* ---- what is in force ---- */
 
-static const struct config_profile *profile_of(const struct safety *s)
+const struct config_profile *safety_profile(const struct safety *s)
 {
 	const struct config_profile *p = config_profile_find(s->cfg, s->lock.profile);
 
@@ -19,7 +20,7 @@ static const struct config_profile *profile_of(const struct safety *s)
 
 static enum lock_setting mode_of(const struct safety *s)
 {
-	const struct config_profile *p = profile_of(s);
+	const struct config_profile *p = safety_profile(s);
 
 	if (s->lock.setting != LOCK_BY_PROFILE)
 		return s->lock.setting;
@@ -76,6 +77,10 @@ static void rules_for(const struct safety *s, const struct safety_need *need, co
 		memcpy(out->v4, need->tunnel->v4, sizeof(out->v4));
 		memcpy(out->v6, need->tunnel->v6, sizeof(out->v6));
 	}
+	if (split_is_used(&s->split)) {
+		out->split = &s->split;
+		out->split_version = s->split_version;
+	}
 	if (!out->is_locked)
 		return;
 	out->entry_count = MIN(need->entry_count, (size_t)SHIELD_ENTRIES_MAX);
@@ -112,19 +117,27 @@ static bool is_same(const struct shield_rules *a, const struct shield_rules *b)
 }
 
 /* Our own change is no news. */
-static void forget_change(struct safety *s)
+void safety_forget_change(struct safety *s)
 {
 	if (nftmon_read(&s->mon) < 0)
 		log_debug("nftables' notices cannot be read");
 }
 
-static int set_rules(struct safety *s, const struct shield_rules *rules, struct host_error *err)
+static int set_rules(struct safety *s, struct shield_rules *rules, const struct now *now,
+		     struct host_error *err)
 {
-	const int code = shield_set(s->shield, rules, err);
+	int code;
 
+	s->split.now_ns = now->mono_ns;
+	code = shield_set(s->shield, rules, err);
+	if (code != 0 && rules->split != NULL && safety_groups(s)) { /* one of them is gone */
+		rules->split = split_is_used(&s->split) ? &s->split : NULL;
+		rules->split_version = s->split_version;
+		code = shield_set(s->shield, rules, err);
+	}
 	if (code == 0)
 		s->rules = *rules;
-	forget_change(s);
+	safety_forget_change(s);
 	return code;
 }
 
@@ -132,7 +145,7 @@ static int clear_rules(struct safety *s, struct host_error *err)
 {
 	const int code = shield_clear(s->shield, err);
 
-	forget_change(s);
+	safety_forget_change(s);
 	return code;
 }
 
@@ -151,7 +164,7 @@ static int check_free(const struct safety *s, struct host_error *err)
 int safety_apply(struct safety *s, const struct safety_need *need, const struct now *now,
 		 struct host_error *err)
 {
-	const struct config_profile *p = profile_of(s);
+	const struct config_profile *p = safety_profile(s);
 	const enum lock_table before = s->saved.table;
 	struct shield_rules rules;
 	struct host_error later;
@@ -159,6 +172,7 @@ int safety_apply(struct safety *s, const struct safety_need *need, const struct 
 
 	if (p != NULL)
 		pass_of(p, &s->lock.pass);
+	s->lock.is_only = s->split.is_only;
 	rules_for(s, need, now, &rules);
 	s->lock.table = rules.is_locked        ? LOCK_TABLE_BLOCK
 			: rules.tun[0] != '\0' ? LOCK_TABLE_GUARD
@@ -176,7 +190,7 @@ int safety_apply(struct safety *s, const struct safety_need *need, const struct 
 		return code != 0 ? code : clear_rules(s, err);
 	if (code != 0 && s->lock.table != LOCK_TABLE_BLOCK)
 		return code; /* what stands stays until the disk can remember that it went */
-	set = set_rules(s, &rules, code == 0 ? err : &later);
+	set = set_rules(s, &rules, now, code == 0 ? err : &later);
 	if (code != 0 && set == 0)
 		s->saved.table = LOCK_TABLE_BLOCK; /* in the kernel at least */
 	return code != 0 ? code : set;
@@ -190,7 +204,7 @@ bool safety_watch(struct safety *s, const struct now *now)
 	if (nftmon_read(&s->mon) <= 0 || s->saved.table == LOCK_TABLE_NONE)
 		return false;
 	rules.portal.seconds = portal_left_s(s, now);
-	if (set_rules(s, &rules, &err) != 0)
+	if (set_rules(s, &rules, now, &err) != 0)
 		log_error("%s", err.text);
 	else if (s->told_ns == 0 || now->mono_ns - s->told_ns > TELL_NS)
 		log_warn("another program changed nftables table inet macromesh; it is set again");
@@ -202,10 +216,14 @@ bool safety_watch(struct safety *s, const struct now *now)
 
 void safety_use(struct safety *s, const struct safety_wish *w)
 {
+	if (strcmp(s->lock.profile, w->profile) != 0)
+		split_forget(&s->split);
+	s->is_only_wished = w->is_only;
 	s->lock.is_pinned = w->is_pinned;
 	s->lock.hops = w->hops;
 	snprintf(s->lock.profile, sizeof(s->lock.profile), "%s", w->profile);
 	snprintf(s->lock.exit, sizeof(s->lock.exit), "%s", w->exit);
+	safety_split(s);
 }
 
 void safety_want(struct safety *s, const struct safety_wish *w)
@@ -217,6 +235,7 @@ void safety_want(struct safety *s, const struct safety_wish *w)
 
 void safety_unwant(struct safety *s)
 {
+	split_forget(&s->split);
 	s->lock.is_wanted = false;
 	s->portal_end_ns = 0;
 }
@@ -246,6 +265,9 @@ int safety_open(struct safety *s, const struct config *cfg, char *error, size_t 
 	if (lock_load(&s->lock, cfg->daemon.state_dir, &err) != 0)
 		log_error("%s", err.text);
 	s->saved = s->lock;
+	s->is_only_wished = s->lock.is_only && !safety_profile(s)->only.is_set;
+	(void)safety_groups(s);
+	safety_split(s);
 	code = nftmon_open(&s->mon);
 	if (code != 0) /* whoever may not watch it may not set it either, and will be told */
 		log_debug("watching nftables: %s", strerror(-code));

@@ -21,6 +21,9 @@ struct safety {
 	struct lock lock;            /* as it should be */
 	struct lock saved;           /* as it is on disk */
 	struct shield_rules rules;   /* that stand, unless saved.table is LOCK_TABLE_NONE */
+	struct split split;          /* what goes another way, by profile and control group */
+	uint32_t split_version;      /* that *split has, whenever rules are set */
+	bool is_only_wished;         /* to be connected for what belongs inside alone */
 	struct shield_portal portal; /* seconds is unused */
 	uint64_t portal_end_ns;      /* 0: none */
 	uint64_t told_ns;            /* when a change by others was last logged */
@@ -41,6 +44,7 @@ struct safety_wish {
 	const char *profile, *exit;
 	unsigned hops;
 	bool is_pinned;
+	bool is_only; /* even if the profile does not say so */
 };
 
 /* safety_use: by this profile from now on, whether connected or not.  safety_want, safety_unwant:
@@ -48,6 +52,18 @@ struct safety_wish {
 void safety_use(struct safety *s, const struct safety_wish *w);
 void safety_want(struct safety *s, const struct safety_wish *w);
 void safety_unwant(struct safety *s);
+
+/* safety_split(s): by what the profile, the wish and the control groups are now. */
+void safety_split(struct safety *s);
+/* safety_groups(s): by what control groups there are now; true if that is another answer. */
+bool safety_groups(struct safety *s);
+bool safety_is_only(const struct safety *s);
+bool safety_has_outside(const struct safety *s);
+/* safety_stubs(s, outside, inside): who answers questions of a side's programs; NULL: nobody. */
+void safety_stubs(struct safety *s, const char *outside, const char *inside);
+/* safety_learn(s, side, ip, seconds, now): an address of a name of the profile's; at once. */
+void safety_learn(struct safety *s, enum cgroup_side side, const uint8_t ip[static 16],
+		  unsigned seconds, const struct now *now);
 
 /* safety_prove(s): a connection stands; the kill switch may act from now on. */
 void safety_prove(struct safety *s);

@@ -30,7 +30,7 @@ struct control {
 
 /* A request while its body comes in. */
 struct request {
-	uid_t uid;
+	struct peer peer;
 	size_t len;
 	bool is_too_long;
 	char body[REQUEST_BODY_MAX];
@@ -85,8 +85,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	if (request == NULL) {
 		request = xcalloc(1, sizeof(*request));
 		*state = request;
-		if (!listener_allows(&c->listener, info->connect_fd, &request->uid))
-			return refuse_stranger(c, connection, request->uid);
+		if (!listener_allows(&c->listener, info->connect_fd, &request->peer))
+			return refuse_stranger(c, connection, request->peer.uid);
 		return MHD_YES;
 	}
 	if (*data_len > 0) {
@@ -103,7 +103,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 							    "the body is longer than 4096 bytes"));
 	call.body = request->body;
 	call.body_len = request->len;
-	call.uid = request->uid;
+	call.uid = request->peer.uid;
+	call.pid = request->peer.pid;
 	return send_answer(connection, methods_call(&call, method, url));
 }
 

@@ -6,12 +6,12 @@
  *   GET  /v1/status, /v1/route, /v1/exits, /v1/nodes, /v1/node, /v1/counters
  *   GET  /v1/killswitch, /v1/profiles, /v1/network
  *   GET  /v1/events[?follow=1]    JSON lines, beginning with the present state when followed
- *   POST /v1/connect {"profile", "exit", "hops"}, /v1/disconnect, /v1/reconnect {"new_exit"}
- *   POST /v1/killswitch {"setting": "profile", "off", "on" or "always"}, /v1/unlock
- *   POST /v1/portal {"seconds", "uid"}
- *   POST /v1/cost                 as connect, which it does not do: what that is expected to cost
- *   POST /v1/profile/use {"profile"}, /v1/profile/bind {"profile", "network"}
- *   POST /v1/profile/unbind {"network"}
+ *   POST /v1/connect {"profile", "exit", "hops", "only"}, /v1/disconnect, /v1/reconnect
+ * {"new_exit"} POST /v1/killswitch {"setting": "profile", "off", "on" or "always"}, /v1/unlock POST
+ * /v1/portal {"seconds", "uid"} POST /v1/split {"side": "outside" or "inside"}   for the process
+ * that asks, and its children POST /v1/cost                 as connect, which it does not do: what
+ * that is expected to cost POST /v1/profile/use {"profile"}, /v1/profile/bind {"profile",
+ * "network"} POST /v1/profile/unbind {"network"}
  *
  * Keys are snake_case with units in their names, times RFC 3339, what is not known is null
  * (docs/api.schema.json says all of it).  Errors
@@ -32,6 +32,7 @@ struct connect_request {
 	char profile[VIEW_NAME_LEN]; /* empty: the configured one */
 	char exit[VIEW_ID_LEN];      /* empty: the profile's */
 	unsigned hops;               /* 0: the profile's */
+	bool only;                   /* nothing goes inside but what belongs there alone */
 };
 
 struct kill_switch_request {
@@ -41,6 +42,11 @@ struct kill_switch_request {
 struct portal_request {
 	unsigned seconds; /* 0: close it */
 	unsigned uid;     /* whose browser; others than root have to name themselves */
+};
+
+struct split_request {
+	char side[VIEW_NAME_LEN];
+	int pid; /* of who asks */
 };
 
 /* Of a profile ("auto": the network's), and of a network by its id (empty: the present one). */
@@ -78,6 +84,8 @@ struct control_ops {
 	int (*unlock)(void *ctx, char why[static VIEW_TEXT_LEN]);
 	int (*portal)(void *ctx, const struct portal_request *request,
 		      char why[static VIEW_TEXT_LEN]);
+	int (*split)(void *ctx, const struct split_request *request,
+		     char why[static VIEW_TEXT_LEN]);
 	void (*profiles)(void *ctx, struct profile_list_view *out);
 	void (*network)(void *ctx, struct network_view *out);
 	/* profile: which one it would be. */

@@ -184,14 +184,14 @@ static bool peer_has_group(int fd, gid_t primary, gid_t wanted)
 	return found;
 }
 
-bool listener_allows(const struct listener *l, int fd, uid_t *uid)
+bool listener_allows(const struct listener *l, int fd, struct peer *peer)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
+	struct ucred c;
+	socklen_t len = sizeof(c);
 
-	*uid = (uid_t)-1;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+	*peer = (struct peer){.uid = (uid_t)-1};
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &len) != 0)
 		return false;
-	*uid = peer.uid;
-	return peer.uid == 0 || peer.uid == geteuid() || peer_has_group(fd, peer.gid, l->group);
+	*peer = (struct peer){.uid = c.uid, .pid = c.pid};
+	return c.uid == 0 || c.uid == geteuid() || peer_has_group(fd, c.gid, l->group);
 }

@@ -22,10 +22,16 @@ MUST_USE int listener_open(struct listener *l, const char *path, const char *gro
 /* listener_close(l): removes the socket; l->fd is closed if it is not -1. */
 void listener_close(struct listener *l);
 
+/* Who a connection is from, as the kernel noted when it was made. */
+struct peer {
+	uid_t uid;
+	pid_t pid; /* 0: of another namespace */
+};
+
 /*
- * listener_allows(l, fd, uid): may the peer of this connection control us?  Root, our own user and
- * the group may; *uid is who it is, for the refusal.
+ * listener_allows(l, fd, peer): may the peer of this connection control us?  Root, our own user and
+ * the group may; *peer is filled in any case.
  */
-bool listener_allows(const struct listener *l, int fd, uid_t *uid);
+bool listener_allows(const struct listener *l, int fd, struct peer *peer);
 
 #endif

@@ -216,6 +216,17 @@ static struct answer post_portal(const struct call *c)
 	return answer_action(c->ops->portal(c->ctx, &request, why), why);
 }
 
+static struct answer post_split(const struct call *c)
+{
+	struct split_request request = {.pid = c->pid};
+	struct request_error error;
+	char why[VIEW_TEXT_LEN] = "";
+
+	if (split_request_parse(&request, c->body, c->body_len, &error) != 0)
+		return bad_request(&error);
+	return answer_action(c->ops->split(c->ctx, &request, why), why);
+}
+
 static struct answer get_profiles(const struct call *c)
 {
 	struct profile_list_view view = {0};
@@ -294,6 +305,7 @@ static const struct method {
     {"/v1/killswitch", MHD_HTTP_METHOD_POST, post_kill_switch},
     {"/v1/unlock", MHD_HTTP_METHOD_POST, post_unlock},
     {"/v1/portal", MHD_HTTP_METHOD_POST, post_portal},
+    {"/v1/split", MHD_HTTP_METHOD_POST, post_split},
     {"/v1/profiles", MHD_HTTP_METHOD_GET, get_profiles},
     {"/v1/profile/use", MHD_HTTP_METHOD_POST, post_use_profile},
     {"/v1/profile/bind", MHD_HTTP_METHOD_POST, post_bind_profile},

@@ -18,6 +18,7 @@ struct call {
 	const char *body;
 	size_t body_len;
 	uid_t uid; /* of who asks */
+	pid_t pid;
 };
 
 struct answer {

@@ -68,6 +68,12 @@ static const struct field connect_fields[] = {
      offsetof(struct connect_request, exit), sizeof(((struct connect_request *)0)->exit), 0, 0},
     {"hops", set_count, "a number from 1 to 5", offsetof(struct connect_request, hops), 0, 1,
      VIEW_HOPS_MAX},
+    {"only", set_bool, "true or false", offsetof(struct connect_request, only), 0, 0, 0},
+};
+
+static const struct field split_fields[] = {
+    {"side", set_name, "outside or inside", offsetof(struct split_request, side),
+     sizeof(((struct split_request *)0)->side), 0, 0},
 };
 
 static const struct field reconnect_fields[] = {
@@ -167,6 +173,12 @@ int portal_request_parse(struct portal_request *out, const char *body, size_t le
 			 struct request_error *error)
 {
 	return parse(portal_fields, ARRAY_LEN(portal_fields), out, body, len, error);
+}
+
+int split_request_parse(struct split_request *out, const char *body, size_t len,
+			struct request_error *error)
+{
+	return parse(split_fields, ARRAY_LEN(split_fields), out, body, len, error);
 }
 
 int profile_request_parse(struct profile_request *out, const char *body, size_t len,

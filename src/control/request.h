@@ -24,6 +24,8 @@ MUST_USE int kill_switch_request_parse(struct kill_switch_request *out, const ch
 				       size_t len, struct request_error *error);
 MUST_USE int portal_request_parse(struct portal_request *out, const char *body, size_t len,
 				  struct request_error *error);
+MUST_USE int split_request_parse(struct split_request *out, const char *body, size_t len,
+				 struct request_error *error);
 MUST_USE int profile_request_parse(struct profile_request *out, const char *body, size_t len,
 				   struct request_error *error);
 MUST_USE int empty_request_parse(const char *body, size_t len, struct request_error *error);

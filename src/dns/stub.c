@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dns/stub.h"
 
-#include <strings.h>
-
 #include "util/xalloc.h"
 
 enum {
@@ -28,6 +26,7 @@ enum pending_state {
 struct pending {
 	enum pending_state state;
 	struct endpoint from;
+	void *via;
 	uint8_t client_id[2], own_id[2];
 	uint64_t end_ns, retry_ns, pause_ns;
 	size_t server;
@@ -121,7 +120,7 @@ static struct pending *find_free(struct stub *s)
 }
 
 void stub_query(struct stub *s, const uint8_t *msg, size_t len, const struct endpoint *from,
-		const struct now *now)
+		void *via, const struct now *now)
 {
 	const size_t question_len = dns_question(msg, len, NULL);
 	struct pending *p;
@@ -134,6 +133,7 @@ void stub_query(struct stub *s, const uint8_t *msg, size_t len, const struct end
 		return; /* it will be asked again */
 	*p = (struct pending){.state = PENDING_ASKING,
 			      .from = *from,
+			      .via = via,
 			      .end_ns = now->mono_ns + GIVE_UP_NS,
 			      .retry_ns = now->mono_ns + first_pause_ns(s),
 			      .pause_ns = first_pause_ns(s),
@@ -147,20 +147,12 @@ void stub_query(struct stub *s, const uint8_t *msg, size_t len, const struct end
 
 /* ---- answers ---- */
 
-static bool is_below(const char *name, const char *domain)
-{
-	const size_t n = strlen(name), d = strlen(domain);
-
-	return n >= d && strcasecmp(name + n - d, domain) == 0 &&
-	       (n == d || name[n - d - 1] == '.');
-}
-
 static bool may_be_private(const struct stub *s, const char *name)
 {
 	for (size_t i = 0; i < s->private_name_count; i++) {
 		const char *allowed = s->private_names[i];
 
-		if (strcmp(allowed, "*") == 0 || is_below(name, allowed))
+		if (strcmp(allowed, "*") == 0 || dns_is_below(name, allowed))
 			return true;
 	}
 	return false;
@@ -250,6 +242,7 @@ static void take_answer(struct stub *s, struct stub_out *out)
 
 	out->is_to_server = false;
 	out->to = p->from;
+	out->via = p->via;
 	out->len = s->answer_len;
 	memcpy(out->msg, s->answer, s->answer_len);
 	memcpy(out->msg, p->client_id, 2);

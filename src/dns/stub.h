@@ -33,9 +33,10 @@ void stub_use_stream(struct stub *s, bool is_stream);
 /* stub_servers(s, ip, count, now): ask these from now on, also what has been asked already. */
 void stub_servers(struct stub *s, const uint8_t (*ip)[16], size_t count, const struct now *now);
 
-/* A datagram from a program on this machine, and from a name server. */
+/* A datagram from a program on this machine, whose answer names via as the way back, and one from a
+ * name server. */
 void stub_query(struct stub *s, const uint8_t *msg, size_t len, const struct endpoint *from,
-		const struct now *now);
+		void *via, const struct now *now);
 void stub_answer(struct stub *s, const uint8_t *msg, size_t len, const struct endpoint *from,
 		 const struct now *now);
 
@@ -45,6 +46,7 @@ size_t stub_check(const struct stub *s, uint8_t *msg, size_t len);
 
 struct stub_out {
 	bool is_to_server;
+	void *via; /* of an answer: as the question had it */
 	struct endpoint to;
 	size_t len;
 	uint8_t msg[DNS_UDP_MAX];

@@ -405,6 +405,14 @@ int client_net_replace(struct client_net *n, const struct client_net_config *cfg
 
 /* ---- names ---- */
 
+struct resolv_servers client_net_network_names(struct client_net *n)
+{
+	struct change *c = find(&n->t.list, CHANGE_RESOLV);
+
+	return c != NULL ? resolv_network(c->resolv.path, &c->resolv)
+			 : resolv_network(RESOLV_PATH_DEFAULT, NULL);
+}
+
 int client_net_keep_names(struct client_net *n, struct host_error *err)
 {
 	struct change_list *list = &n->t.list;

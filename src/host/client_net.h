@@ -49,6 +49,9 @@ MUST_USE int client_net_up(struct client_net *n, const struct client_net_config 
 MUST_USE int client_net_replace(struct client_net *n, const struct client_net_config *cfg,
 				struct host_error *err);
 
+/* client_net_network_names(n): the network's own name servers, whatever programs ask now. */
+struct resolv_servers client_net_network_names(struct client_net *n);
+
 /*
  * client_net_keep_names(n, err): have a look at resolv.conf.  1: somebody else had changed it; it
  * is ours again, and at the end theirs comes back.  0: it is as it should be.

@@ -339,29 +339,56 @@ static bool next_server(char *text, char **save, uint8_t ip[static 16])
 	return false;
 }
 
-struct resolv_servers resolv_list(const char *path)
+/* Those of a text, which is cut to pieces. */
+static struct resolv_servers servers_of(char *text)
 {
 	struct resolv_servers out = {.count = 0};
-	char *text, *at, *save;
+	char *at, *save;
 	uint8_t ip[16];
 
-	if (read_all(path, &text) < 0)
-		return out;
 	for (at = text; out.count < RESOLV_SERVERS_MAX && next_server(at, &save, ip); at = NULL)
 		if (!ip_is_loopback(ip))
 			memcpy(out.ip[out.count++], ip, sizeof(ip));
+	return out;
+}
+
+struct resolv_servers resolv_list(const char *path)
+{
+	struct resolv_servers out = {.count = 0};
+	char *text;
+
+	if (read_all(path, &text) < 0)
+		return out;
+	out = servers_of(text);
 	free(text);
 	return out;
 }
 
-struct resolv_servers resolv_network(const char *path)
+static struct resolv_servers list_original(const struct resolv *r)
+{
+	const char *slash = strrchr(r->path, '/');
+	struct resolv_servers out;
+	char *text;
+
+	if (r->was != RESOLV_WAS_LINK) {
+		text = xstrdup(r->original);
+		out = servers_of(text);
+	} else {
+		text = r->original[0] == '/'
+			   ? xstrdup(r->original)
+			   : xasprintf("%.*s/%s", (int)(slash - r->path), r->path, r->original);
+		out = resolv_list(text);
+	}
+	free(text);
+	return out;
+}
+
+struct resolv_servers resolv_network(const char *path, const struct resolv *r)
 {
 	static const char *const others[] = {"/run/systemd/resolve/resolv.conf",
 					     "/run/NetworkManager/no-stub-resolv.conf"};
-	struct resolv_servers out = {.count = 0};
+	struct resolv_servers out = r != NULL ? list_original(r) : resolv_list(path);
 
-	if (!resolv_is_ours(path))
-		out = resolv_list(path);
 	for (size_t i = 0; i < ARRAY_LEN(others) && out.count == 0; i++)
 		out = resolv_list(others[i]);
 	return out;

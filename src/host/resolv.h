@@ -66,10 +66,11 @@ bool resolv_is_ours(const char *path);
 bool resolv_names_resolved(const char *path);
 
 /*
- * resolv_network(path): the network's own name servers: those of path unless it is ours, or else of
- * the files in which resolved and NetworkManager keep them where path leads to a resolver here.
+ * resolv_network(path, r): the network's own name servers: those of path, or of what was there
+ * before r was applied (NULL: it is not); or else those of the files in which resolved and
+ * NetworkManager keep them where path leads to a resolver here.
  */
-struct resolv_servers resolv_network(const char *path);
+struct resolv_servers resolv_network(const char *path, const struct resolv *r);
 
 /*
  * resolv_list(path): the name servers of a resolv.conf, without those on the loopback, which others

@@ -149,13 +149,17 @@ static const char *take_step(struct life *l)
 	switch (rng_below(&rng, 8)) {
 	case 0:
 		safety_want(&l->safety,
-			    &(struct safety_wish){profiles[rng_below(&rng, 3)], "auto", 3, false});
+			    &(struct safety_wish){.profile = profiles[rng_below(&rng, 3)],
+						  .exit = "auto",
+						  .hops = 3});
 		apply(l);
 		return "want";
 	case 1:
 	case 2:
 		if (!l->safety.lock.is_wanted)
-			safety_want(&l->safety, &(struct safety_wish){"locked", "auto", 3, false});
+			safety_want(
+			    &l->safety,
+			    &(struct safety_wish){.profile = "locked", .exit = "auto", .hops = 3});
 		apply(l);
 		go_up(l);
 		return "up";

@@ -31,11 +31,11 @@ static const struct {
 };
 
 /* These run as long as something is in force, and end it with them. */
-static const char *const while_running[] = {"proxy"};
+static const char *const while_running[] = {"proxy", "exclude"};
 
 /* What can lock traffic in, or open a hole in the lock. */
-static const char *const locks[] = {"connect", "killswitch", "portal", "profile use",
-				    "profile bind"};
+static const char *const locks[] = {"connect",     "killswitch",   "portal",
+				    "profile use", "profile bind", "only"};
 
 static bool is_in(const char *const *list, size_t count, const char *name)
 {

@@ -324,6 +324,17 @@ static int op_portal(void *ctx, const struct portal_request *request, char why[V
 	return 0;
 }
 
+static int op_split(void *ctx, const struct split_request *request, char why[VIEW_TEXT_LEN])
+{
+	struct fake *f = ctx;
+
+	f->split = *request;
+	if (strcmp(request->side, "outside") == 0 || strcmp(request->side, "inside") == 0)
+		return 0;
+	snprintf(why, VIEW_TEXT_LEN, "side must be outside or inside");
+	return -EINVAL;
+}
+
 /* ---- profiles ---- */
 
 static int known_profile(const char *name, char why[VIEW_TEXT_LEN])
@@ -451,6 +462,7 @@ const struct control_ops fake_ops = {
     .set_kill_switch = op_set_kill_switch,
     .unlock = op_unlock,
     .portal = op_portal,
+    .split = op_split,
     .profiles = op_profiles,
     .network = op_network,
     .cost = op_cost,

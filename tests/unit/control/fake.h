@@ -27,6 +27,7 @@ struct fake {
 	struct reconnect_request reconnect;
 	struct kill_switch_view kill_switch;
 	struct portal_request portal;
+	struct split_request split;
 	struct connect_request cost;
 	struct profile_request profile;
 	char profile_asked[16]; /* "use", "bind", "unbind" */

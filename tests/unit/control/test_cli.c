@@ -214,6 +214,27 @@ static void test_profiles(void)
 	      "");
 }
 
+/* The program takes macro's place; its options are its own, and its exit status macro's. */
+static void test_split(void)
+{
+	check("exclude sh -c 'echo $0 $1; exit 7' --json -h", 7, "--json -h\n", "");
+	CHECK(strcmp(fake.split.side, "outside") == 0);
+	check("exclude -- true", 0, "", "");
+	check("exclude false", 1, "", "");
+	check("exclude /nowhere/program", 127, "",
+	      "macro: /nowhere/program: No such file or directory\n");
+	check("exclude /dev/null", 126, "", "macro: /dev/null: Permission denied\n");
+	check("exclude", 2, "",
+	      "macro: exclude: the program to run is missing; see: macro help exclude\n");
+	check("only", 2, "", "macro: only: the program to run is missing; see: macro help only\n");
+	check("only --timeout 1 true", 1, "", "macro: disconnected\n");
+	fake_set(&fake, VIEW_CONNECTED, "");
+	check("only sh -c 'kill -TERM $$'", 143, "", "Terminated\n"); /* says the shell */
+	CHECK(strcmp(fake.split.side, "inside") == 0);
+	check("only --timeout=1 echo here", 0, "here\n", "");
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+}
+
 static void test_connect_fails(void)
 {
 	fake.outcome = FAKE_FAILS;
@@ -531,6 +552,7 @@ int main(int argc, char **argv)
 	RUN(test_connect);
 	RUN(test_connect_fails);
 	RUN(test_profiles);
+	RUN(test_split);
 	RUN(test_follow);
 	RUN(test_no_daemon);
 	RUN(test_node_status);

@@ -235,6 +235,19 @@ static void test_portal(void)
 		check("POST", "/v1/portal", "{\"uid\":0}", 403, "only root");
 }
 
+static void test_split(void)
+{
+	check("POST", "/v1/split", "{\"side\":\"outside\"}", 202, "{\"schema\":1}");
+	CHECK_INT(fake.split.pid, getpid());
+	check("POST", "/v1/split", "{\"side\":\"elsewhere\"}", 400,
+	      "side must be outside or inside");
+	check("POST", "/v1/split", "{\"side\":\"inside\",\"pid\":1}", 400, "there is no field");
+	check("POST", "/v1/connect", "{\"only\":true}", 202, "{\"schema\":1}");
+	CHECK(fake.connect.only);
+	check("POST", "/v1/connect", "{\"only\":1}", 400, "only must be true or false");
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+}
+
 static void test_profiles(void)
 {
 	check("GET", "/v1/profiles", NULL, 200,
@@ -480,6 +493,7 @@ int main(void)
 	RUN(test_post);
 	RUN(test_kill_switch);
 	RUN(test_portal);
+	RUN(test_split);
 	RUN(test_profiles);
 	fake_stop(&fake);
 	curl_global_cleanup();

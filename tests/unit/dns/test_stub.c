@@ -31,7 +31,7 @@ static void stop(void)
 
 static void ask(const char *query)
 {
-	stub_query(stub, (const uint8_t *)query, QUERY_LEN, &program, &now);
+	stub_query(stub, (const uint8_t *)query, QUERY_LEN, &program, NULL, &now);
 }
 
 static void pass(uint64_t ms)
@@ -207,7 +207,7 @@ static void test_repeated_and_too_many_questions(void)
 	while (stub_next_out(stub, &out))
 		asked++;
 	CHECK_INT(asked, 255);
-	stub_query(stub, (const uint8_t *)query, 11, &program, &now);
+	stub_query(stub, (const uint8_t *)query, 11, &program, NULL, &now);
 	CHECK(!stub_next_out(stub, &out));
 	stop();
 }

@@ -240,6 +240,35 @@ static void test_servers(void)
 	CHECK_INT(resolv_list(path).count, 0);
 }
 
+/* While the file is ours: those from before, wherever they stood. */
+static void test_network(void)
+{
+	static const char *const makings[] = {
+	    "echo nameserver 192.0.2.7 >resolv.conf",
+	    "echo nameserver 192.0.2.7 >target; ln -s target resolv.conf",
+	    "echo nameserver 192.0.2.7 >target; ln -s $PWD/target resolv.conf",
+	};
+	struct resolv_servers out;
+	struct resolv r;
+	uint8_t ip[16];
+
+	CHECK_INT(endpoint_ip_parse(ip, "192.0.2.7"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(makings); i++) {
+		NEED(start());
+		CHECK(run("cd %s; %s", sandbox_dir, makings[i]));
+		out = resolv_network(path, NULL);
+		CHECK_INT(out.count, 1);
+		NEED(resolv_read(&r, path, &servers, &err) == 0);
+		CHECK_INT(resolv_apply(&r, &err), 0);
+		CHECK(has_ours());
+		out = resolv_network(path, &r);
+		NEED(out.count == 1);
+		CHECK_MEM(out.ip[0], ip, 16);
+		CHECK_INT(resolv_undo(&r, &err), 0);
+		resolv_fini(&r);
+	}
+}
+
 int main(void)
 {
 	if (!sandbox_enter())
@@ -260,5 +289,6 @@ int main(void)
 	RUN(test_stale_temporary);
 	RUN(test_what_is_not_a_file_is_refused);
 	RUN(test_servers);
+	RUN(test_network);
 	return sandbox_leave();
 }
