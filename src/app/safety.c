@@ -223,6 +223,7 @@ void safety_use(struct safety *s, const struct safety_wish *w)
 	s->lock.hops = w->hops;
 	snprintf(s->lock.profile, sizeof(s->lock.profile), "%s", w->profile);
 	snprintf(s->lock.exit, sizeof(s->lock.exit), "%s", w->exit);
+	(void)safety_groups(s);
 	safety_split(s);
 }
 

@@ -71,15 +71,21 @@ static bool path_of(enum cgroup_side side, char out[static CGROUP_PATH_MAX])
 
 bool cgroup_path(enum cgroup_side side, char out[static CGROUP_PATH_MAX])
 {
-	char path[CGROUP_PATH_MAX], full[sizeof(NFT_ROOT) + CGROUP_PATH_MAX];
+	char path[CGROUP_PATH_MAX], full[sizeof(NFT_ROOT) + CGROUP_PATH_MAX + 16], line[32];
+	bool is_populated = false;
+	FILE *f;
 
 	if (!path_of(side, path))
 		return false;
-	snprintf(full, sizeof(full), NFT_ROOT "/%s", path);
-	if (access(full, F_OK) != 0)
-		return false;
-	memcpy(out, path, sizeof(path));
-	return true;
+	snprintf(full, sizeof(full), NFT_ROOT "/%s/cgroup.events", path);
+	f = fopen(full, "re");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		is_populated |= strcmp(line, "populated 1\n") == 0;
+	if (f != NULL)
+		fclose(f);
+	if (is_populated)
+		memcpy(out, path, sizeof(path));
+	return is_populated;
 }
 
 int cgroup_join(enum cgroup_side side, pid_t pid, struct host_error *err)
@@ -111,7 +117,7 @@ void cgroup_remove(enum cgroup_side side)
 {
 	char path[CGROUP_PATH_MAX], full[sizeof(NFT_ROOT) + CGROUP_PATH_MAX];
 
-	if (!cgroup_path(side, path))
+	if (!path_of(side, path))
 		return;
 	snprintf(full, sizeof(full), NFT_ROOT "/%s", path);
 	(void)rmdir(full); /* EBUSY: its programs still run */

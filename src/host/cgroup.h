@@ -26,8 +26,8 @@ enum cgroup_side {
 MUST_USE int cgroup_join(enum cgroup_side side, pid_t pid, struct host_error *err);
 
 /*
- * cgroup_path(side, out): as nftables names it, below /sys/fs/cgroup; false if there is no such
- * group, or none can be.  Its level there is 1.
+ * cgroup_path(side, out): as nftables names it, below /sys/fs/cgroup; false if no process is in
+ * that group.  Its level there is 1.
  */
 bool cgroup_path(enum cgroup_side side, char out[static CGROUP_PATH_MAX]);
 

@@ -180,20 +180,21 @@ static void write_lan(FILE *f, const struct shield_pass *p)
 		      f);
 }
 
-/* Routes for what goes outside that lead nowhere for all else: see plan_last_route.  For the kernel
- * these addresses are ours, so that no ICMP error about them reaches a TCP connection. */
+/*
+ * Routes for what goes outside that lead nowhere for all else: see plan_last_route.  For the kernel
+ * what leaves by the loopback is for us, so that no ICMP error about it reaches a TCP connection;
+ * and the one about a first SYN always comes too early.
+ */
 static void write_nowhere(FILE *f, const struct shield_rules *r)
 {
 	static const char *const answers[] = {"meta l4proto tcp reject with tcp reset",
 					      "reject with icmpx no-route"};
 
-	if (r->split == NULL)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
+	for (size_t i = 0; r->split != NULL && i < ARRAY_LEN(answers); i++) {
 		fprintf(f, "\t\toifname \"lo\" fib daddr type unicast %s\n", answers[i]);
-	if (r->tun[0] != '\0' && !ip_is_set(r->v6))
-		fprintf(f, "\t\toifname \"%s\" meta nfproto ipv6 reject with icmpx no-route\n",
-			r->tun);
+		if (r->tun[0] != '\0' && !ip_is_set(r->v6))
+			fprintf(f, "\t\toifname \"%s\" meta nfproto ipv6 %s\n", r->tun, answers[i]);
+	}
 }
 
 /* Of the host and of those behind it. */

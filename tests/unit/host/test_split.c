@@ -9,6 +9,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "host/client_net.h"
@@ -494,26 +496,31 @@ static void test_unused(void)
 	free(without);
 }
 
-static bool can_have_groups(void)
+/* Somebody in the group as long as this test runs. */
+static bool populate(enum cgroup_side side)
 {
-	const pid_t pid = fork();
-	char path[CGROUP_PATH_MAX];
-	int status = -1;
+	char path[CGROUP_PATH_MAX], said = 'n';
+	int ready[2];
 
-	if (pid == 0)
-		_exit(cgroup_join(CGROUP_OUTSIDE, getpid(), &err) == 0 &&
-			      cgroup_join(CGROUP_INSIDE, getpid(), &err) == 0
-			  ? 0
-			  : 1);
-	waitpid(pid, &status, 0);
-	return status == 0 && cgroup_path(CGROUP_OUTSIDE, path) && cgroup_path(CGROUP_INSIDE, path);
+	if (pipe(ready) != 0)
+		return false;
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (cgroup_join(side, getpid(), &err) == 0 && write(ready[1], "y", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	(void)!read(ready[0], &said, 1);
+	close(ready[0]);
+	return said == 'y' && cgroup_path(side, path);
 }
 
 int main(void)
 {
 	if (!sandbox_enter())
 		return sandbox_skip();
-	has_groups = can_have_groups();
+	has_groups = populate(CGROUP_OUTSIDE) && populate(CGROUP_INSIDE);
 	RUN(test_excluded_programs);
 	RUN(test_excluded_without_v6);
 	RUN(test_excluded_without_device);
