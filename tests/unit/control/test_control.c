@@ -242,7 +242,9 @@ static void test_split(void)
 	check("POST", "/v1/split", "{\"side\":\"elsewhere\"}", 400,
 	      "side must be outside or inside");
 	check("POST", "/v1/split", "{\"side\":\"inside\",\"pid\":1}", 400, "there is no field");
+	fake.outcome = FAKE_HANGS;
 	check("POST", "/v1/connect", "{\"only\":true}", 202, "{\"schema\":1}");
+	fake.outcome = FAKE_CONNECTS;
 	CHECK(fake.connect.only);
 	check("POST", "/v1/connect", "{\"only\":1}", 400, "only must be true or false");
 	fake_set(&fake, VIEW_DISCONNECTED, "");
