@@ -23,8 +23,10 @@ enum {
 #define ASK_NS      (25 * NS_PER_S)
 #define WAIT_MAX_NS NS_PER_S
 
-/* A socket with an engine on it. */
+/* A socket with an engine on it, and a key of its own: whom one key calls from two sockets takes it
+ * for one neighbour that moves. */
 struct port {
+	struct dh_keypair key;
 	struct udp udp;
 	struct engine *engine; /* NULL: not open */
 	struct survey *survey; /* NULL: none */
@@ -41,7 +43,6 @@ enum port_id {
 struct survey_app {
 	const struct survey_app_params *params;
 	struct survey_app_report *out;
-	struct dh_keypair key; /* of this run */
 	struct registry *registry;
 	struct directory *dir;
 	struct membership *membership;
@@ -91,6 +92,8 @@ static int port_open(struct survey_app *a, enum port_id id, char error[static SU
 
 	if (is_node)
 		cfg.bind = p->listen;
+	else
+		dh_keypair_generate(&port->key, &rng_system);
 	if (id == PORT_V4)
 		cfg.bind.ip[10] = cfg.bind.ip[11] = 0xff;
 	rc = udp_open(&port->udp, &cfg, &what);
@@ -104,7 +107,7 @@ static int port_open(struct survey_app *a, enum port_id id, char error[static SU
 		return rc;
 	}
 	port->engine = engine_create(&(struct engine_params){
-	    .link_key = is_node ? &p->identity->link : &a->key,
+	    .link_key = is_node ? &p->identity->link : &port->key,
 	    .node_id = is_node ? p->identity->id : NULL,
 	    .max_circuits = 1,
 	    .max_links = LINKS_MAX_HERE,
@@ -131,6 +134,7 @@ static void port_close(struct port *port)
 	engine_free(port->engine);
 	udp_close(&port->udp);
 	port->engine = NULL;
+	secret_wipe(&port->key, sizeof(port->key));
 }
 
 static void port_send(struct port *port)
@@ -400,7 +404,6 @@ int survey_app_run(const struct survey_app_params *params, struct survey_app_rep
 	*out = (struct survey_app_report){0};
 	a->params = params;
 	a->out = out;
-	dh_keypair_generate(&a->key, &rng_system);
 	rc = survey_seeds(a, error);
 	if (rc == 0)
 		rc = open_ports(a, error);
@@ -418,7 +421,6 @@ int survey_app_run(const struct survey_app_params *params, struct survey_app_rep
 		port_close(&a->ports[i]);
 	directory_free(a->dir);
 	registry_free(a->registry);
-	secret_wipe(&a->key, sizeof(a->key));
 	free(a);
 	return rc;
 }

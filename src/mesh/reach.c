@@ -162,7 +162,9 @@ static bool begin(struct reach *r, uint32_t asker, const struct endpoint *from,
 	    !bucket_take(&r->dials_all, DIALS_PER_S, 2 * DIALS_PER_S, now->mono_ns))
 		return false;
 	to.port = m->port;
-	l = links_get(r->links, m->link_key, &to);
+	/* By another shard for each family, so that the same key may be called over both at once.
+	 */
+	l = links_get_shard(r->links, m->link_key, SHARD_WISH | endpoint_is_v4(&to), &to);
 	if (l == NULL || dial_of(r, l) != NULL)
 		return false;
 	*d = (struct dial){l, asker, m->request, now->mono_ns + DIAL_NS};

@@ -161,7 +161,7 @@ static void take_dialed(struct survey *s, struct target *t, const struct reach_m
 {
 	struct survey_result *r = &t->result;
 
-	if (m->result == REACH_REFUSED && t->dials < DIAL_TRIES) {
+	if (m->result == REACH_REFUSED) { /* it did not call, which tells nothing */
 		t->due_ns = now->mono_ns + AGAIN_NS;
 		return;
 	}
