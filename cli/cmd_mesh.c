@@ -111,8 +111,10 @@ static void show_mesh(const json_t *mesh)
 	show_registry(json_object_get(mesh, "registry"));
 	show_line("Exchange:",
 		  "%" JSON_INTEGER_FORMAT " rounds, %" JSON_INTEGER_FORMAT
-		  " mirrors compared with, %" JSON_INTEGER_FORMAT " failed",
-		  json_count(x, "rounds"), json_count(x, "pulls"), json_count(x, "failed"));
+		  " mirrors compared with (%" JSON_INTEGER_FORMAT
+		  " through circuits), %" JSON_INTEGER_FORMAT " failed",
+		  json_count(x, "rounds"), json_count(x, "pulls"),
+		  json_count(x, "through_circuits"), json_count(x, "failed"));
 	show_refused(mesh);
 	show_mirrors(json_object_get(mesh, "mirrors"));
 }

@@ -138,6 +138,7 @@ void mesh_view_fill(const struct membership *m, const struct directory *dir, con
 	    .rounds = v->rounds,
 	    .pulls = v->sync.pulls_done,
 	    .pulls_failed = v->sync.pulls_failed,
+	    .pulls_unseen = v->path_pulls,
 	    .lies = v->sync.mirrors_lied,
 	    .cells_received = v->sync.cells_received,
 	    .questions = v->sync.serve.questions,

@@ -66,32 +66,24 @@ static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node
 	return found;
 }
 
-/* ---- messages between neighbours, on links of any worker ---- */
-
-struct message {
-	uint32_t link;
-	uint8_t body[CELL_BODY_LEN];
-};
+/* ---- messages about the mesh, on links and circuits of any worker ---- */
 
 static void send_message(void *ctx, void *arg, const struct now *now)
 {
 	const struct worker *w = ctx;
-	const struct message *m = arg;
 
-	engine_link_send(w->engine, m->link, m->body, now);
+	engine_message_send(w->engine, arg, now);
 }
 
 /* What finds no room is lost as on the wire, and asked for again. */
-static void pass_message(void *ctx, uint32_t link, const uint8_t body[static CELL_BODY_LEN])
+static void pass_message(void *ctx, const struct engine_message *m)
 {
 	const struct node_worker *nw = ctx;
-	const unsigned owner = link % WORKERS_MAX;
-	struct message m = {.link = link};
+	const unsigned owner = engine_message_worker(m);
 
-	memcpy(m.body, body, sizeof(m.body));
 	if (owner < nw->app->worker_count)
-		worker_post(&nw->app->workers[owner], send_message, &nw->app->workers[owner], &m,
-			    sizeof(m));
+		worker_post(&nw->app->workers[owner], send_message, &nw->app->workers[owner], m,
+			    sizeof(*m));
 }
 
 static void tell_membership(struct node_app *a, const struct engine_event *ev,

@@ -13,6 +13,8 @@ struct client *client_create(const struct client_params *params)
 	c->params = *params;
 	c->chooser = path_chooser_create(params->dir);
 	c->hurry_ns = c->due_ns = NEVER;
+	if (params->membership != NULL)
+		mirror_offer_paths(c);
 	return c;
 }
 
@@ -181,6 +183,8 @@ void client_on_event(struct client *c, const struct engine_event *ev, const stru
 	case EVENT_LINK_UP:
 	case EVENT_LINK_DOWN:
 	case EVENT_LINK_MESSAGE:
+	case EVENT_CIRCUIT_MESSAGE:
+	case EVENT_PATH_MESSAGE: /* membership's */
 		break;
 	case EVENT_PATH_OPEN:
 	case EVENT_PATH_FAILED:

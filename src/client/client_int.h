@@ -197,6 +197,9 @@ void watch_on_event(struct client *c, struct client_route *r, const struct engin
 void watch_tick(struct client *c, struct client_route *r, const struct now *now);
 uint64_t watch_deadline(const struct client_route *r);
 
+/* ---- mirror.c ---- */
+void mirror_offer_paths(struct client *c);
+
 /* ---- choice.c ---- */
 void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now);
 void choice_forget(struct client *c);

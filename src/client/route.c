@@ -322,6 +322,8 @@ void route_on_event(struct client *c, struct client_route *r, const struct engin
 	case EVENT_LINK_UP:
 	case EVENT_LINK_DOWN:
 	case EVENT_LINK_MESSAGE:
+	case EVENT_CIRCUIT_MESSAGE:
+	case EVENT_PATH_MESSAGE:
 		break;
 	}
 }

@@ -32,12 +32,12 @@ static json_t *registry_json(const struct mesh_view *v)
 
 static json_t *exchange_json(const struct mesh_view *v)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rounds",
-			 count_json(v->rounds), "pulls", count_json(v->pulls), "failed",
-			 count_json(v->pulls_failed), "lied", count_json(v->lies), "cells",
-			 count_json(v->cells_received), "answered", count_json(v->questions),
-			 "cells_given", count_json(v->cells_given), "rate_limited",
-			 count_json(v->rate_limited));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rounds",
+			 count_json(v->rounds), "pulls", count_json(v->pulls), "through_circuits",
+			 count_json(v->pulls_unseen), "failed", count_json(v->pulls_failed), "lied",
+			 count_json(v->lies), "cells", count_json(v->cells_received), "answered",
+			 count_json(v->questions), "cells_given", count_json(v->cells_given),
+			 "rate_limited", count_json(v->rate_limited));
 }
 
 /* By reason; only those that there were. */

@@ -151,9 +151,8 @@ static bool role_allows(const struct engine *e, const struct neighbour *prev, co
 
 	if (!prev->is_node)
 		need |= ROLE_ENTRY;
-	if (r->flags & ROUTE_LAST)
-		need |= ROLE_EXIT;
-	else if (prev->is_node)
+	/* Whoever is last may be asked things; sessions are the exits' only. */
+	if ((r->flags & ROUTE_LAST) == 0 && prev->is_node)
 		need |= ROLE_RELAY;
 	return (e->roles & need) == need;
 }

@@ -466,14 +466,29 @@ uint32_t engine_link(struct engine *e, const uint8_t link_key[static DH_LEN],
 void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static CELL_BODY_LEN],
 		      const struct now *now)
 {
+	struct engine_message m = {.to = link};
+
+	memcpy(m.body, body, sizeof(m.body));
+	engine_message_send(e, &m, now);
+}
+
+static void send_to_link(struct engine *e, uint32_t link, const uint8_t *body)
+{
 	struct link *l = links_by_id(e->links, link);
 
-	if (link % WORKERS_MAX != e->worker && e->world.pass_message != NULL)
-		e->world.pass_message(e->world.ctx, link, body);
-	if (l == NULL)
-		return;
-	neighbour_send(e, neighbour_of(e, l), (struct cell_header){.kind = CELL_LINKCTL}, body,
-		       CELL_BODY_LEN);
+	if (l != NULL)
+		neighbour_send(e, neighbour_of(e, l), (struct cell_header){.kind = CELL_LINKCTL},
+			       body, CELL_BODY_LEN);
+}
+
+void engine_message_send(struct engine *e, const struct engine_message *m, const struct now *now)
+{
+	if (engine_message_worker(m) != e->worker && e->world.pass_message != NULL)
+		e->world.pass_message(e->world.ctx, m);
+	else if (m->to >> 32 != 0)
+		hop_mesh_answer(e, m);
+	else
+		send_to_link(e, (uint32_t)m->to, m->body);
 	engine_finish(e, now);
 }
 

@@ -41,6 +41,13 @@ struct node_peer {
 	struct endpoint addrs[NODE_ADDRS_MAX];
 };
 
+/* What mesh/ says to a neighbour, or to whoever asked it through a circuit. */
+struct engine_message {
+	uint64_t to;    /* a link, or the circuit of an EVENT_CIRCUIT_MESSAGE */
+	uint64_t reply; /* there; how many answers went before this one is added */
+	uint8_t body[CELL_BODY_LEN];
+};
+
 /* What the engine asks of the directory and of the node's key ring. */
 struct engine_world {
 	void *ctx;
@@ -50,9 +57,9 @@ struct engine_world {
 	/* onion_key(ctx, i, ...): a copy of the node's i-th valid onion key; false when there are
 	 * no more. */
 	bool (*onion_key)(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id);
-	/* pass_message(ctx, link, body): engine_link_send on a link of another engine of this node.
-	 * NULL: there are none. */
-	void (*pass_message)(void *ctx, uint32_t link, const uint8_t body[static CELL_BODY_LEN]);
+	/* pass_message(ctx, m): to engine_message_send of the engine that owns its end, another one
+	 * of this node.  NULL: there are none. */
+	void (*pass_message)(void *ctx, const struct engine_message *m);
 };
 
 struct exit_params {
@@ -138,6 +145,16 @@ void engine_hurry(struct engine *e, const struct now *now);
 void engine_link_send(struct engine *e, uint32_t link, const uint8_t body[static CELL_BODY_LEN],
 		      const struct now *now);
 
+/* engine_message_send(e, m, now): the same, to a circuit as well; there only the first
+ * MESH_ANSWER_LEN bytes, and each counter once. */
+void engine_message_send(struct engine *e, const struct engine_message *m, const struct now *now);
+
+/* engine_message_worker(m): of which engine of the node it has to leave. */
+static inline unsigned engine_message_worker(const struct engine_message *m)
+{
+	return (unsigned)((m->to >> 32 != 0 ? m->to >> 32 : m->to) % WORKERS_MAX);
+}
+
 /* engine_endpoints(e, out, max): where its datagrams go now: the other ends of all links that are
  * up or being made, as far as out has room.  Their number. */
 size_t engine_endpoints(const struct engine *e, struct endpoint *out, size_t max);
@@ -161,6 +178,13 @@ void engine_path_close(struct engine *e, uint32_t path, const struct now *now);
 void engine_path_echo(struct engine *e, uint32_t path, unsigned hop, const struct now *now);
 /* engine_path_counters: what the hop has forwarded on this path; answered by EVENT_COUNTERS. */
 void engine_path_counters(struct engine *e, uint32_t path, unsigned hop, const struct now *now);
+/*
+ * engine_path_message(e, path, body, answers, now): the first MESH_QUESTION_LEN bytes of a question
+ * about the mesh to the last hop of an open path; up to so many answers (MESH_ANSWERS_MAX) may
+ * come: EVENT_PATH_MESSAGE.
+ */
+void engine_path_message(struct engine *e, uint32_t path, const uint8_t body[static CELL_BODY_LEN],
+			 unsigned answers, const struct now *now);
 
 /*
  * Sessions: each has its own inner addresses at one exit, outlives its paths and may have several
@@ -228,7 +252,9 @@ bool engine_path_stats(const struct engine *e, uint32_t path, struct path_stats 
 enum engine_event_type {
 	EVENT_LINK_UP,
 	EVENT_LINK_DOWN,
-	EVENT_LINK_MESSAGE, /* a LINKCTL body for mesh/ */
+	EVENT_LINK_MESSAGE,    /* a LINKCTL body for mesh/ */
+	EVENT_CIRCUIT_MESSAGE, /* the same, from the client of a circuit */
+	EVENT_PATH_MESSAGE,    /* an answer to one of ours, from the last hop of a path */
 	EVENT_PATH_OPEN,
 	EVENT_PATH_FAILED, /* hop and status say who gave up; hop 0: the entry cannot be reached */
 	EVENT_PATH_CLOSED, /* by the other side */
@@ -248,6 +274,7 @@ struct engine_event {
 	uint32_t link;    /* LINK_* */
 	uint32_t path;    /* PATH_*, ECHO, COUNTERS, SESSION_* */
 	uint32_t session; /* SESSION_*, PATH_ATTACHED, _ATTACH_FAILED, _SUSPECT, _RECOVERED */
+	uint64_t circuit, reply; /* CIRCUIT_MESSAGE: see struct engine_message */
 	bool link_is_node;
 	struct endpoint endpoint; /* LINK_MESSAGE: where the neighbour is, as we see it */
 	/* LINK_UP: who the other end is, and whether it calls itself a node (which link_is_node
@@ -262,7 +289,7 @@ struct engine_event {
 	uint32_t flows;                /* PATH_SUSPECT: moved */
 	uint64_t fwd_cells, bwd_cells; /* COUNTERS */
 	struct session_grant grant;    /* SESSION_OPEN */
-	uint8_t body[CELL_BODY_LEN];   /* LINK_MESSAGE */
+	uint8_t body[CELL_BODY_LEN];   /* *_MESSAGE */
 };
 
 /* engine_next_event: oldest first; false when there is none. */

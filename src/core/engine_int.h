@@ -34,7 +34,8 @@ struct exit_path {
 
 enum {
 	EVENT_RING = 128,
-	PACKET_RING = 2048, /* packets out per engine_recv; more are dropped and counted */
+	LINKCTL_MESH_MAX = 15, /* first bytes of messages that are for mesh/: 1..15 */
+	PACKET_RING = 2048,    /* packets out per engine_recv; more are dropped and counted */
 	CREATE_RATE_NODE_PER_S = 2000, /* CREATEs a second and neighbour; bursts of twice as many */
 	CREATE_RATE_CLIENT_PER_S = 20,
 	CREATE_RATE_STRANGERS_PER_S = 3000, /* of all clients together: under half a core */
@@ -237,6 +238,7 @@ void relay_answer(struct engine *e, struct circuit *c, uint64_t reply_seq, const
 /* ---- hop_control.c ---- */
 void hop_control(struct engine *e, struct circuit *c, const uint8_t *payload, size_t len,
 		 const struct now *now);
+void hop_mesh_answer(struct engine *e, const struct engine_message *m);
 /* ---- exit.c: sessions at the exit ---- */
 struct exit_node *exit_create(const struct exit_params *params, const struct rng *rng);
 void exit_free(struct exit_node *x);

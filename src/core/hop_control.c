@@ -31,6 +31,42 @@ static void counters(struct engine *e, struct circuit *c, uint64_t reply_seq)
 	relay_answer(e, c, reply_seq, text, n);
 }
 
+/* For mesh/, which answers when and as far as it likes. */
+static void mesh(struct engine *e, const struct circuit *c, uint64_t reply_seq, const uint8_t *body,
+		 size_t len)
+{
+	struct engine_event *ev;
+
+	if (len < MESH_QUESTION_LEN || body[0] == 0 || body[0] > LINKCTL_MESH_MAX) {
+		engine_drop(e, DROP_CONTROL);
+		return;
+	}
+	if (e->event_count >= EVENT_RING / 2) { /* whoever sends many harms no others */
+		engine_drop(e, DROP_NO_BUFFER);
+		return;
+	}
+	ev = engine_event(e, EVENT_CIRCUIT_MESSAGE);
+	ev->circuit = end_key(c->prev.nb->link, c->prev.circ_id);
+	ev->reply = reply_seq;
+	memcpy(ev->body, body, MESH_QUESTION_LEN);
+	memset(ev->body + MESH_QUESTION_LEN, 0, CELL_BODY_LEN - MESH_QUESTION_LEN);
+}
+
+void hop_mesh_answer(struct engine *e, const struct engine_message *m)
+{
+	struct circuit *c = map_get(&e->circuits_by_end, m->to);
+	uint8_t text[CELL_BODY_LEN];
+	const size_t head = control_put_answer_head(text, CONTROL_MESH, CONTROL_OK);
+
+	if (c == NULL || c->state != CIRCUIT_OPEN ||
+	    end_key(c->prev.nb->link, c->prev.circ_id) != m->to) {
+		engine_drop(e, DROP_CIRCUIT_STATE);
+		return;
+	}
+	memcpy(text + head, m->body, MESH_ANSWER_LEN);
+	relay_answer(e, c, m->reply, text, sizeof(text));
+}
+
 void hop_control(struct engine *e, struct circuit *c, const uint8_t *payload, size_t len,
 		 const struct now *now)
 {
@@ -49,6 +85,9 @@ void hop_control(struct engine *e, struct circuit *c, const uint8_t *payload, si
 		break;
 	case CONTROL_COUNTERS:
 		counters(e, c, reply_seq);
+		break;
+	case CONTROL_MESH:
+		mesh(e, c, reply_seq, body, len);
 		break;
 	case CONTROL_SESS_NEW:
 	case CONTROL_ATTACH:

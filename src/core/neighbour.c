@@ -8,10 +8,9 @@
 
 #include "util/xalloc.h"
 
-/* LINKCTL messages of the engine itself; 1..15 are mesh/dirsync's. */
+/* LINKCTL messages of the engine itself; what is below is for mesh/. */
 enum {
-	LINKCTL_MESH_MAX = 15,
-	LINKCTL_PING = 16,
+	LINKCTL_PING = LINKCTL_MESH_MAX + 1,
 	LINKCTL_PONG = 17,
 };
 

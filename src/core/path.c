@@ -248,9 +248,10 @@ static struct path_asked *asked_slot(struct path *p)
 	return oldest; /* never answered: lost */
 }
 
-bool path_ask(struct engine *e, struct path *p, unsigned hop, const struct session *s,
-	      enum control_type type, const uint8_t *body, size_t len, const uint8_t *nonce,
-	      const struct now *now)
+/* A question with up to so many answers. */
+static bool ask(struct engine *e, struct path *p, unsigned hop, unsigned answers,
+		const struct session *s, enum control_type type, const uint8_t *body, size_t len,
+		const uint8_t *nonce, const struct now *now)
 {
 	struct egress_slot slot;
 	struct path_asked *a;
@@ -265,11 +266,13 @@ bool path_ask(struct engine *e, struct path *p, unsigned hop, const struct sessi
 		return false;
 	}
 	a = asked_slot(p);
-	*a = (struct path_asked){.b1 = p->reply_next++,
+	*a = (struct path_asked){.b1 = p->reply_next,
 				 .sent_ns = now->mono_ns,
 				 .session = s != NULL ? s->id : 0,
 				 .type = (uint8_t)type,
-				 .hop = (uint8_t)hop};
+				 .hop = (uint8_t)hop,
+				 .answers = (uint8_t)answers};
+	p->reply_next += answers;
 	if (nonce != NULL)
 		memcpy(a->nonce, nonce, ECHO_NONCE_LEN);
 	text = onion_plaintext(slot.cell, hop);
@@ -284,6 +287,39 @@ bool path_ask(struct engine *e, struct path *p, unsigned hop, const struct sessi
 	    &e->egress, &slot,
 	    (struct cell_header){.circ_id = p->circ_id, .seq = seq, .kind = CELL_DATA_FWD});
 	return true;
+}
+
+bool path_ask(struct engine *e, struct path *p, unsigned hop, const struct session *s,
+	      enum control_type type, const uint8_t *body, size_t len, const uint8_t *nonce,
+	      const struct now *now)
+{
+	return ask(e, p, hop, 1, s, type, body, len, nonce, now);
+}
+
+void engine_path_message(struct engine *e, uint32_t id, const uint8_t body[static CELL_BODY_LEN],
+			 unsigned answers, const struct now *now)
+{
+	struct path *p = path_by_id(e, id);
+
+	if (p == NULL)
+		return;
+	ask(e, p, p->n, MIN(MAX(answers, 1u), (unsigned)MESH_ANSWERS_MAX), NULL, CONTROL_MESH, body,
+	    MESH_QUESTION_LEN, NULL, now);
+	engine_finish(e, now);
+}
+
+static void mesh_answered(struct engine *e, const struct path *p, const uint8_t *body)
+{
+	struct engine_event *ev;
+
+	if (e->event_count >= EVENT_RING / 2) {
+		engine_drop(e, DROP_NO_BUFFER);
+		return;
+	}
+	ev = engine_event(e, EVENT_PATH_MESSAGE);
+	ev->path = p->id;
+	memcpy(ev->body, body, MESH_ANSWER_LEN);
+	memset(ev->body + MESH_ANSWER_LEN, 0, CELL_BODY_LEN - MESH_ANSWER_LEN);
 }
 
 void engine_path_echo(struct engine *e, uint32_t id, unsigned hop, const struct now *now)
@@ -344,38 +380,58 @@ static void counters_answered(struct engine *e, const struct path *p, const stru
 	ev->bwd_cells = answer.bwd_cells;
 }
 
-static void answered(struct engine *e, struct path *p, struct path_asked *slot, const uint8_t *text,
-		     const struct now *now)
+static void answered(struct engine *e, struct path *p, const struct path_asked *a,
+		     const uint8_t *text, const struct now *now)
 {
-	const struct path_asked a = *slot;
 	const uint8_t *body = text + CONTROL_ANSWER_HEAD_LEN;
 	const size_t len = CELL_BODY_LEN - CONTROL_ANSWER_HEAD_LEN;
 	enum control_status status;
 	uint8_t type;
 
-	slot->b1 = 0; /* each question has one answer */
-	if (control_get_answer_head(text, CELL_BODY_LEN, &type, &status) != 0 || type != a.type) {
+	if (control_get_answer_head(text, CELL_BODY_LEN, &type, &status) != 0 || type != a->type) {
 		engine_drop(e, DROP_CONTROL);
 		return;
 	}
 	if (type == CONTROL_ECHO)
-		echo_answered(e, p, &a, body, len, now);
+		echo_answered(e, p, a, body, len, now);
 	else if (type == CONTROL_COUNTERS)
-		counters_answered(e, p, &a, body, len);
+		counters_answered(e, p, a, body, len);
+	else if (type == CONTROL_MESH)
+		mesh_answered(e, p, body);
 	else
-		session_on_answer(e, p, a.session, type, status, body, len,
-				  now->mono_ns - a.sent_ns);
+		session_on_answer(e, p, a->session, type, status, body, len,
+				  now->mono_ns - a->sent_ns);
 }
 
 /* ---- backward cells ---- */
 
-static struct path_asked *asked_by_counter(struct path *p, uint64_t b1)
+static struct path_asked *asked_by_counter(struct path *p, uint64_t b)
 {
-	for (unsigned i = 0; i < PATH_ASKED_MAX; i++)
-		if (p->asked[i].b1 == b1)
-			return &p->asked[i];
+	for (unsigned i = 0; i < PATH_ASKED_MAX; i++) {
+		struct path_asked *a = &p->asked[i];
+
+		if (a->b1 != 0 && b >= a->b1 && b - a->b1 < a->answers &&
+		    (a->got >> (b - a->b1) & 1) == 0)
+			return a;
+	}
 	return NULL;
 }
+
+/* Each counter has one answer; the question is forgotten with its last.  False: its twin in this
+ * batch was first. */
+static bool take_answer(struct path_asked *a, uint64_t b)
+{
+	const uint64_t bit = 1ull << ((b - a->b1) % MESH_ANSWERS_MAX);
+
+	if (a->b1 == 0 || b < a->b1 || b - a->b1 >= a->answers || (a->got & bit) != 0)
+		return false;
+	a->got |= bit;
+	if (a->got == UINT64_MAX >> (MESH_ANSWERS_MAX - a->answers))
+		a->b1 = 0;
+	return true;
+}
+
+_Static_assert(MESH_ANSWERS_MAX == 64, "a bit for each");
 
 /* The counter decides whose layers a cell must have: a question's hop, or the exit's for data. */
 static unsigned origin_of(struct path *p, const struct path_cell *c, struct path_asked **asked)
@@ -394,6 +450,7 @@ static void verified(struct engine *e, const struct path_cell *c, struct path_as
 		     uint8_t *text, struct incell *data, size_t *n, const struct now *now)
 {
 	struct path *p = c->path;
+	struct path_asked question;
 
 	p->bwd_ok++;
 	p->bwd_last_ns = now->mono_ns;
@@ -401,8 +458,9 @@ static void verified(struct engine *e, const struct path_cell *c, struct path_as
 		if (*n > 0) /* the answer may change the session's keys */
 			tunnel_deliver(e, data, *n, now);
 		*n = 0;
-		if (asked->b1 == c->header.seq) /* else its twin in this batch was first */
-			answered(e, p, asked, text, now);
+		question = *asked;
+		if (take_answer(asked, c->header.seq))
+			answered(e, p, &question, text, now);
 		return;
 	}
 	if (!window_is_fresh(&p->window, p->window_bits, CIRCUIT_WINDOW_WORDS, c->header.seq)) {

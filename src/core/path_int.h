@@ -18,11 +18,13 @@ enum {
 
 /* A control request whose answer is awaited. */
 struct path_asked {
-	uint64_t b1; /* counter under which the answer reaches us; 0: free */
+	uint64_t b1;  /* first counter under which an answer may reach us; 0: free */
+	uint64_t got; /* of several: a bit for each that has come */
 	uint64_t sent_ns;
 	uint32_t session; /* SESS_NEW, ATTACH: for whom */
 	uint8_t type;     /* enum control_type */
 	uint8_t hop;
+	uint8_t answers; /* how many there may be */
 	uint8_t nonce[ECHO_NONCE_LEN];
 };
 

@@ -23,7 +23,7 @@ enum push_state {
 
 /* A mirror we pull from, and push to. */
 struct source {
-	uint32_t link_id; /* 0: unused */
+	uint64_t peer; /* 0: unused */
 	struct pull *pull;
 	enum push_state push;
 	uint64_t push_sent_ns;
@@ -107,8 +107,7 @@ void dirsync_free(struct dirsync *ds)
 /* ---- events ---- */
 
 /* The oldest give way: whoever does not take them has a period of his own. */
-static struct dirsync_event *tell(struct dirsync *ds, enum dirsync_event_type type,
-				  uint32_t link_id)
+static struct dirsync_event *tell(struct dirsync *ds, enum dirsync_event_type type, uint64_t peer)
 {
 	struct dirsync_event *ev;
 
@@ -117,7 +116,7 @@ static struct dirsync_event *tell(struct dirsync *ds, enum dirsync_event_type ty
 		ds->event_count--;
 	}
 	ev = &ds->events[(ds->event_head + ds->event_count++) % EVENTS_MAX];
-	*ev = (struct dirsync_event){.type = type, .link_id = link_id};
+	*ev = (struct dirsync_event){.type = type, .peer = peer};
 	return ev;
 }
 
@@ -133,10 +132,10 @@ bool dirsync_next_event(struct dirsync *ds, struct dirsync_event *ev)
 
 /* ---- pulling ---- */
 
-static struct source *source_by_link(struct dirsync *ds, uint32_t link_id)
+static struct source *source_of(struct dirsync *ds, uint64_t peer)
 {
 	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++)
-		if (ds->sources[i].link_id == link_id)
+		if (ds->sources[i].peer == peer)
 			return &ds->sources[i];
 	return NULL;
 }
@@ -150,17 +149,17 @@ static void want_push(struct dirsync *ds, struct source *s)
 	s->push_request = ++ds->push_request;
 }
 
-int dirsync_pull(struct dirsync *ds, uint32_t link_id, const struct now *now)
+int dirsync_pull(struct dirsync *ds, uint64_t peer, const struct now *now)
 {
-	struct source *s = source_by_link(ds, link_id);
+	struct source *s = source_of(ds, peer);
 
 	if (s == NULL)
-		s = source_by_link(ds, 0);
+		s = source_of(ds, 0);
 	else if (s->pull != NULL)
 		return -EALREADY;
 	if (s == NULL)
 		return -ENOSPC;
-	*s = (struct source){.link_id = link_id,
+	*s = (struct source){.peer = peer,
 			     .pull = pull_create(ds->params.dir, ds->params.registry, now)};
 	want_push(ds, s); /* it may not know us, or have restarted and forgotten us */
 	return 0;
@@ -169,12 +168,12 @@ int dirsync_pull(struct dirsync *ds, uint32_t link_id, const struct now *now)
 static void release(struct source *s)
 {
 	if (s->pull == NULL && s->push == PUSH_IDLE)
-		s->link_id = 0;
+		s->peer = 0;
 }
 
 static void end_pull(struct dirsync *ds, struct source *s, enum pull_verdict verdict)
 {
-	struct dirsync_event *ev = tell(ds, DIRSYNC_PULLED, s->link_id);
+	struct dirsync_event *ev = tell(ds, DIRSYNC_PULLED, s->peer);
 
 	ev->verdict = verdict;
 	ev->result = *pull_result(s->pull);
@@ -188,11 +187,11 @@ static void end_pull(struct dirsync *ds, struct source *s, enum pull_verdict ver
 	release(s);
 }
 
-void dirsync_down(struct dirsync *ds, uint32_t link_id)
+void dirsync_down(struct dirsync *ds, uint64_t peer)
 {
-	struct source *s = source_by_link(ds, link_id);
+	struct source *s = source_of(ds, peer);
 
-	serve_forget(&ds->serve, link_id);
+	serve_forget(&ds->serve, peer);
 	if (s == NULL)
 		return;
 	s->push = PUSH_IDLE;
@@ -233,7 +232,7 @@ enum directory_result dirsync_publish(struct dirsync *ds, const uint8_t *bytes, 
 	memcpy(ds->own, bytes, len);
 	ds->own_len = (uint16_t)len;
 	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++)
-		if (ds->sources[i].link_id != 0)
+		if (ds->sources[i].peer != 0)
 			want_push(ds, &ds->sources[i]);
 	return result;
 }
@@ -247,7 +246,7 @@ static enum drop recv_pushed(struct dirsync *ds, struct source *s, const struct 
 	s->push = PUSH_IDLE;
 	if (m->result != DIRECTORY_ADDED && m->result != DIRECTORY_NEWER &&
 	    m->result != DIRECTORY_KNOWN) {
-		ev = tell(ds, DIRSYNC_REFUSED, s->link_id);
+		ev = tell(ds, DIRSYNC_REFUSED, s->peer);
 		ev->refusal = m->result;
 		ev->error = m->error;
 	}
@@ -255,7 +254,8 @@ static enum drop recv_pushed(struct dirsync *ds, struct source *s, const struct 
 	return DROP_NONE;
 }
 
-static bool next_push(struct dirsync *ds, struct source *s, uint8_t *body, const struct now *now)
+static bool next_push(struct dirsync *ds, struct source *s, struct sync_out *out,
+		      const struct now *now)
 {
 	if (s->push != PUSH_READY)
 		return false;
@@ -266,7 +266,8 @@ static bool next_push(struct dirsync *ds, struct source *s, uint8_t *body, const
 				       .request = s->push_request,
 				       .bytes = ds->own,
 				       .len = ds->own_len},
-		    body);
+		    out->body);
+	out->answers = 1;
 	return true;
 }
 
@@ -310,26 +311,26 @@ static bool has_more(struct directory *dir, const struct sync_msg *m)
 	return false;
 }
 
-static enum drop recv_question(struct dirsync *ds, uint32_t link_id, bool is_member,
+static enum drop recv_question(struct dirsync *ds, uint64_t peer, bool is_member,
 			       const struct sync_msg *m, const uint8_t *body, const struct now *now)
 {
-	const struct source *s = source_by_link(ds, link_id);
+	const struct source *s = source_of(ds, peer);
 	enum drop why;
 
 	if (!ds->params.is_node)
 		return DROP_LINKCTL;
-	why = serve_take(&ds->serve, link_id, body, now);
+	why = serve_take(&ds->serve, peer, 0, body, now);
 	if (why == DROP_NONE && is_member && (s == NULL || s->pull == NULL) &&
 	    has_more(ds->params.dir, m) &&
 	    bucket_take(&ds->behind, BEHIND_PER_S, BEHIND_BURST, now->mono_ns))
-		tell(ds, DIRSYNC_BEHIND, link_id);
+		tell(ds, DIRSYNC_BEHIND, peer);
 	return why;
 }
 
-enum drop dirsync_recv(struct dirsync *ds, uint32_t link_id, bool is_member,
+enum drop dirsync_recv(struct dirsync *ds, uint64_t peer, bool is_member,
 		       const uint8_t body[static CELL_BODY_LEN], const struct now *now)
 {
-	struct source *s = source_by_link(ds, link_id);
+	struct source *s = source_of(ds, peer);
 	struct sync_msg m;
 
 	if (sync_decode(&m, body) != 0)
@@ -339,7 +340,7 @@ enum drop dirsync_recv(struct dirsync *ds, uint32_t link_id, bool is_member,
 	case SYNC_FETCH:
 	case SYNC_EVENTS:
 	case SYNC_PUSH:
-		return recv_question(ds, link_id, is_member, &m, body, now);
+		return recv_question(ds, peer, is_member, &m, body, now);
 	case SYNC_COUNTS:
 	case SYNC_DATA:
 		return recv_answer(ds, s, &m, now);
@@ -349,20 +350,32 @@ enum drop dirsync_recv(struct dirsync *ds, uint32_t link_id, bool is_member,
 	return DROP_LINKCTL;
 }
 
+/* From whom we cannot know: it is told what there is, and tells us nothing. */
+enum drop dirsync_asked(struct dirsync *ds, uint64_t peer, uint64_t reply,
+			const uint8_t body[static CELL_BODY_LEN], const struct now *now)
+{
+	struct sync_msg m;
+
+	if (!ds->params.is_node || sync_decode(&m, body) != 0 ||
+	    (m.type != SYNC_ASK && m.type != SYNC_FETCH && m.type != SYNC_EVENTS))
+		return DROP_LINKCTL;
+	return serve_take(&ds->serve, peer, reply, body, now);
+}
+
 /* ---- out, and time ---- */
 
-bool dirsync_next_out(struct dirsync *ds, uint32_t *link_id, uint8_t body[static CELL_BODY_LEN],
-		      const struct now *now)
+bool dirsync_next_out(struct dirsync *ds, struct sync_out *out, const struct now *now)
 {
-	if (serve_next_out(&ds->serve, link_id, body, now))
+	if (serve_next_out(&ds->serve, out, now))
 		return true;
 	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++) {
 		struct source *s = &ds->sources[i];
 
-		if (s->link_id == 0 || (!next_push(ds, s, body, now) &&
-					(s->pull == NULL || !pull_next_out(s->pull, body, now))))
+		if (s->peer == 0 || (!next_push(ds, s, out, now) &&
+				     (s->pull == NULL || !pull_next_out(s->pull, out, now))))
 			continue;
-		*link_id = s->link_id;
+		out->peer = s->peer;
+		out->reply = 0;
 		return true;
 	}
 	return false;
@@ -374,7 +387,7 @@ void dirsync_tick(struct dirsync *ds, const struct now *now)
 		struct source *s = &ds->sources[i];
 		enum pull_verdict verdict;
 
-		if (s->link_id == 0)
+		if (s->peer == 0)
 			continue;
 		verdict = s->pull != NULL ? pull_tick(s->pull, now) : PULL_GOES_ON;
 		if (verdict != PULL_GOES_ON)
@@ -401,7 +414,7 @@ uint64_t dirsync_deadline(const struct dirsync *ds, const struct now *now)
 	uint64_t due = MIN(directory_deadline(ds->params.dir, now), serve_deadline(&ds->serve));
 
 	for (size_t i = 0; i < DIRSYNC_PULLS_MAX; i++)
-		if (ds->sources[i].link_id != 0)
+		if (ds->sources[i].peer != 0)
 			due = MIN(due, source_deadline(&ds->sources[i]));
 	return MAX(due, now->mono_ns);
 }

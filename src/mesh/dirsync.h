@@ -26,21 +26,23 @@ struct dirsync_params {
 struct dirsync *dirsync_create(const struct dirsync_params *params);
 void dirsync_free(struct dirsync *ds);
 
-/* dirsync_pull(ds, link_id, now): learn what this mirror has; -EALREADY, or -ENOSPC when there are
+/* dirsync_pull(ds, peer, now): learn what this mirror has; -EALREADY, or -ENOSPC when there are
  * too many.  Its end is told as an event. */
-MUST_USE int dirsync_pull(struct dirsync *ds, uint32_t link_id, const struct now *now);
+MUST_USE int dirsync_pull(struct dirsync *ds, uint64_t peer, const struct now *now);
 
-/* dirsync_down(ds, link_id): the link carries nothing any more. */
-void dirsync_down(struct dirsync *ds, uint32_t link_id);
+/* dirsync_down(ds, peer): nothing can be sent to it any more. */
+void dirsync_down(struct dirsync *ds, uint64_t peer);
 
-/* dirsync_recv(ds, link_id, is_member, body, now): a LINKCTL body whose first byte is
- * 1..DIRSYNC_TYPE_MAX. */
-enum drop dirsync_recv(struct dirsync *ds, uint32_t link_id, bool is_member,
+/* dirsync_recv(ds, peer, is_member, body, now): a LINKCTL body whose first byte is
+ * 1..DIRSYNC_TYPE_MAX, from a neighbour; or an answer that came back on a path of ours.
+ * dirsync_asked: one that came through a circuit, to be answered from counter reply on. */
+enum drop dirsync_recv(struct dirsync *ds, uint64_t peer, bool is_member,
 		       const uint8_t body[static CELL_BODY_LEN], const struct now *now);
+enum drop dirsync_asked(struct dirsync *ds, uint64_t peer, uint64_t reply,
+			const uint8_t body[static CELL_BODY_LEN], const struct now *now);
 
-/* dirsync_next_out(ds, link_id, body, now): the next message to send, until false. */
-bool dirsync_next_out(struct dirsync *ds, uint32_t *link_id, uint8_t body[static CELL_BODY_LEN],
-		      const struct now *now);
+/* dirsync_next_out(ds, out, now): the next message to send, until false. */
+bool dirsync_next_out(struct dirsync *ds, struct sync_out *out, const struct now *now);
 
 /* dirsync_publish(ds, bytes, len, now): our own descriptor, newly signed.  The directory's verdict.
  */
@@ -59,7 +61,7 @@ enum dirsync_event_type {
 
 struct dirsync_event {
 	enum dirsync_event_type type;
-	uint32_t link_id;
+	uint64_t peer;
 	enum pull_verdict verdict; /* PULLED */
 	struct pull_result result;
 	enum directory_result refusal; /* REFUSED */

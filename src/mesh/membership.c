@@ -11,6 +11,7 @@ enum {
 	MIRRORS_WANTED = 2, /* of a client's round, whatever they tell */
 	BARREN_ENOUGH = 2,  /* in a row that added nothing */
 	ATTEMPTS_MAX = 8,   /* of a round */
+	PATHS_LOST_MAX = 3, /* of a round, before mirrors are called directly */
 	EPOCH_S = 3600,
 	EPOCH_DELAY_PART = 6,
 	MESH_YOUNG_S = 86400,
@@ -18,13 +19,15 @@ enum {
 };
 
 #define CALL_NS        (4 * NS_PER_S) /* for a link to come up */
+#define PATH_CALL_NS   (6 * NS_PER_S) /* for a path */
+#define PATH_PEER      (1ull << 63)   /* with a path's number; links and circuits are below */
 #define EARLY_NS       NS_PER_S       /* first gap between rounds; doubles up to the period */
 #define RETRY_MAX_NS   (60 * NS_PER_S)
 #define REFRESH_GAP_NS (NS_PER_S / 4)
 
-/* A mirror that we are bringing a link up to, or pull from. */
+/* A mirror that we are bringing a link or a path up to, or pull from. */
 struct call {
-	uint32_t link; /* 0: free */
+	uint64_t peer; /* 0: free */
 	uint8_t id[NODE_ID_LEN], link_key[DH_LEN];
 	uint64_t give_up_ns; /* NEVER once it is pulled from */
 };
@@ -33,6 +36,8 @@ struct call {
 struct round {
 	bool is_running;
 	uint64_t began_ns;
+	bool is_by_path;     /* a client does not show itself to those it asks ... */
+	unsigned paths_lost; /* ... unless there is no other way */
 	unsigned attempts, done, barren;
 };
 
@@ -40,6 +45,7 @@ struct membership {
 	struct membership_params params;
 	struct dirsync *sync;
 	struct mirrors mirrors;
+	struct membership_paths paths;
 	bool is_wanted;
 	bool is_met;    /* some mirror did since we began, or the network changed */
 	bool has_found; /* somebody on the local network, since the last tick */
@@ -50,7 +56,7 @@ struct membership {
 	uint64_t rounds;
 	struct rtts rtts;
 	uint64_t epoch_s, wall_s;
-	uint64_t reverse_pulls;
+	uint64_t reverse_pulls, path_pulls;
 	/* Why a mirror did not take our descriptor; ADDED: none refused it. */
 	enum directory_result refusal;
 	enum descriptor_error refusal_error;
@@ -97,6 +103,11 @@ void membership_free(struct membership *m)
 	free(m);
 }
 
+void membership_use_paths(struct membership *m, const struct membership_paths *paths)
+{
+	m->paths = *paths;
+}
+
 /* ---- whom to call ---- */
 
 static struct mirrors_busy busy(const struct membership *m)
@@ -104,7 +115,7 @@ static struct mirrors_busy busy(const struct membership *m)
 	struct mirrors_busy out = {.count = 0};
 
 	for (size_t i = 0; i < CALLS_MAX; i++)
-		if (m->calls[i].link != 0)
+		if (m->calls[i].peer != 0)
 			memcpy(out.id[out.count++], m->calls[i].id, NODE_ID_LEN);
 	return out;
 }
@@ -128,26 +139,65 @@ static bool pick(struct membership *m, struct seed *out, const struct now *now)
 static struct call *free_call(struct membership *m)
 {
 	for (size_t i = 0; i < CALLS_MAX; i++)
-		if (m->calls[i].link == 0)
+		if (m->calls[i].peer == 0)
 			return &m->calls[i];
 	return NULL;
+}
+
+/* Through a circuit any member will do: it does not learn who asks. */
+static bool call_by_path(struct membership *m, struct call *c, const struct now *now)
+{
+	const struct mirrors_busy called = busy(m);
+	struct seed to;
+	uint32_t path;
+
+	if (!mirrors_pick_known(&m->mirrors, &called, now, &to))
+		return false;
+	path = m->paths.open(m->paths.ctx, to.id, now);
+	if (path == 0)
+		return false;
+	*c = (struct call){.peer = PATH_PEER | path, .give_up_ns = now->mono_ns + PATH_CALL_NS};
+	memcpy(c->id, to.id, NODE_ID_LEN);
+	memcpy(c->link_key, to.link_public, DH_LEN); /* whose onion key opened the CREATE */
+	return true;
+}
+
+static bool call_by_link(struct membership *m, struct call *c, const struct now *now)
+{
+	struct seed to;
+
+	if (!pick(m, &to, now))
+		return false;
+	*c = (struct call){
+	    .peer = engine_link(m->params.engine, to.link_public, &to.addr, now),
+	    .give_up_ns = now->mono_ns + CALL_NS,
+	};
+	memcpy(c->id, to.id, NODE_ID_LEN);
+	memcpy(c->link_key, to.link_public, DH_LEN);
+	return c->peer != 0;
 }
 
 static bool call_one(struct membership *m, const struct now *now)
 {
 	struct call *c = free_call(m);
-	struct seed to;
 
-	if (c == NULL || !pick(m, &to, now))
+	if (c == NULL)
 		return false;
 	m->round.attempts++;
-	*c = (struct call){
-	    .link = engine_link(m->params.engine, to.link_public, &to.addr, now),
-	    .give_up_ns = now->mono_ns + CALL_NS,
-	};
-	memcpy(c->id, to.id, NODE_ID_LEN);
-	memcpy(c->link_key, to.link_public, DH_LEN);
-	return c->link != 0;
+	while (m->round.is_by_path && m->round.paths_lost < PATHS_LOST_MAX) {
+		if (call_by_path(m, c, now))
+			return true;
+		m->round.paths_lost++;
+	}
+	return call_by_link(m, c, now);
+}
+
+/* Nothing is asked of it any more; a link runs out by itself. */
+static void end_call(struct membership *m, struct call *c, const struct now *now)
+{
+	if ((c->peer & PATH_PEER) != 0)
+		engine_path_close(m->params.engine, (uint32_t)c->peer, now);
+	c->peer = 0;
 }
 
 /* ---- rounds ---- */
@@ -157,7 +207,7 @@ static unsigned calls_under_way(const struct membership *m)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < CALLS_MAX; i++)
-		n += m->calls[i].link != 0;
+		n += m->calls[i].peer != 0;
 	return n;
 }
 
@@ -177,7 +227,7 @@ static unsigned pulls_under_way(const struct membership *m)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < CALLS_MAX; i++)
-		n += m->calls[i].link != 0 && m->calls[i].give_up_ns == NEVER;
+		n += m->calls[i].peer != 0 && m->calls[i].give_up_ns == NEVER;
 	return n;
 }
 
@@ -221,30 +271,32 @@ static void step_round(struct membership *m, const struct now *now)
 
 static void begin_round(struct membership *m, const struct now *now)
 {
-	m->round = (struct round){.is_running = true, .began_ns = now->mono_ns};
+	m->round = (struct round){.is_running = true,
+				  .began_ns = now->mono_ns,
+				  .is_by_path = m->paths.open != NULL && m->is_heard};
 	m->next_round_ns = NEVER;
 	step_round(m, now);
 }
 
 /* ---- what happens ---- */
 
-static struct call *call_by_link(struct membership *m, uint32_t link)
+static struct call *call_to(struct membership *m, uint64_t peer)
 {
 	for (size_t i = 0; i < CALLS_MAX; i++)
-		if (m->calls[i].link == link)
+		if (m->calls[i].peer == peer)
 			return &m->calls[i];
 	return NULL;
 }
 
 static void on_pulled(struct membership *m, const struct dirsync_event *ev, const struct now *now)
 {
-	struct call *c = call_by_link(m, ev->link_id);
+	struct call *c = call_to(m, ev->peer);
 
 	if (c == NULL)
 		return; /* it was behind, or we; nothing follows from that */
 	mirrors_pulled(&m->mirrors, c->id, ev->verdict, &ev->result, now);
 	mirrors_compare(&m->mirrors, m->round.began_ns);
-	c->link = 0;
+	end_call(m, c, now);
 	if (ev->verdict != PULL_DONE)
 		return;
 	if (!mirrors_is_proven(&m->mirrors, c->id, c->link_key)) {
@@ -252,6 +304,7 @@ static void on_pulled(struct membership *m, const struct dirsync_event *ev, cons
 		mirrors_failed(&m->mirrors, c->id, now);
 		return;
 	}
+	m->path_pulls += (ev->peer & PATH_PEER) != 0;
 	m->is_heard = m->is_met = true;
 	m->round.done++;
 	m->round.barren = ev->result.added == 0 ? m->round.barren + 1 : 0;
@@ -264,7 +317,7 @@ static void on_sync(struct membership *m, const struct dirsync_event *ev, const 
 		on_pulled(m, ev, now);
 		break;
 	case DIRSYNC_BEHIND: /* if not now, then by our own choice, later */
-		if (dirsync_pull(m->sync, ev->link_id, now) == 0)
+		if (dirsync_pull(m->sync, ev->peer, now) == 0)
 			m->reverse_pulls++;
 		break;
 	case DIRSYNC_REFUSED:
@@ -274,56 +327,110 @@ static void on_sync(struct membership *m, const struct dirsync_event *ev, const 
 	}
 }
 
+static void send(struct membership *m, const struct sync_out *out, const struct now *now)
+{
+	struct engine_message to = {.to = out->peer, .reply = out->reply};
+
+	if ((out->peer & PATH_PEER) != 0) {
+		engine_path_message(m->params.engine, (uint32_t)out->peer, out->body, out->answers,
+				    now);
+		return;
+	}
+	memcpy(to.body, out->body, sizeof(to.body));
+	engine_message_send(m->params.engine, &to, now);
+}
+
 static void pump(struct membership *m, const struct now *now)
 {
-	uint8_t body[CELL_BODY_LEN];
 	struct dirsync_event ev;
-	uint32_t link;
+	struct sync_out out;
 
 	while (dirsync_next_event(m->sync, &ev))
 		on_sync(m, &ev, now);
 	step_round(m, now);
-	while (dirsync_next_out(m->sync, &link, body, now))
-		engine_link_send(m->params.engine, link, body, now);
+	while (dirsync_next_out(m->sync, &out, now))
+		send(m, &out, now);
+}
+
+/* The way to a mirror stands. */
+static void begin_pull(struct membership *m, uint64_t peer, const struct now *now)
+{
+	struct call *c = call_to(m, peer);
+
+	if (c == NULL || c->give_up_ns == NEVER)
+		return;
+	if (pulls_under_way(m) >= MAX(mirrors_needed(m), 1u))
+		end_call(m, c, now); /* others were faster */
+	else if (dirsync_pull(m->sync, peer, now) == 0)
+		c->give_up_ns = NEVER;
+	else
+		end_call(m, c, now); /* it was pulled from anyway */
 }
 
 static void link_up(struct membership *m, const struct engine_event *ev, const struct now *now)
 {
-	struct call *c = call_by_link(m, ev->link);
-
 	if (is_node(m) && ev->link_says_node && ev->rtt_ns != 0)
 		rtts_note(&m->rtts, m->params.dir, ev->link_key, ev->rtt_ns, now);
-	if (c == NULL || c->give_up_ns == NEVER)
-		return;
-	if (pulls_under_way(m) >= MAX(mirrors_needed(m), 1u))
-		c->link = 0; /* others were faster */
-	else if (dirsync_pull(m->sync, ev->link, now) == 0)
-		c->give_up_ns = NEVER;
-	else
-		c->link = 0; /* it was pulled from anyway */
+	begin_pull(m, ev->link, now);
 }
 
-static void link_down(struct membership *m, uint32_t link, const struct now *now)
+/* is_mirrors_fault: as far as one can tell. */
+static void lose_way(struct membership *m, uint64_t peer, bool is_mirrors_fault,
+		     const struct now *now)
 {
-	struct call *c = call_by_link(m, link);
+	struct call *c = call_to(m, peer);
 
-	dirsync_down(m->sync, link); /* tells of the end of a pull */
+	dirsync_down(m->sync, peer); /* tells of the end of a pull */
 	if (c == NULL || c->give_up_ns == NEVER)
 		return;
-	mirrors_failed(&m->mirrors, c->id, now);
-	c->link = 0;
+	if (is_mirrors_fault)
+		mirrors_failed(&m->mirrors, c->id, now);
+	end_call(m, c, now);
+}
+
+static void path_lost(struct membership *m, const struct engine_event *ev, const struct now *now)
+{
+	if (call_to(m, PATH_PEER | ev->path) == NULL)
+		return; /* not ours */
+	m->round.paths_lost++;
+	lose_way(m, PATH_PEER | ev->path, false, now);
 }
 
 void membership_on_event(struct membership *m, const struct engine_event *ev, const struct now *now)
 {
-	if (ev->type == EVENT_LINK_UP)
+	switch (ev->type) {
+	case EVENT_LINK_UP:
 		link_up(m, ev, now);
-	else if (ev->type == EVENT_LINK_DOWN)
-		link_down(m, ev->link, now);
-	else if (ev->type == EVENT_LINK_MESSAGE)
+		break;
+	case EVENT_LINK_DOWN:
+		lose_way(m, ev->link, true, now);
+		break;
+	case EVENT_LINK_MESSAGE:
 		(void)dirsync_recv(m->sync, ev->link, ev->link_is_node, ev->body, now);
-	else
+		break;
+	case EVENT_CIRCUIT_MESSAGE:
+		(void)dirsync_asked(m->sync, ev->circuit, ev->reply, ev->body, now);
+		break;
+	case EVENT_PATH_OPEN:
+		begin_pull(m, PATH_PEER | ev->path, now);
+		break;
+	case EVENT_PATH_FAILED:
+	case EVENT_PATH_CLOSED:
+		path_lost(m, ev, now);
+		break;
+	case EVENT_PATH_MESSAGE:
+		(void)dirsync_recv(m->sync, PATH_PEER | ev->path, false, ev->body, now);
+		break;
+	case EVENT_ECHO:
+	case EVENT_SESSION_OPEN:
+	case EVENT_SESSION_FAILED:
+	case EVENT_PATH_ATTACHED:
+	case EVENT_PATH_ATTACH_FAILED:
+	case EVENT_PATH_SUSPECT:
+	case EVENT_PATH_RECOVERED:
+	case EVENT_COUNTERS:
 		return;
+	}
 	pump(m, now);
 }
 
@@ -340,13 +447,15 @@ enum directory_result membership_publish(struct membership *m, const uint8_t *by
 
 /* ---- the owner's wishes ---- */
 
-/* Nothing is asked of them any more, so that their links run out by themselves. */
-static void leave(struct membership *m)
+static void leave(struct membership *m, const struct now *now)
 {
 	for (size_t i = 0; i < CALLS_MAX; i++) {
-		if (m->calls[i].link != 0)
-			dirsync_down(m->sync, m->calls[i].link);
-		m->calls[i].link = 0;
+		const uint64_t peer = m->calls[i].peer;
+
+		if (peer == 0)
+			continue;
+		end_call(m, &m->calls[i], now);
+		dirsync_down(m->sync, peer);
 	}
 	m->round.is_running = false;
 	m->next_round_ns = NEVER;
@@ -354,7 +463,7 @@ static void leave(struct membership *m)
 
 void membership_want(struct membership *m, bool want, const struct now *now)
 {
-	leave(m);
+	leave(m, now);
 	m->is_wanted = want;
 	m->is_met = false;
 	m->gap_ns = MIN(EARLY_NS, period_ns(m));
@@ -505,10 +614,13 @@ static void give_up_calls(struct membership *m, const struct now *now)
 	for (size_t i = 0; i < CALLS_MAX; i++) {
 		struct call *c = &m->calls[i];
 
-		if (c->link == 0 || c->give_up_ns > now->mono_ns)
+		if (c->peer == 0 || c->give_up_ns > now->mono_ns)
 			continue;
-		mirrors_failed(&m->mirrors, c->id, now);
-		c->link = 0;
+		if ((c->peer & PATH_PEER) != 0)
+			m->round.paths_lost++;
+		else
+			mirrors_failed(&m->mirrors, c->id, now);
+		end_call(m, c, now);
 	}
 }
 
@@ -531,7 +643,7 @@ uint64_t membership_deadline(const struct membership *m, const struct now *now)
 	if (m->has_found)
 		return now->mono_ns;
 	for (size_t i = 0; i < CALLS_MAX; i++)
-		if (m->calls[i].link != 0)
+		if (m->calls[i].peer != 0)
 			due = MIN(due, m->calls[i].give_up_ns);
 	return MIN(due, epoch_deadline(m, now));
 }
@@ -574,6 +686,7 @@ void membership_view(const struct membership *m, struct membership_view *out)
 	    .known = directory_count(m->params.dir),
 	    .rounds = m->rounds,
 	    .reverse_pulls = m->reverse_pulls,
+	    .path_pulls = m->path_pulls,
 	    .refusal = m->refusal,
 	    .refusal_error = m->refusal_error,
 	    .sync = dirsync_stats(m->sync),

@@ -36,7 +36,18 @@ struct membership_params {
 struct membership *membership_create(const struct membership_params *params);
 void membership_free(struct membership *m);
 
-/* membership_on_event(m, ev, now): give it every engine event; it takes what concerns links. */
+/*
+ * membership_use_paths(m, paths): of a client: how to ask without being seen.  open builds a path
+ * that ends at this node: its number, or 0 when there is none; membership closes it.  What was
+ * known before is asked anew through paths from then on; first contact is direct.
+ */
+struct membership_paths {
+	void *ctx;
+	uint32_t (*open)(void *ctx, const uint8_t id[static NODE_ID_LEN], const struct now *now);
+};
+void membership_use_paths(struct membership *m, const struct membership_paths *paths);
+
+/* membership_on_event(m, ev, now): give it every engine event; it takes what concerns it. */
 void membership_on_event(struct membership *m, const struct engine_event *ev,
 			 const struct now *now);
 
@@ -96,6 +107,7 @@ struct membership_view {
 	uint64_t events, head_time_s;
 	bool is_head_old;
 	uint64_t rounds, reverse_pulls;
+	uint64_t path_pulls;           /* that were done through circuits */
 	enum directory_result refusal; /* of our own descriptor, by a mirror; ADDED: none */
 	enum descriptor_error refusal_error;
 	size_t mirror_count;

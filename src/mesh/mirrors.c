@@ -207,15 +207,16 @@ static bool draw(const struct mirrors *m, uint8_t roles, struct seed *out)
 	return d != NULL ? draw_known(d, roles, out) : draw_contact(&r.record, roles, out);
 }
 
-bool mirrors_pick_member(const struct mirrors *m, uint8_t roles, const struct mirrors_busy *busy,
-			 const struct now *now, struct seed *out)
+static bool pick(const struct mirrors *m, uint8_t roles, bool is_known,
+		 const struct mirrors_busy *busy, const struct now *now, struct seed *out)
 {
 	bool found = false;
 
 	for (unsigned i = 0; i < REDRAWS_MAX && !(found && i >= REDRAWS); i++) {
 		struct seed one;
 
-		if (!draw(m, roles, &one) || !is_free(m, one.id, busy))
+		if (!draw(m, roles, &one) || !is_free(m, one.id, busy) ||
+		    (is_known && directory_by_id(m->dir, one.id) == NULL))
 			continue;
 		*out = one;
 		found = true;
@@ -223,4 +224,16 @@ bool mirrors_pick_member(const struct mirrors *m, uint8_t roles, const struct mi
 			break;
 	}
 	return found;
+}
+
+bool mirrors_pick_member(const struct mirrors *m, uint8_t roles, const struct mirrors_busy *busy,
+			 const struct now *now, struct seed *out)
+{
+	return pick(m, roles, false, busy, now, out);
+}
+
+bool mirrors_pick_known(const struct mirrors *m, const struct mirrors_busy *busy,
+			const struct now *now, struct seed *out)
+{
+	return pick(m, ROLE_ALL, true, busy, now, out);
 }

@@ -57,6 +57,9 @@ bool mirrors_pick_seed(struct mirrors *m, const struct mirrors_busy *busy, struc
  * that did well. */
 bool mirrors_pick_member(const struct mirrors *m, uint8_t roles, const struct mirrors_busy *busy,
 			 const struct now *now, struct seed *out);
+/* mirrors_pick_known: the same of any role, and one whose descriptor we have. */
+bool mirrors_pick_known(const struct mirrors *m, const struct mirrors_busy *busy,
+			const struct now *now, struct seed *out);
 
 /* ---- how they did ---- */
 

@@ -388,7 +388,7 @@ static enum path_error name_exit(struct pick *p, char why[static PATH_WHY_MAX])
 		snprintf(why, PATH_WHY_MAX, "no node %s is known", short_id(p->wish->exit_id, id));
 		return PATH_UNKNOWN_EXIT;
 	}
-	if ((d->roles & ROLE_EXIT) == 0) {
+	if ((d->roles & ROLE_EXIT) == 0 && !p->wish->is_only_asked) {
 		snprintf(why, PATH_WHY_MAX, "node %s is not an exit", short_id(d->id, id));
 		return PATH_NO_EXIT;
 	}

@@ -39,8 +39,9 @@ struct path_wish {
 	enum region exit_region;
 	bool is_even; /* all exits that may be taken alike, whatever they can carry or cost */
 	uint8_t exit_id[NODE_ID_LEN];
-	unsigned exit_reach;      /* enum exit_flag that the exit must have; 0: any */
-	unsigned reach;           /* enum path_family the client has; 0: both */
+	bool is_only_asked;  /* PATH_EXIT_NODE: about the mesh, so that it need not be an exit */
+	unsigned exit_reach; /* enum exit_flag that the exit must have; 0: any */
+	unsigned reach;      /* enum path_family the client has; 0: both */
 	const uint8_t *client_ip; /* 16 bytes or NULL: also no node of the client's own network */
 	/* Never these (configuration), nor these (say, the path that just failed). */
 	const uint8_t *exclude; /* ids back to back */

@@ -23,6 +23,7 @@
 #define MESH_SYNC_MSG_H
 
 #include "mesh/directory.h"
+#include "wire/control.h"
 
 enum sync_type {
 	SYNC_ASK = 1,
@@ -43,7 +44,7 @@ enum sync_flag {             /* of DATA */
 enum {
 	SYNC_HASH_LEN = 8,
 	SYNC_HEAD_MAX = 128, /* of the registry */
-	SYNC_ASK_MAX = 75,   /* parts */
+	SYNC_ASK_MAX = 71,   /* parts */
 	SYNC_FETCH_MAX = 32,
 	SYNC_CREDIT_MAX = 64, /* cells */
 	SYNC_ASK_HEAD_LEN = 6,
@@ -51,12 +52,16 @@ enum {
 	SYNC_FETCH_HEAD_LEN = 8,
 	SYNC_FETCH_PART_LEN = 4,
 	SYNC_DATA_HEAD_LEN = 8,
-	SYNC_STREAM_LEN = CELL_BODY_LEN - SYNC_DATA_HEAD_LEN,
+	/* Questions and answers may go through a circuit, too. */
+	SYNC_QUESTION_LEN = MESH_QUESTION_LEN,
+	SYNC_STREAM_LEN = MESH_ANSWER_LEN - SYNC_DATA_HEAD_LEN,
 	SYNC_NO_START = 0xffff,
 };
 
-_Static_assert(SYNC_ASK_HEAD_LEN + SYNC_ASK_MAX * SYNC_ASK_PART_LEN <= CELL_BODY_LEN, "ASK fits");
-_Static_assert(10 + 4 * SYNC_ASK_MAX + 1 + SYNC_HEAD_MAX <= CELL_BODY_LEN, "COUNTS fits");
+_Static_assert(SYNC_ASK_HEAD_LEN + SYNC_ASK_MAX * SYNC_ASK_PART_LEN <= SYNC_QUESTION_LEN,
+	       "ASK fits");
+_Static_assert(10 + 4 * SYNC_ASK_MAX + 1 + SYNC_HEAD_MAX <= MESH_ANSWER_LEN, "COUNTS fits");
+_Static_assert((int)SYNC_CREDIT_MAX == (int)MESH_ANSWERS_MAX, "as many as a circuit lets through");
 
 #define COUNTS_DIFFER (1u << 31)
 
@@ -86,6 +91,17 @@ struct sync_msg {
 	uint16_t len;
 	enum directory_result result; /* PUSHED */
 	enum descriptor_error error;
+};
+
+/*
+ * Peers are numbered by whoever carries the messages: mesh/membership's are links, circuits that
+ * end here, and paths of ours.
+ */
+struct sync_out {
+	uint64_t peer;
+	uint64_t reply;   /* of an answer: as its question came, and how many answers went before */
+	uint16_t answers; /* to a question: how many there may be */
+	uint8_t body[CELL_BODY_LEN];
 };
 
 /* sync_decode(m, body): 0, or -EPROTO with *m unchanged. */

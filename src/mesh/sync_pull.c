@@ -67,6 +67,7 @@ struct pull {
 	uint64_t order;
 	uint16_t request;
 	unsigned window, in_flight; /* cells */
+	uint16_t asked_credit;      /* of the last question */
 	bool has_lost;              /* the window no longer doubles */
 	uint64_t cut_ns;            /* when the window was last halved */
 	uint64_t heard_ns;
@@ -185,6 +186,7 @@ static void commit(struct pull *p, struct question *q, struct sync_msg *m, struc
 		items[i]->state = ITEM_ASKED;
 		q->items[i] = (uint16_t)(items[i] - p->items);
 	}
+	p->asked_credit = q->credit;
 	m->request = q->request;
 	m->level = n > 0 ? items[0]->part.level : 0;
 	m->count = (uint16_t)n;
@@ -248,7 +250,7 @@ static bool fetch(struct pull *p, struct question *q, uint8_t *body, const struc
 {
 	struct item *items[SYNC_FETCH_MAX];
 	uint8_t hashes[CELL_BODY_LEN];
-	size_t left = CELL_BODY_LEN - SYNC_FETCH_HEAD_LEN, used = 0, n = 0;
+	size_t left = SYNC_QUESTION_LEN - SYNC_FETCH_HEAD_LEN, used = 0, n = 0;
 	const size_t candidates = gather(p, ITEM_FETCH, items, SYNC_FETCH_MAX);
 	struct sync_msg m = {.type = SYNC_FETCH};
 	unsigned descriptors = 0;
@@ -287,7 +289,7 @@ static bool ask_log(struct pull *p, struct question *q, uint8_t *body, const str
 	return true;
 }
 
-bool pull_next_out(struct pull *p, uint8_t body[static CELL_BODY_LEN], const struct now *now)
+static bool next_question(struct pull *p, uint8_t *body, const struct now *now)
 {
 	for (size_t i = 0; i < QUESTIONS_MAX; i++) {
 		struct question *q = &p->questions[i];
@@ -298,6 +300,14 @@ bool pull_next_out(struct pull *p, uint8_t body[static CELL_BODY_LEN], const str
 			return ask(p, q, body, now) || fetch(p, q, body, now);
 	}
 	return false;
+}
+
+bool pull_next_out(struct pull *p, struct sync_out *out, const struct now *now)
+{
+	if (!next_question(p, out->body, now))
+		return false;
+	out->answers = MAX(p->asked_credit, 1);
+	return true;
 }
 
 /* ---- answers ---- */

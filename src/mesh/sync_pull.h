@@ -38,8 +38,8 @@ struct pull_result {
 struct pull *pull_create(struct directory *dir, struct registry *registry, const struct now *now);
 void pull_free(struct pull *p);
 
-/* pull_next_out(p, body, now): the next question, until false. */
-bool pull_next_out(struct pull *p, uint8_t body[static CELL_BODY_LEN], const struct now *now);
+/* pull_next_out(p, out, now): the next question, until false; out's peer is not set. */
+bool pull_next_out(struct pull *p, struct sync_out *out, const struct now *now);
 
 /* pull_take(p, m, now): COUNTS or DATA from the mirror. */
 enum pull_verdict pull_take(struct pull *p, const struct sync_msg *m, const struct now *now);

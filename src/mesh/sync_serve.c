@@ -26,6 +26,7 @@ struct serve_job {
 	struct list in_peer;
 	struct sync_msg msg;
 	uint8_t body[CELL_BODY_LEN]; /* that msg points into */
+	uint64_t reply;              /* of the next answer */
 	struct stream_writer writer;
 	unsigned part;              /* FETCH: the one under way ... */
 	uint8_t after[NODE_ID_LEN]; /* ... and the last id looked at, if has_after */
@@ -33,7 +34,7 @@ struct serve_job {
 };
 
 struct serve_peer {
-	uint32_t link_id;
+	uint64_t number;
 	struct list in_serve; /* idle or busy */
 	struct list jobs;
 	unsigned job_count;
@@ -65,7 +66,7 @@ static void peer_free(struct serve *s, struct serve_peer *peer)
 {
 	list_for_each_safe (it, tmp, &peer->jobs)
 		job_free(s, peer, container_of(it, struct serve_job, in_peer));
-	map_del(&s->peers, peer->link_id);
+	map_del(&s->peers, peer->number);
 	list_del(&peer->in_serve);
 	free(peer);
 }
@@ -83,9 +84,9 @@ void serve_fini(struct serve *s)
 	map_fini(&s->peers);
 }
 
-void serve_forget(struct serve *s, uint32_t link_id)
+void serve_forget(struct serve *s, uint64_t number)
 {
-	struct serve_peer *peer = map_get(&s->peers, link_id);
+	struct serve_peer *peer = map_get(&s->peers, number);
 
 	if (peer != NULL)
 		peer_free(s, peer);
@@ -99,9 +100,9 @@ static struct serve_peer *oldest_idle(const struct serve *s)
 }
 
 /* The state of a neighbour, from its first question on. */
-static struct serve_peer *peer_for(struct serve *s, uint32_t link_id)
+static struct serve_peer *peer_for(struct serve *s, uint64_t number)
 {
-	struct serve_peer *peer = map_get(&s->peers, link_id);
+	struct serve_peer *peer = map_get(&s->peers, number);
 
 	if (peer != NULL)
 		return peer;
@@ -111,10 +112,10 @@ static struct serve_peer *peer_for(struct serve *s, uint32_t link_id)
 		peer_free(s, oldest_idle(s));
 	}
 	peer = xcalloc(1, sizeof(*peer));
-	peer->link_id = link_id;
+	peer->number = number;
 	list_init(&peer->jobs);
 	list_add_tail(&s->idle, &peer->in_serve);
-	map_put(&s->peers, link_id, peer);
+	map_put(&s->peers, number, peer);
 	return peer;
 }
 
@@ -126,10 +127,10 @@ static bool is_granted(struct serve_peer *peer, enum sync_type type, uint64_t no
 				 : bucket_take(&peer->asks, ASKS_PER_S, ASKS_BURST, now_ns);
 }
 
-enum drop serve_take(struct serve *s, uint32_t link_id, const uint8_t body[static CELL_BODY_LEN],
-		     const struct now *now)
+enum drop serve_take(struct serve *s, uint64_t number, uint64_t reply,
+		     const uint8_t body[static CELL_BODY_LEN], const struct now *now)
 {
-	struct serve_peer *peer = peer_for(s, link_id);
+	struct serve_peer *peer = peer_for(s, number);
 	struct serve_job *job;
 
 	if (peer == NULL)
@@ -143,6 +144,7 @@ enum drop serve_take(struct serve *s, uint32_t link_id, const uint8_t body[stati
 		return DROP_NO_BUFFER;
 	job = xcalloc(1, sizeof(*job));
 	memcpy(job->body, body, CELL_BODY_LEN);
+	job->reply = reply;
 	if (sync_decode(&job->msg, job->body) != 0) {
 		free(job);
 		return DROP_LINKCTL;
@@ -309,8 +311,7 @@ static struct serve_peer *next_peer(struct serve *s, const struct now *now)
 	return NULL;
 }
 
-bool serve_next_out(struct serve *s, uint32_t *link_id, uint8_t body[static CELL_BODY_LEN],
-		    const struct now *now)
+bool serve_next_out(struct serve *s, struct sync_out *out, const struct now *now)
 {
 	struct serve_peer *peer = next_peer(s, now);
 	struct serve_job *job;
@@ -318,9 +319,11 @@ bool serve_next_out(struct serve *s, uint32_t *link_id, uint8_t body[static CELL
 	if (peer == NULL)
 		return false;
 	job = container_of(peer->jobs.next, struct serve_job, in_peer);
-	*link_id = peer->link_id;
+	out->peer = peer->number;
+	out->reply = job->reply++;
+	out->answers = 0;
 	s->stats.cells++;
-	if (answer(s, job, body))
+	if (answer(s, job, out->body))
 		job_free(s, peer, job);
 	list_del(&peer->in_serve);
 	list_add_tail(peer->job_count > 0 ? &s->busy : &s->idle, &peer->in_serve);

@@ -28,7 +28,7 @@ struct serve {
 	struct directory *dir;
 	const struct registry *registry; /* NULL: an open mesh */
 	uint32_t cells_per_s;            /* for all together */
-	struct map peers;                /* link id -> struct serve_peer; those who asked lately */
+	struct map peers;                /* number -> struct serve_peer; those who asked lately */
 	struct list idle;                /* of peers, the one that was silent longest first ... */
 	struct list busy;                /* ... and of those with jobs, in turns */
 	unsigned jobs;
@@ -43,18 +43,17 @@ void serve_init(struct serve *s, struct directory *dir, const struct registry *r
 		const struct rng *rng, uint32_t cells_per_s);
 void serve_fini(struct serve *s);
 
-/* serve_take(s, link_id, body, now): a question, well-formed and of one of the four kinds. */
-enum drop serve_take(struct serve *s, uint32_t link_id, const uint8_t body[static CELL_BODY_LEN],
-		     const struct now *now);
+/* serve_take(s, peer, reply, body, now): a question, well-formed and of one of the four kinds. */
+enum drop serve_take(struct serve *s, uint64_t peer, uint64_t reply,
+		     const uint8_t body[static CELL_BODY_LEN], const struct now *now);
 
-/* serve_next_out(s, link_id, body, now): the next cell, until false; serve_deadline: when there
- * will be another, or a neighbour is to be forgotten. */
-bool serve_next_out(struct serve *s, uint32_t *link_id, uint8_t body[static CELL_BODY_LEN],
-		    const struct now *now);
+/* serve_next_out(s, out, now): the next cell, until false; serve_deadline: when there will be
+ * another, or a neighbour is to be forgotten. */
+bool serve_next_out(struct serve *s, struct sync_out *out, const struct now *now);
 uint64_t serve_deadline(const struct serve *s);
 
-/* serve_forget(s, link_id): the link is down.  serve_tick: forget who was silent for long. */
-void serve_forget(struct serve *s, uint32_t link_id);
+/* serve_forget(s, peer): it is gone.  serve_tick: forget who was silent for long. */
+void serve_forget(struct serve *s, uint64_t peer);
 void serve_tick(struct serve *s, const struct now *now);
 
 #endif

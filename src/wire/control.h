@@ -14,6 +14,7 @@
 enum control_type {
 	CONTROL_ECHO = 1,
 	CONTROL_COUNTERS = 2,
+	CONTROL_MESH = 3, /* a question about the mesh, as between neighbours; many answers */
 	CONTROL_SESS_NEW = 6,
 	CONTROL_ATTACH = 7,
 	CONTROL_SESS_CLOSE = 8,
@@ -37,6 +38,11 @@ enum {
 	SESS_GRANT_LEN = 64,
 	SESS_GRANT_MSG_LEN = 32 + SESS_GRANT_LEN + 16,
 	ATTACH_PATHS_MAX = 8,
+	/* What is asked is cut off here, for it has to fit a circuit of HOPS_MAX hops; and answered
+	 * under so many counters, which begin with the one that the question names. */
+	MESH_QUESTION_LEN = CELL_BODY_LEN - ONION_OP_LEN - ONION_OVERHANG_MAX - CONTROL_HEAD_LEN,
+	MESH_ANSWER_LEN = CELL_BODY_LEN - CONTROL_ANSWER_HEAD_LEN,
+	MESH_ANSWERS_MAX = 64,
 };
 
 struct echo_answer {

@@ -130,6 +130,81 @@ static void test_withholders(void)
 	mesh_free(m);
 }
 
+/* To how many nodes a client has sent anything that are neither entries nor the seed. */
+struct meetings {
+	unsigned client;
+	bool met[64];
+};
+
+static void note_meeting(void *ctx, unsigned from, unsigned to, uint8_t *data, size_t *len)
+{
+	struct meetings *met = ctx;
+
+	(void)data, (void)len;
+	if (from == met->client)
+		met->met[to] = true;
+}
+
+static unsigned strangers_met(struct mesh *m, unsigned nodes, const struct meetings *met)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 1; i < nodes; i++)
+		n += met->met[i] && (mesh_node(m, i)->sim->roles & ROLE_ENTRY) == 0;
+	return n;
+}
+
+static uint8_t entries_and_others(unsigned i)
+{
+	return i % 4 == 0 ? ROLE_ENTRY | ROLE_RELAY : ROLE_RELAY | ROLE_EXIT;
+}
+
+/* A client that knows the mesh asks members of all roles, and shows itself to none of them. */
+static void test_asked_through_circuits(void)
+{
+	enum {
+		NODES = 40
+	};
+	struct mesh *m = mesh_create(&(struct mesh_params){
+	    .nodes = NODES,
+	    .clients = 1,
+	    .seeds = 1,
+	    .seed = 4,
+	    .wire = {.delay_ns = 20 * NS_PER_MS, .jitter_ns = 5 * NS_PER_MS, .loss_per_1000 = 20},
+	    .role_of = entries_and_others,
+	    .valid_s = 120});
+	struct member *c = mesh_client(m, 0);
+	struct membership_view *v = xcalloc(1, sizeof(*v));
+	struct meetings met = {.client = NODES};
+	uint64_t before;
+	unsigned others = 0;
+
+	wait_agreed(m, 0, NODES, NODES, 30 * NS_PER_S);
+	sim_tap(m->sim, note_meeting, &met);
+	CHECK(mesh_connect(m, c, "auto", 3, 20 * NS_PER_S));
+	membership_view(c->membership, v);
+	before = v->sync.pulls_done;
+	sim_run(m->sim, 120 * NS_PER_S); /* all have signed anew, several times */
+	membership_view(c->membership, v);
+	CHECK(v->path_pulls >= 20);
+	CHECK(v->path_pulls + before >= v->sync.pulls_done); /* none but the first were direct */
+	CHECK_INT(v->known, NODES);
+	CHECK_INT(v->sync.mirrors_lied, 0);
+	CHECK_INT(strangers_met(m, NODES, &met), 0);
+	for (size_t i = 0; i < v->mirror_count; i++) {
+		const struct descriptor *d = directory_by_id(c->dir, v->mirrors[i].id);
+
+		others += d != NULL && (d->roles & ROLE_ENTRY) == 0;
+	}
+	printf("# %llu of %llu mirrors were asked through circuits; of %zu remembered %u are no "
+	       "entries\n",
+	       (unsigned long long)v->path_pulls, (unsigned long long)v->sync.pulls_done,
+	       v->mirror_count, others);
+	CHECK(others >= 5);
+	free(v);
+	mesh_free(m);
+}
+
 static void part(struct mesh *m, unsigned nodes, bool is_parted)
 {
 	for (unsigned a = 0; a < nodes; a++)
@@ -163,6 +238,7 @@ int main(void)
 {
 	RUN(test_hundreds);
 	RUN(test_withholders);
+	RUN(test_asked_through_circuits);
 	RUN(test_parted_and_healed);
 	return test_done();
 }

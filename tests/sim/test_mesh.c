@@ -155,18 +155,19 @@ static void test_rotation_by_itself(void)
 static void test_reconnect_keeps_the_exit(void)
 {
 	struct mesh *m = make(60, 20, 1);
-	struct member *c = mesh_client(m, 0), *relay, *exit;
+	struct member *c = mesh_client(m, 0), *entry, *relay, *exit;
 	struct now now;
 
 	NEED(mesh_connect(m, c, "auto", 3, 3 * NS_PER_S));
 	for (unsigned round = 0; round < 5; round++) {
+		entry = mesh_hop(m, c, 1);
 		relay = mesh_hop(m, c, 2);
 		exit = mesh_hop(m, c, 3);
 		now = sim_now(m->sim);
 		client_reconnect(c->client, false, &now);
 		sim_pump(m->sim, c->sim);
 		CHECK_INT(traffic(m, c, 200), 200); /* nothing lost on the way over */
-		CHECK(mesh_hop(m, c, 2) != relay);
+		CHECK(mesh_hop(m, c, 1) != entry || mesh_hop(m, c, 2) != relay);
 		CHECK(mesh_hop(m, c, 3) == exit);
 	}
 	now = sim_now(m->sim);

@@ -161,17 +161,17 @@ static void test_replayed_create_at_another_worker(void)
 /* ---- messages of the mesh on links of other engines ---- */
 
 struct passed {
-	uint32_t link;
+	uint64_t to;
 	uint8_t first;
 	unsigned count;
 };
 
 static struct passed passed;
 
-static void note_passed(void *ctx, uint32_t link, const uint8_t body[static CELL_BODY_LEN])
+static void note_passed(void *ctx, const struct engine_message *m)
 {
 	(void)ctx;
-	passed = (struct passed){link, body[0], passed.count + 1};
+	passed = (struct passed){m->to, m->body[0], passed.count + 1};
 }
 
 static void with_pass(struct sim_node *n, struct engine_params *p, struct exit_params *exit,
@@ -201,7 +201,12 @@ static void test_messages_find_the_engine(void)
 	CHECK_INT(passed.count, 0); /* it is its own */
 	engine_link_send(sim_node(s, ENTRY)->engine, link, body, &now);
 	CHECK_INT(passed.count, 1);
-	CHECK(passed.link == link && passed.first == 1);
+	CHECK(passed.to == link && passed.first == 1);
+	/* to a circuit of that link */
+	engine_message_send(sim_node(s, ENTRY)->engine,
+			    &(struct engine_message){.to = (uint64_t)link << 32 | 7}, &now);
+	CHECK_INT(passed.count, 2);
+	CHECK(passed.to == ((uint64_t)link << 32 | 7));
 	sim_free(s);
 }
 

@@ -26,12 +26,12 @@ static unsigned granted(const uint8_t *body)
 
 static unsigned drain(struct dirsync *ds, const struct now *now)
 {
-	uint8_t body[CELL_BODY_LEN];
 	unsigned answers = 0;
-	uint32_t link_id;
+	struct sync_out out;
 
-	while (dirsync_next_out(ds, &link_id, body, now))
-		answers += body[0] == SYNC_COUNTS || body[0] == SYNC_DATA || body[0] == SYNC_PUSHED;
+	while (dirsync_next_out(ds, &out, now))
+		answers += out.body[0] == SYNC_COUNTS || out.body[0] == SYNC_DATA ||
+			   out.body[0] == SYNC_PUSHED;
 	return answers;
 }
 
@@ -57,7 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		data += n;
 		len -= n;
 		credit += granted(body);
-		(void)dirsync_recv(ds, 1, true, body, &now);
+		if (body[0] == SYNC_PUSH || len % 2 == 0)
+			(void)dirsync_recv(ds, 1, true, body, &now);
+		else
+			(void)dirsync_asked(ds, 1ull << 40 | 1, 1000, body, &now);
 		answers = drain(ds, &now);
 		if (answers > credit)
 			abort();

@@ -142,9 +142,8 @@ static void post_one(unsigned from, unsigned to, const uint8_t *body)
 static void drain(unsigned i)
 {
 	struct host *h = &net.hosts[i];
-	uint8_t body[CELL_BODY_LEN];
 	struct dirsync_event ev;
-	uint32_t link_id;
+	struct sync_out out;
 
 	if (h->is_dead)
 		return;
@@ -154,14 +153,14 @@ static void drain(unsigned i)
 			h->last = ev.result;
 		}
 		if (ev.type == DIRSYNC_BEHIND)
-			pull(i, ev.link_id - 1);
+			pull(i, (unsigned)ev.peer - 1);
 	}
-	while (dirsync_next_out(h->ds, &link_id, body, &net.now)) {
+	while (dirsync_next_out(h->ds, &out, &net.now)) {
 		net.letters++;
 		net.bytes_out[i] += CELL_LEN;
-		post_one(i, link_id - 1, body);
+		post_one(i, (unsigned)out.peer - 1, out.body);
 		if (rng_below(&net.rng, 100) < net.double_percent)
-			post_one(i, link_id - 1, body);
+			post_one(i, (unsigned)out.peer - 1, out.body);
 	}
 }
 

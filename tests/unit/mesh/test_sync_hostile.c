@@ -55,13 +55,12 @@ static enum drop receive(const struct sync_msg *m)
 /* The next message out, decoded (it points into a static body). */
 static bool next(struct sync_msg *m)
 {
-	static uint8_t body[CELL_BODY_LEN];
-	uint32_t link_id;
+	static struct sync_out out;
 
-	if (!dirsync_next_out(ds, &link_id, body, &now))
+	if (!dirsync_next_out(ds, &out, &now))
 		return false;
-	CHECK_INT(link_id, PEER);
-	CHECK_INT(sync_decode(m, body), 0);
+	CHECK_INT(out.peer, PEER);
+	CHECK_INT(sync_decode(m, out.body), 0);
 	return true;
 }
 
@@ -140,9 +139,9 @@ static void test_crowd(void)
 {
 	const struct sync_msg m = {
 	    .type = SYNC_ASK, .count = 1, .parts = {{.digest = (const uint8_t[16]){0}}}};
-	uint8_t body[CELL_BODY_LEN], question[CELL_BODY_LEN];
+	uint8_t question[CELL_BODY_LEN];
 	unsigned taken = 0, answered = 0;
-	uint32_t link_id;
+	struct sync_out out;
 
 	start(true);
 	know(3);
@@ -151,12 +150,12 @@ static void test_crowd(void)
 		taken += dirsync_recv(ds, peer, false, question, &now) == DROP_NONE;
 		if (peer % 100 != 0)
 			continue;
-		while (dirsync_next_out(ds, &link_id, body, &now))
+		while (dirsync_next_out(ds, &out, &now))
 			answered++;
 		wait_ns(20 * NS_PER_MS);
 	}
 	for (unsigned i = 0; i < 10; i++) {
-		while (dirsync_next_out(ds, &link_id, body, &now))
+		while (dirsync_next_out(ds, &out, &now))
 			answered++;
 		wait_ns(20 * NS_PER_MS);
 	}
@@ -168,8 +167,8 @@ static void test_crowd(void)
 	CHECK_INT(taken, 3 * SERVE_PEERS_MAX - SERVE_JOBS_MAX);
 	for (uint32_t peer = 0; peer < 100; peer++)
 		dirsync_down(ds, 100000 + peer);
-	for (answered = 0; dirsync_next_out(ds, &link_id, body, &now); answered++)
-		CHECK(link_id >= 100100);
+	for (answered = 0; dirsync_next_out(ds, &out, &now); answered++)
+		CHECK(out.peer >= 100100);
 	CHECK_INT(answered, SERVE_JOBS_MAX - 100);
 	stop();
 }
