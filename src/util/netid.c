@@ -24,7 +24,7 @@ void netid_of(struct netid *id, const uint8_t mac[static 6], const uint8_t ip[st
 	id->len_bits = len_bits;
 	memset(id->subnet, 0, sizeof(id->subnet));
 	for (unsigned i = 0; i < len_bits; i++)
-		id->subnet[i / 8] |= ip[i / 8] & 0x80 >> i % 8;
+		id->subnet[i / 8] = (uint8_t)(id->subnet[i / 8] | (ip[i / 8] & 0x80 >> i % 8));
 }
 
 static int hex_digit(char c)
