@@ -16,8 +16,8 @@ void health_app_limits(const struct config *cfg, struct health_limits *out)
 	out->lost_ppm[1] = h->loss_red_percent * PPM_PER_PERCENT;
 	out->excess_ns[0] = h->delay_yellow_ms * NS_PER_MS;
 	out->excess_ns[1] = h->delay_red_ms * NS_PER_MS;
-	out->limit_bps[0] = h->throughput_yellow_bps;
-	out->limit_bps[1] = h->throughput_red_bps;
+	out->capacity_bps[0] = h->throughput_yellow_bps;
+	out->capacity_bps[1] = h->throughput_red_bps;
 	out->heal_ns = h->heal_s * NS_PER_S;
 }
 

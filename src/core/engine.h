@@ -281,15 +281,18 @@ struct engine_event {
 	 * does not follow as long as we do not have its descriptor). */
 	uint8_t link_key[DH_LEN];
 	bool link_says_node;
-	unsigned hop;                  /* PATH_FAILED, ECHO, COUNTERS */
-	enum hop_status status;        /* PATH_FAILED */
-	enum control_status control;   /* SESSION_FAILED, PATH_ATTACH_FAILED */
-	uint64_t rtt_ns;               /* PATH_OPEN, ECHO; LINK_UP: the handshake's, no less */
-	uint64_t silent_ns;            /* PATH_SUSPECT: since the first unanswered cell */
-	uint32_t flows;                /* PATH_SUSPECT: moved */
-	uint64_t fwd_cells, bwd_cells; /* COUNTERS */
-	struct session_grant grant;    /* SESSION_OPEN */
-	uint8_t body[CELL_BODY_LEN];   /* *_MESSAGE */
+	unsigned hop;                /* PATH_FAILED, ECHO, COUNTERS */
+	enum hop_status status;      /* PATH_FAILED */
+	enum control_status control; /* SESSION_FAILED, PATH_ATTACH_FAILED */
+	uint64_t rtt_ns;             /* PATH_OPEN, ECHO; LINK_UP: the handshake's, no less */
+	uint64_t silent_ns;          /* PATH_SUSPECT: since the first unanswered cell */
+	uint64_t hold_ns;            /* ECHO: how long the hop says it held it, of rtt_ns */
+	uint32_t flows;              /* PATH_SUSPECT: moved */
+	/* COUNTERS: what the hop has forwarded; and of that, what we had sent when we asked, and
+	 * had received when it answered. */
+	uint64_t fwd_cells, bwd_cells, sent_cells, got_cells;
+	struct session_grant grant;  /* SESSION_OPEN */
+	uint8_t body[CELL_BODY_LEN]; /* *_MESSAGE */
 };
 
 /* engine_next_event: oldest first; false when there is none. */

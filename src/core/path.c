@@ -235,6 +235,16 @@ void path_free_all(struct engine *e)
 
 /* ---- control ---- */
 
+/* Cells that go to a hop or beyond it, and that come from there. */
+static uint64_t cells_beyond(const uint64_t cells[static HOPS_MAX], unsigned hop)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = hop - 1; i < HOPS_MAX; i++)
+		sum += cells[i];
+	return sum;
+}
+
 static struct path_asked *asked_slot(struct path *p)
 {
 	struct path_asked *oldest = &p->asked[0];
@@ -268,6 +278,7 @@ static bool ask(struct engine *e, struct path *p, unsigned hop, unsigned answers
 	a = asked_slot(p);
 	*a = (struct path_asked){.b1 = p->reply_next,
 				 .sent_ns = now->mono_ns,
+				 .sent_cells = cells_beyond(p->sent_to, hop) + 1,
 				 .session = s != NULL ? s->id : 0,
 				 .type = (uint8_t)type,
 				 .hop = (uint8_t)hop,
@@ -282,6 +293,7 @@ static bool ask(struct engine *e, struct path *p, unsigned hop, unsigned answers
 	if (len > 0)
 		memcpy(text + ONION_OP_LEN + CONTROL_HEAD_LEN, body, len);
 	seq = p->seq_next++;
+	p->sent_to[hop - 1]++;
 	onion_seal(e->aead, p->keys, hop, &slot.cell, &seq, 1);
 	egress_commit(
 	    &e->egress, &slot,
@@ -339,18 +351,17 @@ static void echo_answered(struct engine *e, struct path *p, const struct path_as
 {
 	struct echo_answer answer;
 	struct engine_event *ev;
-	uint64_t hold_ns, rtt_ns = now->mono_ns - a->sent_ns;
 
 	if (echo_answer_decode(&answer, body, len) != 0 ||
 	    !secret_equal(answer.nonce, a->nonce, ECHO_NONCE_LEN)) {
 		engine_drop(e, DROP_CONTROL);
 		return;
 	}
-	hold_ns = answer.hold_us * NS_PER_US;
 	ev = engine_event(e, EVENT_ECHO);
 	ev->path = p->id;
 	ev->hop = a->hop;
-	ev->rtt_ns = hold_ns < rtt_ns ? rtt_ns - hold_ns : rtt_ns;
+	ev->rtt_ns = now->mono_ns - a->sent_ns;
+	ev->hold_ns = answer.hold_us * NS_PER_US;
 }
 
 void engine_path_counters(struct engine *e, uint32_t id, unsigned hop, const struct now *now)
@@ -378,6 +389,8 @@ static void counters_answered(struct engine *e, const struct path *p, const stru
 	ev->hop = a->hop;
 	ev->fwd_cells = answer.fwd_cells;
 	ev->bwd_cells = answer.bwd_cells;
+	ev->sent_cells = a->sent_cells;
+	ev->got_cells = cells_beyond(p->got_from, a->hop);
 }
 
 static void answered(struct engine *e, struct path *p, const struct path_asked *a,
@@ -459,8 +472,10 @@ static void verified(struct engine *e, const struct path_cell *c, struct path_as
 			tunnel_deliver(e, data, *n, now);
 		*n = 0;
 		question = *asked;
-		if (take_answer(asked, c->header.seq))
+		if (take_answer(asked, c->header.seq)) {
 			answered(e, p, &question, text, now);
+			p->got_from[question.hop - 1]++;
+		}
 		return;
 	}
 	if (!window_is_fresh(&p->window, p->window_bits, CIRCUIT_WINDOW_WORDS, c->header.seq)) {
@@ -468,6 +483,7 @@ static void verified(struct engine *e, const struct path_cell *c, struct path_as
 		return;
 	}
 	window_set(&p->window, p->window_bits, CIRCUIT_WINDOW_WORDS, c->header.seq);
+	p->got_from[p->n - 1]++;
 	if (p->owner == NULL) {
 		engine_drop(e, DROP_SESSION);
 		return;

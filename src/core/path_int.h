@@ -21,8 +21,9 @@ struct path_asked {
 	uint64_t b1;  /* first counter under which an answer may reach us; 0: free */
 	uint64_t got; /* of several: a bit for each that has come */
 	uint64_t sent_ns;
-	uint32_t session; /* SESS_NEW, ATTACH: for whom */
-	uint8_t type;     /* enum control_type */
+	uint64_t sent_cells; /* COUNTERS: path_sent when it was asked */
+	uint32_t session;    /* SESS_NEW, ATTACH: for whom */
+	uint8_t type;        /* enum control_type */
 	uint8_t hop;
 	uint8_t answers; /* how many there may be */
 	uint8_t nonce[ECHO_NONCE_LEN];
@@ -49,6 +50,8 @@ struct path {
 	struct spath session;    /* valid with an owner */
 	struct spath *attaching; /* between ATTACH and ATTACHED */
 	struct outcell *open_cell;
+	/* Cells by whom they were sealed for, and who made them: [0] is the entry. */
+	uint64_t sent_to[HOPS_MAX], got_from[HOPS_MAX];
 	uint64_t bwd_ok, bwd_failed, bwd_last_ns;
 	struct list in_engine;
 };

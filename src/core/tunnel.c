@@ -9,11 +9,12 @@ static void seal_run(struct engine *e, const struct outcell *const *run, size_t 
 {
 	uint8_t *cells[ONION_BATCH];
 	uint64_t seqs[ONION_BATCH];
-	const struct path *p;
+	struct path *p;
 
 	if (n == 0)
 		return;
 	p = run[0]->owner;
+	p->sent_to[p->n - 1] += n;
 	for (size_t i = 0; i < n; i++) {
 		cells[i] = run[i]->slot.cell;
 		seqs[i] = run[i]->seq;

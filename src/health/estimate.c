@@ -8,6 +8,8 @@
 #define RATE_SPAN_MAX_NS (60 * NS_PER_S)
 #define RATE_BYTES_MAX   (1ull << 40)
 #define LOOK_MAX_NS      (60 * NS_PER_S)
+#define CAPACITY_OLD_NS  (1800 * NS_PER_S)
+#define CAPACITY_MAX_BPS 100000000000ull
 #define TRUST_NS         (3600 * NS_PER_S)
 
 /* A clock that steps back is not the measured one's fault: no time has passed. */
@@ -144,6 +146,22 @@ uint64_t rate_estimate_bps(const struct rate_estimate *r, const struct now *now)
 	return span_us == 0 || since(r->at_ns, now) > RATE_OLD_NS
 		   ? 0
 		   : r->bytes * 8 * (NS_PER_S / NS_PER_US) / span_us;
+}
+
+/* ---- capacity ---- */
+
+void capacity_add(struct capacity_estimate *c, uint64_t bps, const struct now *now)
+{
+	c->bps[1] = since(c->at_ns, now) < CAPACITY_OLD_NS ? c->bps[0] : 0;
+	c->bps[0] = MIN(MAX(bps, 1), CAPACITY_MAX_BPS);
+	c->at_ns = now->mono_ns;
+}
+
+uint64_t capacity_bps(const struct capacity_estimate *c, const struct now *now)
+{
+	if (c->bps[1] == 0 || since(c->at_ns, now) >= CAPACITY_OLD_NS)
+		return 0;
+	return MAX(c->bps[0], c->bps[1]);
 }
 
 /* ---- uptime ---- */

@@ -58,6 +58,18 @@ void rate_add(struct rate_estimate *r, uint64_t bytes, uint64_t span_ns, const s
 /* rate_estimate_bps: 0 also when the last report is old. */
 uint64_t rate_estimate_bps(const struct rate_estimate *r, const struct now *now);
 
+/* What a way can carry, as trains of cells show it: the better of the last two, since one of them
+ * may have met something on its way. */
+struct capacity_estimate {
+	uint64_t bps[2]; /* the last, and the one before; 0: none yet */
+	uint64_t at_ns;
+};
+
+/* capacity_add: nothing at all, and more than any line carries, count as the worst and the most. */
+void capacity_add(struct capacity_estimate *c, uint64_t bps, const struct now *now);
+/* capacity_bps: 0 when there were not two of them yet, or not lately. */
+uint64_t capacity_bps(const struct capacity_estimate *c, const struct now *now);
+
 /* Time in which something answered, and in which it did not. */
 struct uptime_estimate {
 	uint64_t up_ns, down_ns;

@@ -28,16 +28,27 @@ void health_traffic(struct health *h, const struct health_traffic *t, const stru
 	share_add(&h->lost_out, t->sent, t->sent_lost, now);
 	share_add(&h->lost_in, t->received, t->received_lost, now);
 	share_add(&h->marked, t->sent + t->received, t->marked, now);
+	health_rates(h, t, now);
+}
+
+void health_rates(struct health *h, const struct health_traffic *t, const struct now *now)
+{
 	rate_add(&h->rate_out, t->sent_bytes, t->span_ns, now);
 	rate_add(&h->rate_in, t->received_bytes, t->span_ns, now);
-	if (t->is_limited)
-		rate_add(&h->limit, MAX(t->sent_bytes, t->received_bytes), t->span_ns, now);
+}
+
+void health_capacity(struct health *h, uint64_t bps, const struct now *now)
+{
+	capacity_add(&h->capacity, bps, now);
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
 }
+
+/* Trains are not exact: the hop before counts as no wider up to this. */
+#define NARROW_PERCENT 150
 
 /* What the last hop adds: the way to it, less the way to the one before. */
 static void subtract(struct health_figures *f, const struct health_figures *before)
@@ -54,7 +65,18 @@ static void subtract(struct health_figures *f, const struct health_figures *befo
 	if (before->unanswered > 0) /* who cannot be reached cannot answer */
 		f->unanswered = 0;
 	f->marked_ppm = 0;
-	f->limit_bps = 0;
+	f->is_narrow = before->capacity_bps != 0 &&
+		       before->capacity_bps <= f->capacity_bps * NARROW_PERCENT / 100;
+}
+
+/* What came through says something too. */
+static uint64_t capacity_of(const struct health *h, const struct now *now)
+{
+	const uint64_t trains_bps = capacity_bps(&h->capacity, now);
+
+	return trains_bps == 0 ? 0
+			       : MAX(trains_bps, MAX(rate_estimate_bps(&h->rate_out, now),
+						     rate_estimate_bps(&h->rate_in, now)));
 }
 
 struct health_figures health_figures(const struct health *h, const struct health *before,
@@ -72,7 +94,7 @@ struct health_figures health_figures(const struct health *h, const struct health
 	    .marked_ppm = share_ppm(&h->marked, now, NULL),
 	    .out_bps = rate_estimate_bps(&h->rate_out, now),
 	    .in_bps = rate_estimate_bps(&h->rate_in, now),
-	    .limit_bps = rate_estimate_bps(&h->limit, now),
+	    .capacity_bps = capacity_of(h, now),
 	    .unanswered = h->unanswered,
 	};
 

@@ -16,7 +16,7 @@ struct health {
 	struct share_estimate lost_out, lost_in; /* away from here, and back */
 	struct share_estimate marked;            /* congestion experienced, either way */
 	struct rate_estimate rate_out, rate_in;
-	struct rate_estimate limit; /* what came through while there was more to send */
+	struct capacity_estimate capacity;
 	struct uptime_estimate uptime;
 	uint64_t heard_ns;   /* last sign of life, from there or through it */
 	unsigned unanswered; /* questions since */
@@ -28,7 +28,6 @@ struct health_traffic {
 	uint64_t sent, sent_lost, sent_bytes;
 	uint64_t received, received_lost, received_bytes;
 	uint64_t marked; /* of sent and received */
-	bool is_limited; /* there was more to send than went through */
 };
 
 void health_rtt(struct health *h, uint64_t rtt_ns, const struct now *now); /* also health_heard */
@@ -38,6 +37,9 @@ void health_heard(struct health *h, const struct now *now);
 void health_unanswered(struct health *h, uint64_t asked_ns, const struct now *now);
 /* Losses may be told without the rest: other fields zero. */
 void health_traffic(struct health *h, const struct health_traffic *t, const struct now *now);
+/* health_rates: only how much of it there was. */
+void health_rates(struct health *h, const struct health_traffic *t, const struct now *now);
+void health_capacity(struct health *h, uint64_t bps, const struct now *now);
 
 struct health_figures {
 	bool is_measured; /* there was at least one round trip */
@@ -46,10 +48,10 @@ struct health_figures {
 	uint32_t lost_out_ppm, lost_in_ppm;
 	uint64_t lost_of; /* cells or packets that the losses are shares of; few say little */
 	uint64_t out_bps, in_bps;
+	uint64_t capacity_bps; /* of the whole way, always; 0: not measured */
+	bool is_narrow;        /* the way is no wider before what these figures are about */
 	unsigned unanswered;
-	/* Only of a whole way: nobody tells which hop it was. */
-	uint32_t marked_ppm;
-	uint64_t limit_bps; /* 0: was not the limit lately */
+	uint32_t marked_ppm; /* only of a whole way: nobody tells which hop it was */
 };
 
 /*

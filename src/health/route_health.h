@@ -22,7 +22,8 @@ struct hop_count {
 
 struct route_health {
 	unsigned hops;
-	struct health way[HOPS_MAX];  /* from here to hop i + 1 */
+	struct health way[HOPS_MAX];  /* from here to hop i + 1, by what the hops answer */
+	struct health through;        /* to the last one, by that and the traffic itself */
 	struct verdict hop[HOPS_MAX]; /* of what hop i + 1 adds */
 	struct verdict whole;
 	struct hop_count counted[HOPS_MAX]; /* the last answers */
@@ -36,8 +37,12 @@ void route_health_echo(struct route_health *r, unsigned hop, uint64_t rtt_ns,
 void route_health_unanswered(struct route_health *r, unsigned hop, uint64_t asked_ns,
 			     const struct now *now);
 
-/* route_health_counters: a hop answered COUNTERS.  Totals that run backwards start anew. */
+/* route_health_counters: a hop answered COUNTERS.  Who tells what cannot be has lost all. */
 void route_health_counters(struct route_health *r, unsigned hop, const struct hop_count *c,
+			   const struct now *now);
+
+/* route_health_capacity: a train to a hop went at that rate; so it did through those before. */
+void route_health_capacity(struct route_health *r, unsigned hop, uint64_t bps,
 			   const struct now *now);
 
 /* What the traffic itself shows, of the whole route; the smoothed round trip of what was

@@ -10,7 +10,7 @@ const struct health_limits health_limits_default = {
     .unanswered = {2, 3},
     .lost_ppm = {20000, 50000},
     .excess_ns = {60 * NS_PER_MS, 150 * NS_PER_MS},
-    .limit_bps = {5000000, 2000000},
+    .capacity_bps = {5000000, 2000000},
     .marked_ppm = {100000, 400000},
     .lost_of_min = 20,
     .worsen_ns = NS_PER_S,
@@ -69,7 +69,10 @@ static struct verdict judge(const struct health_figures *f, const struct health_
 	     MAX(f->lost_out_ppm, f->lost_in_ppm),
 	     {l->lost_ppm[0], l->lost_ppm[1]}},
 	    {HEALTH_DELAY, f->is_measured, f->excess_ns, {l->excess_ns[0], l->excess_ns[1]}},
-	    {HEALTH_THIN, f->limit_bps > 0, f->limit_bps, {l->limit_bps[0], l->limit_bps[1]}},
+	    {HEALTH_THIN,
+	     f->capacity_bps > 0 && !f->is_narrow,
+	     f->capacity_bps,
+	     {l->capacity_bps[0], l->capacity_bps[1]}},
 	    {HEALTH_MARKED, are_many, f->marked_ppm, {l->marked_ppm[0], l->marked_ppm[1]}},
 	};
 

@@ -39,12 +39,12 @@ enum health_cause {
 	HEALTH_CAUSE_COUNT,
 };
 
-/* [0]: beyond it is yellow; [1]: red.  Beyond means below for limit_bps. */
+/* [0]: beyond it is yellow; [1]: red.  Beyond means below for capacity_bps. */
 struct health_limits {
 	unsigned unanswered[2]; /* questions in a row */
 	uint32_t lost_ppm[2];   /* the worse of both ways */
 	uint64_t excess_ns[2];
-	uint64_t limit_bps[2];
+	uint64_t capacity_bps[2];
 	uint32_t marked_ppm[2];
 	uint64_t lost_of_min; /* fewer cells than that say nothing of losses and marks */
 	uint64_t worsen_ns, heal_ns;

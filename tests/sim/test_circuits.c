@@ -129,8 +129,45 @@ static void test_hops_tell_their_counters(void)
 		CHECK_INT(ev->path, path);
 		CHECK(ev->fwd_cells >= 100 * hop && ev->fwd_cells < 120 * hop);
 		CHECK(ev->bwd_cells >= 100 * hop && ev->bwd_cells < 120 * hop);
+		CHECK_INT(ev->sent_cells, ev->fwd_cells); /* nothing was lost */
+		CHECK_INT(ev->got_cells, ev->bwd_cells);
 	}
 	sim_free(s);
+}
+
+/* Which link loses, and in which direction, is seen from the counters of the hops around it. */
+static void test_counters_tell_losses_apart(void)
+{
+	for (unsigned bad = 0; bad < 6; bad++) {
+		struct sim *s = make(210 + bad, (struct sim_wire){.delay_ns = NS_PER_MS});
+		struct sim_node *c = client_of(s);
+		const struct engine_event *ev = &c->last[EVENT_COUNTERS];
+		const unsigned near = bad < 2 ? c->index : route[bad / 2 - 1], far = route[bad / 2];
+		uint32_t path;
+
+		NEED(sim_connect(s, c, route, 3, &path));
+		sim_wire(s, bad % 2 ? far : near, bad % 2 ? near : far)->loss_per_1000 = 200;
+		send_many(s, c, 1000, 1200);
+		sim_wire(s, bad % 2 ? far : near, bad % 2 ? near : far)->loss_per_1000 = 0;
+		for (unsigned hop = 1; hop <= 3; hop++) {
+			const struct now now = sim_now(s);
+			const bool is_behind = hop > bad / 2;
+
+			engine_path_counters(c->engine, path, hop, &now);
+			sim_pump(s, c);
+			sim_run(s, NS_PER_S);
+			NEED(ev->hop == hop);
+			if (is_behind && bad % 2 == 0)
+				CHECK(ev->fwd_cells + 150 < ev->sent_cells);
+			else
+				CHECK_INT(ev->fwd_cells, ev->sent_cells);
+			if (is_behind && bad % 2 == 1)
+				CHECK(ev->got_cells + 150 < ev->bwd_cells);
+			else
+				CHECK_INT(ev->got_cells, ev->bwd_cells);
+		}
+		sim_free(s);
+	}
 }
 
 /* Two exits at once: a packet's source says which. */
@@ -436,6 +473,7 @@ int main(void)
 	RUN(test_creation_is_one_round_trip);
 	RUN(test_echo_reaches_each_hop);
 	RUN(test_hops_tell_their_counters);
+	RUN(test_counters_tell_losses_apart);
 	RUN(test_two_sessions);
 	RUN(test_loss_reordering_duplication);
 	RUN(test_flipped_bits_deliver_nothing_wrong);

@@ -129,6 +129,33 @@ static void test_rate(void)
 	CHECK_INT(rate_estimate_bps(&r, &now), 0);
 }
 
+static void test_capacity(void)
+{
+	struct capacity_estimate c = {0};
+	struct now now = clock_start();
+
+	CHECK_INT(capacity_bps(&c, &now), 0);
+	capacity_add(&c, 1000000, &now);
+	CHECK_INT(capacity_bps(&c, &now), 0); /* one says nothing */
+	capacity_add(&c, 30000000, &now);
+	CHECK_INT(capacity_bps(&c, &now), 30000000);
+	capacity_add(&c, 1000000, &now);
+	CHECK_INT(capacity_bps(&c, &now), 30000000);
+	capacity_add(&c, 1000001, &now);
+	CHECK_INT(capacity_bps(&c, &now), 1000001);
+	capacity_add(&c, 0, &now); /* absurd */
+	capacity_add(&c, 0, &now);
+	CHECK_INT(capacity_bps(&c, &now), 1);
+	capacity_add(&c, UINT64_MAX, &now);
+	CHECK(capacity_bps(&c, &now) < UINT64_MAX / 2);
+	clock_pass(&now, 86400 * NS_PER_S);
+	CHECK_INT(capacity_bps(&c, &now), 0);
+	capacity_add(&c, 5, &now);
+	CHECK_INT(capacity_bps(&c, &now), 0);
+	now.mono_ns = 1; /* a clock that steps back */
+	CHECK_INT(capacity_bps(&c, &now), 0);
+}
+
 static void test_uptime(void)
 {
 	struct uptime_estimate u = {0};
@@ -160,6 +187,7 @@ int main(void)
 	RUN(test_share_counts_and_fades);
 	RUN(test_share_hostile);
 	RUN(test_rate);
+	RUN(test_capacity);
 	RUN(test_uptime);
 	return test_done();
 }

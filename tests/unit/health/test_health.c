@@ -107,27 +107,97 @@ static void test_blames_nobody_without_evidence(void)
 	CHECK_INT(route_health_blame(&r), 0);
 }
 
-/* Counters that run backwards, or claim more than was sent, are no negative losses. */
+/* What a hop tells cannot make it better than one that lost everything. */
 static void test_hostile_counters(void)
+{
+	static const struct hop_count good = {1000, 1000, 1000, 1000},
+				      lies[] = {
+					  {1100, 10, 1100, 1100}, /* has seen less than before */
+					  {1100, UINT64_MAX, 1100, 1100}, /* more than was sent */
+					  {1100, 1300, 1100, 1100},       /* the same, modestly */
+					  {1100, 1100, UINT64_MAX,
+					   1100},                 /* returned what never came */
+					  {1100, 1100, 10, 1100}, /* returned less than came */
+				      };
+
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		struct now now = clock_start();
+		struct route_health r = healthy(&now);
+		struct health_figures f;
+
+		route_health_counters(&r, 1, &good, &now);
+		route_health_counters(&r, 1, &good, &now);
+		f = route_health_hop(&r, 1, &now);
+		CHECK_INT(f.lost_out_ppm + f.lost_in_ppm, 0);
+		route_health_counters(&r, 1, &lies[i], &now);
+		f = route_health_hop(&r, 1, &now);
+		CHECK_INT(f.lost_out_ppm, PPM);
+		CHECK_INT(f.lost_in_ppm, PPM);
+	}
+}
+
+/* A few cells overtake a question, or an answer. */
+static void test_counters_out_of_step(void)
 {
 	struct now now = clock_start();
 	struct route_health r = healthy(&now);
-	const struct hop_count good = {1000, 1000, 1000, 1000}, back = {1100, 10, 1100, 1100},
-			       boast = {1200, UINT64_MAX, 1200, 1200},
-			       more = {1300, UINT64_MAX, UINT64_MAX, 1300};
+	struct hop_count c = {1000, 1000, 1000, 1000};
 
-	route_health_counters(&r, 1, &good, &now);
-	route_health_counters(&r, 1, &back, &now);
-	CHECK_INT(route_health_hop(&r, 1, &now).lost_out_ppm, 0);
-	route_health_counters(&r, 1, &boast, &now);
-	CHECK_INT(route_health_hop(&r, 1, &now).lost_out_ppm, 0);
-	route_health_counters(&r, 1, &more, &now); /* says that it returned what never came */
-	CHECK(route_health_hop(&r, 1, &now).lost_in_ppm > PPM - 1000);
-	route_health_counters(&r, 0, &good, &now);
-	route_health_counters(&r, 9, &good, &now);
+	for (unsigned i = 0; i < 100; i++) {
+		route_health_counters(&r, 1, &c, &now);
+		c.sent += 100, c.returned += 100;
+		c.seen += i % 2 ? 90 : 110;
+		c.received += i % 2 ? 110 : 90;
+	}
+	CHECK(route_health_hop(&r, 1, &now).lost_out_ppm < 60000);
+	/* An answer that comes after a later one says nothing. */
+	c = r.counted[0];
+	c.sent -= 50, c.seen = c.returned = 0;
+	route_health_counters(&r, 1, &c, &now);
+	CHECK(route_health_hop(&r, 1, &now).lost_out_ppm < 60000);
+}
+
+static void test_no_such_hop(void)
+{
+	struct now now = clock_start();
+	struct route_health r = healthy(&now);
+	const struct hop_count c = {1, 1, 1, 1};
+
+	route_health_counters(&r, 0, &c, &now);
+	route_health_counters(&r, 9, &c, &now);
 	route_health_echo(&r, 0, 1, &now);
 	route_health_echo(&r, UINT32_MAX, 1, &now);
 	route_health_unanswered(&r, 9, 1, &now);
+	route_health_capacity(&r, 0, 1, &now);
+	route_health_capacity(&r, 9, 1, &now);
+	CHECK(!route_health_judge(&r, &health_limits_default, &now));
+}
+
+/* 1 Mbit/s behind the second hop: trains to hops 2 and 3 are slow, the first hop's is not. */
+static void test_blames_the_thin_hop(void)
+{
+	struct now now = clock_start();
+	struct route_health r = healthy(&now);
+	char why[VERDICT_WHY_MAX];
+
+	for (unsigned i = 0; i < 2; i++) {
+		route_health_capacity(&r, 3, 1000000, &now);
+		route_health_capacity(&r, 2, 1100000, &now);
+		route_health_capacity(&r, 1, 30000000, &now);
+	}
+	route_health_judge(&r, &health_limits_default, &now);
+	clock_pass(&now, health_limits_default.worsen_ns);
+	CHECK(route_health_judge(&r, &health_limits_default, &now));
+	CHECK_INT(route_health_blame(&r), 2);
+	CHECK_INT(r.hop[0].level, HEALTH_GREEN);
+	CHECK_INT(r.hop[2].level, HEALTH_GREEN);
+	CHECK(strcmp(verdict_why(&r.hop[1], why), "throughput 1.1 Mbit/s, limit 2.0 Mbit/s") == 0);
+	/* It is no narrower than what is seen to come through. */
+	route_health_traffic(&r,
+			     &(struct health_traffic){
+				 .span_ns = NS_PER_S, .received = 2000, .received_bytes = 2500000},
+			     0, &now);
+	CHECK_INT(route_health_hop(&r, 2, &now).capacity_bps, 20000000);
 }
 
 /* The first hop that does not answer is silent; those behind it could not. */
@@ -177,6 +247,9 @@ int main(void)
 	RUN(test_blames_the_lossy_hop);
 	RUN(test_blames_nobody_without_evidence);
 	RUN(test_hostile_counters);
+	RUN(test_counters_out_of_step);
+	RUN(test_no_such_hop);
+	RUN(test_blames_the_thin_hop);
 	RUN(test_silence_names_the_first);
 	RUN(test_traffic_acquits);
 	return test_done();

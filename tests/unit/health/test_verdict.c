@@ -54,11 +54,12 @@ static void test_causes(void)
 	    {{.is_measured = true, .excess_ns = UINT64_MAX},
 	     HEALTH_RED,
 	     "delay 18446744073709 ms above its usual, limit 150 ms"},
-	    {{.limit_bps = 1000000}, HEALTH_RED, "throughput 1.0 Mbit/s, limit 2.0 Mbit/s"},
-	    {{.limit_bps = 3300000}, HEALTH_YELLOW, "throughput 3.3 Mbit/s, limit 5.0 Mbit/s"},
-	    {{.limit_bps = 0}, HEALTH_GREEN, ""}, /* was never the limit */
+	    {{.capacity_bps = 1000000}, HEALTH_RED, "throughput 1.0 Mbit/s, limit 2.0 Mbit/s"},
+	    {{.capacity_bps = 3300000}, HEALTH_YELLOW, "throughput 3.3 Mbit/s, limit 5.0 Mbit/s"},
+	    {{.capacity_bps = 0}, HEALTH_GREEN, ""},                          /* not measured */
+	    {{.capacity_bps = 1000000, .is_narrow = true}, HEALTH_GREEN, ""}, /* before it, too */
 	    {{.lost_of = 50, .marked_ppm = 400000}, HEALTH_RED, "congestion 40.0 %, limit 40.0 %"},
-	    {{.lost_of = 50, .lost_in_ppm = 60000, .unanswered = 3, .limit_bps = 1},
+	    {{.lost_of = 50, .lost_in_ppm = 60000, .unanswered = 3, .capacity_bps = 1},
 	     HEALTH_RED,
 	     "3 questions unanswered"},
 	};
