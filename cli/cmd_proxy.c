@@ -114,6 +114,8 @@ static const char *event_name(enum client_note_type type)
 		return "route";
 	case CLIENT_NOTE_PATH:
 		return "path";
+	case CLIENT_NOTE_HEALTH:
+		return "health";
 	case CLIENT_NOTE_ERROR:
 		return "error";
 	}

@@ -142,56 +142,17 @@ void client_app_net_up(struct client_app *a, const struct now *now)
 	safety_prove(&a->safety);
 }
 
-/* ---- telling ---- */
-
-void client_app_tell(struct client_app *a, enum view_event type, const char *text,
-		     const struct now *now)
-{
-	struct event_view ev = {.event = type, .time_ns = now->wall_ns};
-	struct client_view v;
-
-	client_view(a->client, now, &v);
-	ev.state = client_app_state(a, &v);
-	/* What went wrong on the machine is more than what the client knows of it. */
-	if (ev.state == VIEW_BLOCKED)
-		client_app_blocked_reason(a, ev.text);
-	else
-		snprintf(ev.text, sizeof(ev.text), "%.*s", (int)sizeof(ev.text) - 1,
-			 ev.state == VIEW_ERROR ? a->error : text);
-	if (v.hops > 0)
-		client_route_fill(&v.path[0], &ev.route);
-	ev.paths_active = v.in_use;
-	ev.paths_backup = v.backups;
-	if (a->control != NULL)
-		control_event_post(a->control, &ev);
-}
-
 void client_app_take_notes(struct client_app *a, const struct now *now)
 {
 	struct client_note note;
 
 	while (client_next_note(a->client, &note)) {
-		switch (note.type) {
-		case CLIENT_NOTE_SESSION:
+		if (note.type == CLIENT_NOTE_SESSION) {
 			if (!a->prof.expected.is_known)
 				client_profile_expect(a, now);
 			client_app_net_up(a, now);
-			break;
-		case CLIENT_NOTE_STATE:
-			client_app_tell(a, VIEW_EVENT_STATE, note.text, now);
-			break;
-		case CLIENT_NOTE_ROUTE:
-			log_info("%s", note.text);
-			client_app_tell(a, VIEW_EVENT_ROUTE, note.text, now);
-			break;
-		case CLIENT_NOTE_PATH:
-			log_info("%s", note.text);
-			client_app_tell(a, VIEW_EVENT_PATH, note.text, now);
-			break;
-		case CLIENT_NOTE_ERROR:
-			log_warn("%s", note.text);
-			client_app_tell(a, VIEW_EVENT_ERROR, note.text, now);
-			break;
+		} else {
+			client_app_tell_note(a, &note, now);
 		}
 	}
 }
@@ -429,6 +390,7 @@ static void make_client(struct client_app *a, const struct seed *seeds, size_t s
 	    .book = a->health.book,
 	    .guards = &a->health.guards,
 	    .limits = &a->health.limits,
+	    .improve_ns = a->cfg->health.improve_s * NS_PER_S,
 	    .places = a->places.places,
 	});
 }

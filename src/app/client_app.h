@@ -106,6 +106,8 @@ void client_app_net_up(struct client_app *a, const struct now *now);
 void client_app_net_down(struct client_app *a);
 void client_app_tell(struct client_app *a, enum view_event type, const char *text,
 		     const struct now *now);
+void client_app_tell_note(struct client_app *a, const struct client_note *note,
+			  const struct now *now);
 void client_app_take_notes(struct client_app *a, const struct now *now);
 void client_app_retake(struct client_app *a, const struct now *now);
 
@@ -126,6 +128,7 @@ void client_split_follow(struct client_app *a, const struct now *now);
 enum view_state client_app_state(const struct client_app *a, const struct client_view *v);
 /* Why nothing passes, and how to end that. */
 void client_app_blocked_reason(const struct client_app *a, char out[static VIEW_TEXT_LEN]);
+enum view_verdict client_verdict(const struct verdict *v);
 void client_route_fill(const struct client_path *p, struct route_view *out);
 /* client_throughput_tick: call it now and then; it has a look once a second. */
 void client_throughput_tick(struct client_app *a, const struct now *now);

@@ -35,7 +35,7 @@ void client_app_blocked_reason(const struct client_app *a, char out[static VIEW_
 		 safety_is_only(&a->safety) ? " of what belongs inside" : "", k.undo);
 }
 
-static enum view_verdict verdict_of(const struct verdict *v)
+enum view_verdict client_verdict(const struct verdict *v)
 {
 	switch (v->level) {
 	case HEALTH_GREEN:
@@ -62,7 +62,7 @@ static void health_fill(const struct health_figures *f, const struct verdict *ve
 	    .out_bps = f->out_bps,
 	    .in_bps = f->in_bps,
 	    .uptime_ppm = up_ppm,
-	    .verdict = f->is_measured ? verdict_of(verdict) : VIEW_VERDICT_UNKNOWN,
+	    .verdict = f->is_measured ? client_verdict(verdict) : VIEW_VERDICT_UNKNOWN,
 	};
 	snprintf(out->reason, sizeof(out->reason), "%.*s", (int)sizeof(out->reason) - 1,
 		 verdict_why(verdict, why));
@@ -97,6 +97,10 @@ static enum view_path_role path_role_of(enum client_path_role r)
 		return VIEW_PATH_IN_USE;
 	case CLIENT_PATH_BACKUP:
 		return VIEW_PATH_BACKUP;
+	case CLIENT_PATH_DEGRADED:
+		return VIEW_PATH_DEGRADED;
+	case CLIENT_PATH_TRIAL:
+		return VIEW_PATH_TRIAL;
 	case CLIENT_PATH_SPARE:
 		return VIEW_PATH_SPARE;
 	case CLIENT_PATH_ENDING:

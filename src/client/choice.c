@@ -28,6 +28,13 @@ void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const 
 	slot->until_ns = now->mono_ns + AVOID_NS;
 }
 
+void choice_readmit(struct client *c, const uint8_t id[static NODE_ID_LEN])
+{
+	for (size_t i = 0; i < AVOID_MAX; i++)
+		if (memcmp(c->avoid[i].id, id, NODE_ID_LEN) == 0)
+			c->avoid[i].until_ns = 0;
+}
+
 void choice_forget(struct client *c)
 {
 	memset(c->avoid, 0, sizeof(c->avoid));
@@ -70,11 +77,11 @@ static void add_failed(const struct client *c, const struct now *now, struct lea
 
 static bool is_kept(const struct client_route *r)
 {
-	return r->state != ROUTE_FREE && r->state != ROUTE_DRAINING && !r->is_leaving;
+	return r->state != ROUTE_FREE && r->state != ROUTE_DRAINING && !r->is_leaving &&
+	       !r->is_degraded;
 }
 
-/* Routes that fail together are no help to each other; and a new one should not look like the one
- * it replaces. */
+/* Of routes that are kept, or of those that are not. */
 static void add_used(const struct client *c, bool kept, struct leave_out *l)
 {
 	for (size_t i = 0; i < ROUTES_MAX; i++) {
@@ -160,18 +167,24 @@ static size_t must_leave_out(const struct client *c, const struct leave_out *fai
 	return c->primary != NULL && route_lives(c->primary) ? failed->n : 0;
 }
 
-static size_t kept_routes(const struct client *c, struct route_nodes *out)
+static struct route_nodes nodes_of(const struct client_route *r)
+{
+	struct route_nodes nodes = {.hops = r->n};
+
+	for (unsigned hop = 0; hop < r->n; hop++)
+		memcpy(nodes.id[hop], r->hop[hop].id, NODE_ID_LEN);
+	return nodes;
+}
+
+/* All but one, or NULL. */
+static size_t kept_routes(const struct client *c, const struct client_route *but,
+			  struct route_nodes *out)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < ROUTES_MAX; i++) {
-		if (!is_kept(&c->route[i]))
-			continue;
-		out[n].hops = c->route[i].n;
-		for (unsigned hop = 0; hop < c->route[i].n; hop++)
-			memcpy(out[n].id[hop], c->route[i].hop[hop].id, NODE_ID_LEN);
-		n++;
-	}
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (is_kept(&c->route[i]) && &c->route[i] != but)
+			out[n++] = nodes_of(&c->route[i]);
 	return n;
 }
 
@@ -188,7 +201,7 @@ bool choice_make(struct client *c, enum route_aim aim, const struct now *now,
 	    .guards = c->params.guards,
 	    .apart = apart,
 	};
-	size_t must;
+	size_t must, failed;
 
 	if (aim == AIM_SESSION && c->session.id != 0) {
 		w.exit = PATH_EXIT_NODE;
@@ -205,13 +218,57 @@ bool choice_make(struct client *c, enum route_aim aim, const struct now *now,
 	if (w.exit == PATH_EXIT_NODE)
 		remove_id(&leave, w.exit_id);
 	must = MIN(must, leave.n);
-	w.apart_count = kept_routes(c, apart);
+	failed = leave.n;
+	/* Routes that fail together are no help to each other, and a new one should not look like
+	 * the one it replaces; if there are enough nodes for that. */
+	w.apart_count = kept_routes(c, NULL, apart);
+	add_used(c, false, &leave);
+	if (w.exit == PATH_EXIT_NODE)
+		remove_id(&leave, w.exit_id);
 	w.avoid_count = leave.n;
 	if (draw(c, &w, now, out, why))
 		return true;
-	/* There are not enough of them for that: as far apart as can be. */
+	w.avoid_count = failed;
+	if (leave.n > failed && draw(c, &w, now, out, why))
+		return true;
 	w.apart_count = 0;
+	leave.n = failed;
 	add_used(c, true, &leave);
 	add_used(c, false, &leave);
+	if (w.exit == PATH_EXIT_NODE)
+		remove_id(&leave, w.exit_id);
 	return draw_leaving_out(c, &w, leave.n, must, now, out, why);
+}
+
+bool choice_better(struct client *c, const struct client_route *rival, const struct now *now,
+		   struct path_route *out)
+{
+	struct route_nodes apart[ROUTES_MAX];
+	struct leave_out leave = {.n = 0};
+	struct path_wish w = {
+	    .hops = c->wish.hops,
+	    .exit = PATH_EXIT_NODE,
+	    .avoid = leave.id[0],
+	    .book = c->params.book,
+	    .guards = c->params.guards,
+	    .apart = apart,
+	};
+	char why[PATH_WHY_MAX];
+
+	memcpy(w.exit_id, c->session.exit, NODE_ID_LEN);
+	add_failed(c, now, &leave);
+	remove_id(&leave, w.exit_id);
+	w.avoid_count = leave.n;
+	w.apart_count = kept_routes(c, rival, apart);
+	return draw(c, &w, now, out, why);
+}
+
+uint64_t choice_cost(struct client *c, const struct client_route *r, const struct now *now)
+{
+	struct route_nodes apart[ROUTES_MAX];
+	const struct route_nodes nodes = nodes_of(r);
+	const struct path_wish w = {
+	    .book = c->params.book, .apart = apart, .apart_count = kept_routes(c, r, apart)};
+
+	return path_cost_of(c->chooser, &w, &nodes, now);
 }

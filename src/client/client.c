@@ -29,7 +29,8 @@ void client_free(struct client *c)
 
 /* ---- notes ---- */
 
-static void note_va(struct client *c, enum client_note_type type, const char *fmt, va_list ap)
+static struct client_note *note_va(struct client *c, enum client_note_type type, const char *fmt,
+				   va_list ap)
 {
 	struct client_note *n;
 
@@ -38,17 +39,39 @@ static void note_va(struct client *c, enum client_note_type type, const char *fm
 		c->note_count--;
 	}
 	n = &c->notes[(c->note_head + c->note_count++) % NOTES_MAX];
-	n->type = type;
+	*n = (struct client_note){.type = type};
 	vsnprintf(n->text, sizeof(n->text), fmt, ap);
+	return n;
 }
 
-void client_note(struct client *c, enum client_note_type type, const char *fmt, ...)
+struct client_note *client_note(struct client *c, enum client_note_type type, const char *fmt, ...)
 {
+	struct client_note *n;
 	va_list ap;
 
 	va_start(ap, fmt);
-	note_va(c, type, fmt, ap);
+	n = note_va(c, type, fmt, ap);
 	va_end(ap);
+	return n;
+}
+
+struct client_note *client_note_cause(struct client *c, enum client_note_type type,
+				      const struct cause *cause, const char *fmt, ...)
+{
+	struct client_note *n;
+	va_list ap;
+
+	va_start(ap, fmt);
+	n = note_va(c, type, fmt, ap);
+	va_end(ap);
+	if (cause->hop == 0)
+		return n;
+	n->hop = cause->hop;
+	n->who = *cause->who;
+	n->has_verdict = cause->verdict != NULL;
+	if (n->has_verdict)
+		n->verdict = *cause->verdict;
+	return n;
 }
 
 bool client_next_note(struct client *c, struct client_note *out)
@@ -98,6 +121,7 @@ void client_connect(struct client *c, const struct client_wish *wish, const stru
 	c->backoff_ns = 0;
 	c->view_due_ns = now->mono_ns + SEEDS_PATIENCE_NS;
 	c->due_ns = NEVER;
+	c->improve_ns = 0;
 	membership_want(c->params.membership, true, now);
 	client_set_state(c, CLIENT_CONNECTING, now, "asking the seeds for the list of nodes");
 	client_tick(c, now);
@@ -214,6 +238,7 @@ void client_tick(struct client *c, const struct now *now)
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		route_tick(c, &c->route[i], now);
 	session_tick(c, now);
+	improve_tick(c, now);
 	c->due_ns = client_deadline(c);
 }
 
@@ -224,7 +249,7 @@ uint64_t client_deadline(const struct client *c)
 	if (c->state == CLIENT_OFF)
 		return NEVER;
 	/* Never counted from now: what is always yet to come is never due. */
-	due = MIN(session_deadline(c), c->hurry_ns);
+	due = MIN(MIN(session_deadline(c), improve_deadline(c)), c->hurry_ns);
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		due = MIN(due, route_deadline(&c->route[i]));
 	return due;

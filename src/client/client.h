@@ -24,6 +24,7 @@ struct client_params {
 	struct guard_set *guards;           /* the entries we keep to; NULL: any */
 	const struct health_limits *limits; /* NULL: the usual ones */
 	const struct places *places;        /* where nodes are; NULL: as they say */
+	uint64_t improve_ns;                /* mean time between looks for better routes; 0: none */
 };
 
 #define CLIENT_EXIT_MAX    EXIT_TEXT_MAX
@@ -85,8 +86,10 @@ enum client_path_role {
 	CLIENT_PATH_MAKING, /* being built or attached */
 	CLIENT_PATH_IN_USE,
 	CLIENT_PATH_BACKUP,
-	CLIENT_PATH_SPARE,  /* to another exit, should ours be dead */
-	CLIENT_PATH_ENDING, /* what is still under way may arrive */
+	CLIENT_PATH_DEGRADED, /* left for doing badly, and watched until it does well */
+	CLIENT_PATH_TRIAL,    /* may be better than one in use or ready */
+	CLIENT_PATH_SPARE,    /* to another exit, should ours be dead */
+	CLIENT_PATH_ENDING,   /* what is still under way may arrive */
 };
 
 struct client_path {
@@ -142,6 +145,7 @@ enum client_note_type {
 	CLIENT_NOTE_SESSION, /* new inner addresses: set up the machine (client_view has them) */
 	CLIENT_NOTE_ROUTE,   /* other paths carry the traffic; text says why */
 	CLIENT_NOTE_PATH,    /* a path that carries nothing failed, or was replaced */
+	CLIENT_NOTE_HEALTH,  /* the verdict on a hop of a path has changed */
 	CLIENT_NOTE_ERROR,   /* text says what failed; it goes on trying */
 };
 #define CLIENT_NOTE_COUNT (CLIENT_NOTE_ERROR + 1)
@@ -149,6 +153,12 @@ enum client_note_type {
 struct client_note {
 	enum client_note_type type;
 	char text[CLIENT_REASON_MAX];
+	unsigned hop;          /* that it is about; 0: none */
+	struct client_hop who; /* if hop: id, name, country */
+	bool has_verdict;
+	struct verdict verdict; /* if has_verdict: of that hop */
+	bool has_dropped;
+	uint32_t dropped; /* if has_dropped: connections that it ended */
 };
 bool client_next_note(struct client *c, struct client_note *out);
 

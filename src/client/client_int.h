@@ -13,6 +13,8 @@ enum {
 	ROUNDS_IDLE_MAX = 3,  /* of ECHOs to a path that is only thought to live */
 	ROUNDS_DOUBT_MAX = 2, /* to one that the engine suspects: its traffic has waited already */
 	AT_ONCE_MAX = 2,      /* routes being made while nothing carries the traffic */
+	DEGRADED_MAX = 2,     /* routes that are watched for doing well again */
+	TRAIN_CELLS = 12,
 	WHY_MAX = 160,
 };
 
@@ -30,7 +32,12 @@ enum {
 #define ECHO_BACKUP_NS     (6 * NS_PER_S)
 #define ECHO_TIMEOUT_NS    (NS_PER_S / 5) /* the least */
 #define ECHO_SILENT_NS     (NS_PER_S / 2) /* between rounds to one that is silent */
-#define DEGRADE_GAP_NS     (3 * NS_PER_S) /* between routes that are left for doing badly */
+#define GIVE_UP_NS         (NS_PER_S / 2) /* one that is silent, at the least */
+#define ALERT_GAP_NS       (NS_PER_S / 4) /* between rounds while a verdict is about to change */
+#define ALERT_MAX_NS       (10 * NS_PER_S)
+#define DEGRADE_GAP_NS     (3 * NS_PER_S)   /* between routes that are left for doing badly */
+#define DEGRADED_MAX_NS    (300 * NS_PER_S) /* then such a route is given up */
+#define TRIAL_NS           (2 * NS_PER_S)   /* to measure what may be better */
 #define SAMPLE_NS          NS_PER_S
 #define DOUBT_MAX_NS       (5 * NS_PER_S) /* suspect, though the exit answers */
 #define SILENT_TELL_NS     (NS_PER_S / 2) /* all are silent: time to say so */
@@ -49,6 +56,16 @@ enum route_state {
 	ROUTE_DRAINING,
 };
 
+/* Cells to a hop close behind each other, and how far apart their answers come. */
+struct train {
+	uint8_t hop; /* 0: none is under way */
+	uint8_t sent, gaps;
+	uint64_t begun_ns, next_ns, end_ns; /* next_ns: of the next cells; else of the next train */
+	uint64_t last_ns, last_cells;       /* the answer before, and what had come in then */
+	uint64_t bps[TRAIN_CELLS];          /* by each gap, in order of size */
+	uint64_t budget_bytes;
+};
+
 /* One path of ours, from the choice of its nodes to its end. */
 struct client_route {
 	enum route_state state;
@@ -62,20 +79,29 @@ struct client_route {
 	uint64_t successor_ns; /* another is to take over */
 	uint64_t ready_wall_ns;
 
-	bool is_spare;   /* to another exit than the session's */
-	bool is_suspect; /* the engine's word: its traffic is not acknowledged */
-	bool is_silent;  /* ours: the exit does not answer ECHOs */
-	bool is_leaving; /* ends when another stands */
-	bool is_poor;    /* its verdict is not green: others are used first */
-	uint8_t weight;  /* in use, if not 0 */
-	const char *why; /* it leaves */
+	bool is_spare;        /* to another exit than the session's */
+	bool is_trial;        /* in place of the rival, if it turns out better */
+	bool is_degraded;     /* left for doing badly, and watched */
+	bool is_suspect;      /* the engine's word: its traffic is not acknowledged */
+	bool is_silent;       /* ours: the exit does not answer ECHOs */
+	bool is_leaving;      /* ends when another stands */
+	bool is_poor;         /* its verdict is not green: others are used first */
+	uint8_t weight;       /* in use, if not 0 */
+	const char *why;      /* it leaves */
+	uint32_t rival;       /* path of one that it may replace */
+	uint64_t trial_ns;    /* when that is decided */
+	uint64_t degraded_ns; /* since when */
 
-	uint64_t echo_ns;  /* next round of ECHOs, or the end of this one's time */
-	bool is_asked;     /* a round is under way */
-	unsigned rounds;   /* that the exit did not answer, in a row */
-	unsigned reached;  /* farthest hop that answered in these */
-	uint64_t doubt_ns; /* since when the engine suspects it */
-	uint64_t asked_ns; /* when the last round was */
+	uint64_t echo_ns;   /* next round of ECHOs, or the end of this one's time */
+	bool is_asked;      /* a round is under way */
+	unsigned rounds;    /* that the exit did not answer, in a row */
+	unsigned reached;   /* farthest hop that answered in these */
+	uint64_t doubt_ns;  /* since when the engine suspects it */
+	uint64_t silent_ns; /* since when it is silent */
+	uint64_t asked_ns;  /* when the last round was */
+
+	uint64_t alert_ns; /* since when rounds follow each other closely; 0: they do not */
+	struct train train;
 
 	uint64_t sample_ns;        /* next look at what its traffic shows */
 	uint64_t sampled_ns;       /* last one */
@@ -112,6 +138,7 @@ struct client {
 
 	struct avoided avoid[AVOID_MAX];
 	uint64_t degraded_ns; /* when a route was left for doing badly, last */
+	uint64_t improve_ns;  /* next look for better ones; 0: not set yet */
 	uint64_t retry_ns;    /* no new route before */
 	uint64_t backoff_ns;
 	uint64_t view_due_ns; /* seeds should have answered */
@@ -126,13 +153,27 @@ struct client {
 /* ---- client.c ---- */
 void client_set_state(struct client *c, enum client_state state, const struct now *now,
 		      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-void client_note(struct client *c, enum client_note_type type, const char *fmt, ...)
+struct client_note *client_note(struct client *c, enum client_note_type type, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What something is about, and why. */
+struct cause {
+	const char *text;
+	unsigned hop; /* 0: none in particular */
+	const struct client_hop *who;
+	const struct verdict *verdict;       /* or NULL */
+	const struct client_route *over_now; /* or NULL: the first of those in use */
+};
+/* client_note_cause: the same, about that hop. */
+struct client_note *client_note_cause(struct client *c, enum client_note_type type,
+				      const struct cause *cause, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* ---- session.c: which paths there should be, and which of them carry the traffic ---- */
 
-/* session_use(c, why, now): tell the engine, after any change of what there is to use. */
-void session_use(struct client *c, const char *why, const struct now *now);
+/* session_use(c, why, now): tell the engine, after any change of what there is to use; why (or
+ * NULL) those who look on. */
+void session_use(struct client *c, const struct cause *why, const struct now *now);
 /* session_new(c, r, ev, now): the route's exit has granted one; what the last one had ends. */
 void session_new(struct client *c, struct client_route *r, const struct engine_event *ev,
 		 const struct now *now);
@@ -140,8 +181,12 @@ void session_new(struct client *c, struct client_route *r, const struct engine_e
 void session_forget(struct client *c, const struct now *now);
 /* session_stands(c, r, now): one more route of it. */
 void session_stands(struct client *c, struct client_route *r, const struct now *now);
+/* session_any_lives: some path of it answers. */
+bool session_any_lives(const struct client *c);
 /* session_heard(c, now): someone has answered: our network works. */
 void session_heard(struct client *c, const struct now *now);
+/* session_trim(c, keep, now): there may be one too many; not that one (or NULL). */
+void session_trim(struct client *c, const struct client_route *keep, const struct now *now);
 void session_tick(struct client *c, const struct now *now);
 uint64_t session_deadline(const struct client *c);
 
@@ -155,6 +200,9 @@ enum route_aim {
 /* route_start(c, aim, now, why): choose nodes and build; false with why filled. */
 bool route_start(struct client *c, enum route_aim aim, const struct now *now,
 		 char why[static PATH_WHY_MAX]);
+/* route_build: over these nodes; NULL with why filled. */
+struct client_route *route_build(struct client *c, const struct path_route *pr,
+				 const struct now *now, char why[static PATH_WHY_MAX]);
 void route_open(struct client *c, struct client_route *r, const struct now *now);
 void route_attach(struct client *c, struct client_route *r, const struct now *now);
 void route_on_event(struct client *c, struct client_route *r, const struct engine_event *ev,
@@ -188,6 +236,9 @@ static inline bool route_lives(const struct client_route *r)
 	return r->state == ROUTE_STANDING && !r->is_suspect && !r->is_silent;
 }
 
+/* shares_node: a node other than the exit is on both. */
+bool route_shares_node(const struct client_route *a, const struct client_route *b);
+
 /* ---- watch.c: does a standing route live, and which hop does not ---- */
 void watch_begin(struct client *c, struct client_route *r, const struct now *now);
 /* watch_now(c, r, now): ask at once. */
@@ -197,12 +248,36 @@ void watch_on_event(struct client *c, struct client_route *r, const struct engin
 void watch_tick(struct client *c, struct client_route *r, const struct now *now);
 uint64_t watch_deadline(const struct client_route *r);
 
+/* ---- train.c: what a standing route can carry ---- */
+void train_begin(struct client_route *r, const struct now *now);
+/* train_earn: it has carried so many bytes: trains may take a share of that. */
+void train_earn(struct client_route *r, uint64_t bytes);
+/* train_hurry: something is odd: the next one now, if there is the budget. */
+void train_hurry(struct client_route *r, const struct now *now);
+/* train_on_echo: true when the answer was one of a train's, and not its first. */
+bool train_on_echo(struct client *c, struct client_route *r, const struct engine_event *ev,
+		   const struct now *now);
+void train_tick(struct client *c, struct client_route *r, const struct now *now);
+uint64_t train_deadline(const struct client_route *r);
+
+/* ---- degrade.c: what follows from verdicts ---- */
+/* degrade_judge(c, r, now): after whatever was measured. */
+void degrade_judge(struct client *c, struct client_route *r, const struct now *now);
+
+/* ---- improve.c: better routes than there are ---- */
+void improve_tick(struct client *c, const struct now *now);
+uint64_t improve_deadline(const struct client *c);
+/* improve_heard: a node does well again: soon is the time to look. */
+void improve_heard(struct client *c, const struct now *now);
+
 /* ---- mirror.c ---- */
 void mirror_offer_paths(struct client *c);
 
 /* ---- choice.c ---- */
 void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now);
 void choice_forget(struct client *c);
+/* choice_readmit: it does well again. */
+void choice_readmit(struct client *c, const uint8_t id[static NODE_ID_LEN]);
 /* choice_exit: into w, what is wished for as the exit.  False with why filled. */
 bool choice_exit(const struct client *c, const char *text, struct path_wish *w,
 		 char why[static PATH_WHY_MAX]);
@@ -210,5 +285,11 @@ bool choice_exit(const struct client *c, const char *text, struct path_wish *w,
  * with why filled. */
 bool choice_make(struct client *c, enum route_aim aim, const struct now *now,
 		 struct path_route *out, char why[static PATH_WHY_MAX]);
+/* choice_better: nodes for one that may take the rival's place; false: none at the moment. */
+bool choice_better(struct client *c, const struct client_route *rival, const struct now *now,
+		   struct path_route *out);
+/* choice_cost(c, r, now): of the nodes of a route that stands, beside all others; UINT64_MAX when
+ * one of them is no longer known. */
+uint64_t choice_cost(struct client *c, const struct client_route *r, const struct now *now);
 
 #endif

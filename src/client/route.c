@@ -23,6 +23,15 @@ static void enter(struct client_route *r, enum route_state state, uint64_t due_n
 	r->asks = 0;
 }
 
+bool route_shares_node(const struct client_route *a, const struct client_route *b)
+{
+	for (unsigned i = 0; i + 1 < a->n; i++)
+		for (unsigned k = 0; k + 1 < b->n; k++)
+			if (memcmp(a->hop[i].id, b->hop[k].id, NODE_ID_LEN) == 0)
+				return true;
+	return false;
+}
+
 /* ---- beginning and end ---- */
 
 static struct client_route *free_slot(struct client *c, const struct now *now)
@@ -64,36 +73,46 @@ static uint16_t lifetime_s(const struct client *c)
 	return (uint16_t)(base + SUCCESSOR_NS / NS_PER_S + rng_below(c->params.rng, spread));
 }
 
-bool route_start(struct client *c, enum route_aim aim, const struct now *now,
-		 char why[static PATH_WHY_MAX])
+struct client_route *route_build(struct client *c, const struct path_route *pr,
+				 const struct now *now, char why[static PATH_WHY_MAX])
 {
+	const struct descriptor *exit = directory_by_id(c->params.dir, pr->hop[pr->hops - 1].id);
 	struct client_route *r = free_slot(c, now);
-	struct path_spec spec = {.lifetime_s = lifetime_s(c)};
-	const struct descriptor *exit;
-	struct path_route pr;
+	struct path_spec spec = {.lifetime_s = lifetime_s(c), .n = pr->hops};
 
 	if (r == NULL) {
 		snprintf(why, PATH_WHY_MAX, "there are too many");
-		return false;
+		return NULL;
 	}
-	if (!choice_make(c, aim, now, &pr, why))
-		return false;
-	spec.n = pr.hops;
-	memcpy(spec.hop, pr.hop, sizeof(spec.hop));
-	memcpy(spec.entry_link_key, pr.entry_link_key, DH_LEN);
-	memcpy(spec.exit_session_key, pr.exit_session_key, DH_LEN);
-	exit = directory_by_id(c->params.dir, pr.hop[pr.hops - 1].id);
+	memcpy(spec.hop, pr->hop, sizeof(spec.hop));
+	memcpy(spec.entry_link_key, pr->entry_link_key, DH_LEN);
+	memcpy(spec.exit_session_key, pr->exit_session_key, DH_LEN);
 	spec.exit_workers = exit != NULL ? (uint8_t)descriptor_workers(exit) : 1;
-	*r = (struct client_route){.n = pr.hops, .is_spare = aim == AIM_SPARE};
-	describe_hops(c, &pr, r);
-	route_health_init(&r->health, pr.hops);
+	*r = (struct client_route){.n = pr->hops};
+	describe_hops(c, pr, r);
+	route_health_init(&r->health, pr->hops);
 	r->path = engine_path_build(c->params.engine, &spec, now);
 	if (r->path == 0) {
 		snprintf(why, PATH_WHY_MAX, "too many circuits or links at once");
-		return false;
+		return NULL;
 	}
 	enter(r, ROUTE_BUILDING, now->mono_ns + BUILD_TIMEOUT_NS);
 	r->successor_ns = now->mono_ns + spec.lifetime_s * NS_PER_S - SUCCESSOR_NS;
+	return r;
+}
+
+bool route_start(struct client *c, enum route_aim aim, const struct now *now,
+		 char why[static PATH_WHY_MAX])
+{
+	struct client_route *r;
+	struct path_route pr;
+
+	if (!choice_make(c, aim, now, &pr, why))
+		return false;
+	r = route_build(c, &pr, now, why);
+	if (r == NULL)
+		return false;
+	r->is_spare = aim == AIM_SPARE;
 	return true;
 }
 
@@ -137,11 +156,33 @@ static void avoid(struct client *c, const struct client_route *r, unsigned hop,
 		choice_avoid(c, r->hop[i].id, now);
 }
 
+/* The network is there: others are heard. */
+static void note_guard(struct client *c, const struct client_route *r, bool is_ok,
+		       const struct now *now)
+{
+	if (c->params.guards != NULL && r->n > 1)
+		guard_note(c->params.guards, r->hop[0].id, is_ok, now);
+}
+
+/* Its traffic has moved already, or moves now. */
+static void tell_failed(struct client *c, const struct cause *cause, bool was_standing,
+			bool was_used)
+{
+	if (!was_standing)
+		client_note_cause(c, c->primary != NULL ? CLIENT_NOTE_PATH : CLIENT_NOTE_ERROR,
+				  cause, "%s", cause->text);
+	else if (!was_used)
+		client_note_cause(c, CLIENT_NOTE_PATH, cause, "%s; a backup is replaced",
+				  cause->text);
+}
+
 void route_fail(struct client *c, struct client_route *r, unsigned hop, const struct now *now,
 		const char *what, ...)
 {
 	const bool was_standing = r->state == ROUTE_STANDING, was_used = r->weight != 0;
 	char who[DESCRIPTOR_TEXT_MAX], said[WHY_MAX], text[CLIENT_REASON_MAX];
+	const struct client_hop named = r->hop[hop > 0 ? hop - 1 : 0];
+	const struct cause cause = {.text = text, .hop = hop, .who = &named};
 	va_list ap;
 
 	va_start(ap, what);
@@ -153,17 +194,15 @@ void route_fail(struct client *c, struct client_route *r, unsigned hop, const st
 	else
 		snprintf(text, sizeof(text), "route to %s: %s", route_hop_text(r, r->n, who), said);
 	avoid(c, r, hop, now);
+	if (hop == 1 && session_any_lives(c))
+		note_guard(c, r, false, now);
 	route_drop(c, r, now);
 	back_off(c, was_standing, now);
 	if (c->session.silent_ns == 0 || c->session.heard_ns != 0) /* not our own network's fault */
 		snprintf(c->reason, sizeof(c->reason), "%s", text);
-	if (!was_standing)
-		client_note(c, c->primary != NULL ? CLIENT_NOTE_PATH : CLIENT_NOTE_ERROR, "%s",
-			    text);
-	else if (!was_used)
-		client_note(c, CLIENT_NOTE_PATH, "%s; a backup is replaced", text);
+	tell_failed(c, &cause, was_standing, was_used);
 	if (was_standing)
-		session_use(c, was_used ? text : NULL, now);
+		session_use(c, was_used ? &cause : NULL, now);
 }
 
 /* ---- steps ---- */
@@ -237,6 +276,7 @@ static void on_attached(struct client *c, struct client_route *r, const struct n
 {
 	enter(r, ROUTE_STANDING, NEVER);
 	r->ready_wall_ns = now->wall_ns;
+	note_guard(c, r, true, now);
 	watch_begin(c, r, now);
 	session_stands(c, r, now);
 }

@@ -16,27 +16,25 @@ enum {
 
 /* ---- which paths carry the traffic ---- */
 
-static bool shares_node(const struct client_route *a, const struct client_route *b)
-{
-	for (unsigned i = 0; i + 1 < a->n; i++)
-		for (unsigned k = 0; k + 1 < b->n; k++)
-			if (memcmp(a->hop[i].id, b->hop[k].id, NODE_ID_LEN) == 0)
-				return true;
-	return false;
-}
-
 /* What kills the first one kills this one too. */
 static bool is_tied(const struct client *c, const struct client_route *r)
 {
-	return c->primary != NULL && r != c->primary && shares_node(r, c->primary);
+	return c->primary != NULL && r != c->primary && route_shares_node(r, c->primary);
+}
+
+/* It carries flows only if there is no other. */
+static bool is_last_resort(const struct client_route *r)
+{
+	return !route_lives(r) || r->is_leaving || r->is_degraded || r->is_trial;
 }
 
 /* Lower is used first.  What is in use stays so, and the first stays first: nothing changes for
  * nothing. */
 static unsigned rank(const struct client *c, const struct client_route *r)
 {
-	return (unsigned)(!route_lives(r) << 5 | r->is_leaving << 4 | r->is_poor << 3 |
-			  is_tied(c, r) << 2 | (r->weight == 0) << 1 | (r != c->primary));
+	return (unsigned)(!route_lives(r) << 7 | r->is_degraded << 6 | r->is_leaving << 5 |
+			  r->is_trial << 4 | r->is_poor << 3 | is_tied(c, r) << 2 |
+			  (r->weight == 0) << 1 | (r != c->primary));
 }
 
 static bool is_before(const struct client *c, const struct client_route *a,
@@ -82,29 +80,53 @@ static void weigh(const struct client *c, struct client_route **list, size_t n)
 	for (size_t i = 0; i < n && i < c->wish.paths; i++)
 		best_ns = MIN(best_ns, route_rtt_ns(list[i]));
 	for (size_t i = 0; i < n; i++) {
-		if (i >= c->wish.paths)
+		if (i >= c->wish.paths || (i > 0 && is_last_resort(list[i])))
 			list[i]->weight = 0;
 		else if (list[i]->weight == 0)
 			list[i]->weight = weight_of(list[i], best_ns);
 	}
 }
 
-static void primary_is(struct client *c, struct client_route *r, const char *why)
+/* "a > b > c" */
+static const char *route_text(const struct client_route *r, char out[static CLIENT_REASON_MAX])
 {
-	const bool is_other = r != NULL && r != c->primary;
-	char who[DESCRIPTOR_TEXT_MAX];
+	char id[SHORT_ID_LEN + 1];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < r->n && len < CLIENT_REASON_MAX; i++)
+		len += (size_t)snprintf(
+		    out + len, CLIENT_REASON_MAX - len, "%s%s", i > 0 ? " > " : "",
+		    r->hop[i].name[0] != '\0' ? r->hop[i].name : short_id(r->hop[i].id, id));
+	return out;
+}
+
+static void primary_is(struct client *c, struct client_route *r, const struct cause *why)
+{
+	const struct client_route *before = c->primary;
+	const bool is_other = r != NULL && r != before;
+	char now_over[CLIENT_REASON_MAX], was_over[CLIENT_REASON_MAX];
+	struct client_note *n;
 
 	c->primary = r;
 	if (r != NULL && why != NULL)
-		client_note(c, CLIENT_NOTE_ROUTE, "%s; connections dropped: 0", why);
+		n = client_note_cause(c, CLIENT_NOTE_ROUTE, why,
+				      "%.110s -> %.110s; connections dropped: 0", why->text,
+				      route_text(r, now_over));
+	else if (is_other && before != NULL && !route_lives(before))
+		n = client_note(c, CLIENT_NOTE_ROUTE,
+				"%.90s does not answer -> %.110s; connections dropped: 0",
+				route_text(before, was_over), route_text(r, now_over));
 	else if (is_other)
-		client_note(c, CLIENT_NOTE_ROUTE, "route to %s, %u hops",
-			    route_hop_text(r, r->n, who), r->n);
+		n = client_note(c, CLIENT_NOTE_ROUTE, "now over %s; connections dropped: 0",
+				route_text(r, now_over));
 	else if (why != NULL)
-		client_note(c, CLIENT_NOTE_ERROR, "%s", why);
+		n = client_note_cause(c, CLIENT_NOTE_ERROR, why, "%s", why->text);
+	else
+		return;
+	n->has_dropped = r != NULL;
 }
 
-void session_use(struct client *c, const char *why, const struct now *now)
+void session_use(struct client *c, const struct cause *why, const struct now *now)
 {
 	struct client_route *list[ROUTES_MAX];
 	struct path_use use[ROUTES_MAX] = {0};
@@ -185,10 +207,13 @@ static void retire(struct client *c, const char **why, const struct now *now)
 
 void session_stands(struct client *c, struct client_route *r, const struct now *now)
 {
-	const char *why = NULL;
+	struct cause cause = {.over_now = r};
 	char who[DESCRIPTOR_TEXT_MAX];
 
-	retire(c, &why, now);
+	if (r->is_trial)
+		r->trial_ns = now->mono_ns + TRIAL_NS;
+	else
+		retire(c, &cause.text, now);
 	if (c->session.is_new)
 		client_note(c, CLIENT_NOTE_SESSION, "addresses of the session with %s",
 			    route_hop_text(r, r->n, who));
@@ -196,7 +221,7 @@ void session_stands(struct client *c, struct client_route *r, const struct now *
 	if (c->session.silent_ns != 0)
 		lives_again(c, now);
 	c->backoff_ns = 0;
-	session_use(c, why, now);
+	session_use(c, cause.text != NULL ? &cause : NULL, now);
 }
 
 /* ---- is the exit dead ---- */
@@ -207,7 +232,7 @@ void session_heard(struct client *c, const struct now *now)
 		c->session.heard_ns = now->mono_ns;
 }
 
-static bool any_lives(const struct client *c)
+bool session_any_lives(const struct client *c)
 {
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		if (route_lives(&c->route[i]))
@@ -245,17 +270,33 @@ static uint64_t exit_dead_ns(const struct client *c)
 	return MAX(s->silent_ns, s->heard_ns) + exit_patience_ns(c);
 }
 
+/* With packets in the last minute. */
+static uint32_t connections(const struct client *c)
+{
+	struct path_stats s;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (c->route[i].state == ROUTE_STANDING &&
+		    engine_path_stats(c->params.engine, c->route[i].path, &s))
+			n += s.flows;
+	return n;
+}
+
 /* Its connections end; new ones go through another exit. */
 static void leave_exit(struct client *c, struct client_route *spare, const struct now *now)
 {
 	char text[CLIENT_REASON_MAX], who[DESCRIPTOR_TEXT_MAX];
+	struct client_note *n;
 
 	choice_avoid(c, c->session.exit, now);
 	snprintf(text, sizeof(text),
 		 "the exit cannot be reached; open connections through it are lost; "
 		 "changing to %s",
 		 route_hop_text(spare, spare->n, who));
-	client_note(c, CLIENT_NOTE_ERROR, "%s", text);
+	n = client_note(c, CLIENT_NOTE_ERROR, "%s", text);
+	n->has_dropped = true;
+	n->dropped = connections(c);
 	client_set_state(c, CLIENT_RECONNECTING, now, "%s", text);
 	route_open(c, spare, now);
 }
@@ -267,7 +308,7 @@ static void judge_exit(struct client *c, const struct now *now)
 
 	if (s->id == 0)
 		return;
-	if (any_lives(c)) {
+	if (session_any_lives(c)) {
 		if (s->silent_ns != 0)
 			lives_again(c, now);
 		return;
@@ -293,7 +334,7 @@ struct tally {
 
 static struct tally count(const struct client *c)
 {
-	const bool lives = any_lives(c);
+	const bool lives = session_any_lives(c);
 	struct tally t = {0};
 
 	for (size_t i = 0; i < ROUTES_MAX; i++) {
@@ -301,6 +342,8 @@ static struct tally count(const struct client *c)
 
 		if (r->is_spare)
 			t.spares += r->state != ROUTE_FREE;
+		else if (r->is_trial || r->is_degraded)
+			continue;
 		else if (route_is_coming(r))
 			t.coming++;
 		else if (r->state == ROUTE_STANDING && !r->is_leaving && lives)
@@ -313,10 +356,43 @@ static size_t wanted(const struct client *c)
 {
 	if (c->session.id == 0)
 		return 1;
-	if (!any_lives(c))
+	if (!session_any_lives(c))
 		return AT_ONCE_MAX;
 	/* With one hop there is but one way to the exit. */
 	return c->wish.hops == 1 ? 1 : c->wish.paths + c->wish.backups;
+}
+
+static struct client_route *costliest_backup(struct client *c, const struct client_route *keep,
+					     const struct now *now)
+{
+	struct client_route *worst = NULL;
+	uint64_t worst_ns = 0;
+
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		struct client_route *r = &c->route[i];
+		uint64_t cost_ns;
+
+		if (r->state != ROUTE_STANDING || r == keep || r->weight != 0 || r->is_leaving ||
+		    r->is_trial || r->is_degraded)
+			continue;
+		cost_ns = choice_cost(c, r, now);
+		if (worst == NULL || cost_ns > worst_ns) {
+			worst = r;
+			worst_ns = cost_ns;
+		}
+	}
+	return worst;
+}
+
+void session_trim(struct client *c, const struct client_route *keep, const struct now *now)
+{
+	struct client_route *surplus;
+
+	if (count(c).stay <= wanted(c))
+		return;
+	surplus = costliest_backup(c, keep, now);
+	if (surplus != NULL)
+		route_drain(surplus, now);
 }
 
 static void age(struct client *c, const struct now *now)
@@ -361,7 +437,7 @@ static void no_way(struct client *c, const char *why, const struct now *now)
 
 static void seek_one(struct client *c, bool is_coming, const struct now *now)
 {
-	const bool lives = any_lives(c);
+	const bool lives = session_any_lives(c);
 	char why[PATH_WHY_MAX];
 
 	if (!route_start(c, AIM_SESSION, now, why)) {

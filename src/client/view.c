@@ -10,6 +10,10 @@ static enum client_path_role role_of(const struct client_route *r)
 		return CLIENT_PATH_SPARE;
 	if (r->state != ROUTE_STANDING)
 		return CLIENT_PATH_MAKING;
+	if (r->is_degraded && r->weight == 0)
+		return CLIENT_PATH_DEGRADED;
+	if (r->is_trial && r->weight == 0)
+		return CLIENT_PATH_TRIAL;
 	return r->weight != 0 ? CLIENT_PATH_IN_USE : CLIENT_PATH_BACKUP;
 }
 

@@ -4,6 +4,9 @@
  * is idle is asked by rounds of ECHOs to each hop, at random times.  When the exit stays silent,
  * the hop behind the farthest that answered is to blame: unless nothing at all is heard on any
  * route, for then it is our own network.
+ *
+ * How well it does: the traffic tells of the whole way, once a second, and costs nothing; the
+ * rounds tell of each hop, with COUNTERS of what went by since the last one.
  */
 #include "client/client_int.h"
 
@@ -23,12 +26,15 @@ static uint64_t random_gap_ns(const struct client *c, const struct client_route 
 	return (halvings * mean_ns + rng_below(c->params.rng, mean_ns)) * 2 / 3;
 }
 
+/* In line with the traffic, so that what is missing was lost. */
 static void ask(struct client *c, struct client_route *r, const struct now *now)
 {
 	const uint64_t rtt_ns = route_rtt_ns(r);
 
-	for (unsigned hop = 1; hop <= r->n; hop++)
+	for (unsigned hop = 1; hop <= r->n; hop++) {
 		engine_path_echo(c->params.engine, r->path, hop, now);
+		engine_path_counters(c->params.engine, r->path, hop, now);
+	}
 	r->is_asked = true;
 	r->asked_ns = now->mono_ns;
 	r->echo_ns = now->mono_ns + (r->is_silent ? MAX(ECHO_SILENT_NS, rtt_ns)
@@ -41,6 +47,7 @@ void watch_begin(struct client *c, struct client_route *r, const struct now *now
 	r->sample_ns = now->mono_ns + SAMPLE_NS;
 	(void)engine_path_stats(c->params.engine, r->path, &r->sampled);
 	r->echo_ns = now->mono_ns + 1; /* the next tick, when the owner has set up the machine */
+	train_begin(r, now);
 }
 
 void watch_now(struct client *c, struct client_route *r, const struct now *now)
@@ -56,17 +63,46 @@ static void ask_others(struct client *c, const struct client_route *r, const str
 			ask(c, &c->route[i], now);
 }
 
+static uint64_t next_round_ns(const struct client *c, const struct client_route *r,
+			      const struct now *now)
+{
+	const bool is_alert = r->alert_ns != 0 && now->mono_ns - r->alert_ns < ALERT_MAX_NS;
+
+	return now->mono_ns + (is_alert ? ALERT_GAP_NS : random_gap_ns(c, r));
+}
+
 static void on_echo(struct client *c, struct client_route *r, const struct engine_event *ev,
 		    const struct now *now)
 {
-	route_health_echo(&r->health, ev->hop, ev->rtt_ns, now);
+	/* Behind others of a train it waited for them: that is no round trip. */
+	if (!train_on_echo(c, r, ev, now))
+		route_health_echo(&r->health, ev->hop, rtt_sample_ns(0, ev->rtt_ns, ev->hold_ns),
+				  now);
 	r->reached = MAX(r->reached, ev->hop);
 	session_heard(c, now);
 	if (ev->hop != r->n)
 		return;
-	r->is_asked = r->is_silent = false;
+	r->is_silent = false;
 	r->rounds = r->reached = 0;
-	r->echo_ns = now->mono_ns + random_gap_ns(c, r);
+	if (!r->is_asked)
+		return;
+	r->is_asked = false;
+	if (r->state == ROUTE_STANDING)
+		degrade_judge(c, r, now);
+	r->echo_ns = next_round_ns(c, r, now);
+}
+
+static void on_counters(struct client_route *r, const struct engine_event *ev,
+			const struct now *now)
+{
+	route_health_counters(&r->health, ev->hop,
+			      &(struct hop_count){
+				  .sent = ev->sent_cells,
+				  .seen = ev->fwd_cells,
+				  .returned = ev->bwd_cells,
+				  .received = ev->got_cells,
+			      },
+			      now);
 }
 
 void watch_on_event(struct client *c, struct client_route *r, const struct engine_event *ev,
@@ -74,14 +110,18 @@ void watch_on_event(struct client *c, struct client_route *r, const struct engin
 {
 	if (ev->type == EVENT_ECHO) {
 		on_echo(c, r, ev, now);
+	} else if (ev->type == EVENT_COUNTERS) {
+		on_counters(r, ev, now);
 	} else if (ev->type == EVENT_PATH_SUSPECT && r->state == ROUTE_STANDING) {
 		r->is_suspect = true;
 		r->doubt_ns = now->mono_ns;
 		r->rounds = r->reached = 0;
 		ask(c, r, now);
 		ask_others(c, r, now);
-	} else if (ev->type == EVENT_PATH_RECOVERED) {
-		r->is_suspect = false;
+	} else if (ev->type == EVENT_PATH_RECOVERED) { /* the exit has acknowledged something */
+		r->is_suspect = r->is_silent = false;
+		r->rounds = r->reached = 0;
+		session_heard(c, now);
 	}
 }
 
@@ -99,7 +139,11 @@ static void judge(struct client *c, struct client_route *r, const struct now *no
 {
 	const unsigned hop = r->reached + 1;
 
+	if (!r->is_silent)
+		r->silent_ns = now->mono_ns;
 	r->is_silent = true;
+	if (now->mono_ns - r->silent_ns < GIVE_UP_NS)
+		return; /* it may only be slow; its flows have moved already */
 	if (hop == r->n && c->session.silent_ns != 0)
 		return; /* the exit itself may be dead: session.c finds out */
 	if (r->reached == 0 && !others_are_heard(c, r))
@@ -111,55 +155,14 @@ static void judge(struct client *c, struct client_route *r, const struct now *no
 
 /* ---- how well it does ---- */
 
-/* Its first hop does badly, and so do those of all others: it is our own network. */
-static bool is_our_own(const struct client *c, const struct client_route *r, unsigned hop)
+/* One sample that is far out is reason enough to look, though not to judge. */
+static bool is_odd(const struct client *c, const struct client_route *r, uint64_t srtt_ns)
 {
-	for (size_t i = 0; i < ROUTES_MAX && hop == 1; i++) {
-		const struct client_route *other = &c->route[i];
-
-		if (other != r && other->state == ROUTE_STANDING && !other->is_silent &&
-		    other->health.hop[0].level == HEALTH_GREEN)
-			return false;
-	}
-	return hop == 1;
-}
-
-/* Left as soon as there is another; its flows move at once if one stands ready. */
-static void leave_poor(struct client *c, struct client_route *r, unsigned hop,
-		       const struct now *now)
-{
-	char who[DESCRIPTOR_TEXT_MAX], why[VERDICT_WHY_MAX], text[CLIENT_REASON_MAX];
-	const bool was_used = r->weight != 0;
-
-	snprintf(text, sizeof(text), "hop %u, %s: %s", hop, route_hop_text(r, hop, who),
-		 verdict_why(&r->health.hop[hop - 1], why));
-	choice_avoid(c, r->hop[hop - 1].id, now);
-	r->is_leaving = true;
-	r->why = "a hop did badly";
-	c->degraded_ns = now->mono_ns;
-	c->retry_ns = MIN(c->retry_ns, now->mono_ns);
-	if (!was_used)
-		client_note(c, CLIENT_NOTE_PATH, "%s; a backup is replaced", text);
-	session_use(c, was_used ? text : NULL, now);
-}
-
-static void judge_health(struct client *c, struct client_route *r, const struct now *now)
-{
-	const struct health_limits *limits =
+	const struct health_limits *l =
 	    c->params.limits != NULL ? c->params.limits : &health_limits_default;
-	unsigned hop;
-	bool is_poor;
+	const uint64_t floor_ns = rtt_floor_ns(&r->health.way[r->n - 1].rtt);
 
-	(void)route_health_judge(&r->health, limits, now);
-	hop = route_health_blame(&r->health);
-	is_poor = hop != 0 && !is_our_own(c, r, hop);
-	if (is_poor && r->health.hop[hop - 1].level == HEALTH_RED && hop < r->n && !r->is_leaving &&
-	    now->mono_ns - c->degraded_ns >= DEGRADE_GAP_NS) {
-		leave_poor(c, r, hop, now);
-	} else if (is_poor != r->is_poor) {
-		r->is_poor = is_poor;
-		session_use(c, NULL, now);
-	}
+	return floor_ns != 0 && srtt_ns > floor_ns + l->excess_ns[0];
 }
 
 /* What the traffic of the last second shows of the whole way. */
@@ -183,8 +186,14 @@ static void sample(struct client *c, struct client_route *r, const struct now *n
 				 .marked = s.tx_ce - last->tx_ce,
 			     },
 			     s.acked_cells != last->acked_cells ? s.srtt_ns : 0, now);
+	train_earn(r, s.tx_bytes - last->tx_bytes + s.rx_bytes - last->rx_bytes);
 	r->sampled = s;
 	r->sampled_ns = now->mono_ns;
+	if (r->alert_ns == 0 && !is_odd(c, r, s.srtt_ns))
+		return;
+	if (!r->is_asked)
+		r->echo_ns = MIN(r->echo_ns, now->mono_ns + ALERT_GAP_NS);
+	train_hurry(r, now);
 }
 
 static void note_in_book(const struct client *c, struct client_route *r, const struct now *now)
@@ -200,9 +209,22 @@ static void note_in_book(const struct client *c, struct client_route *r, const s
 
 /* ---- time ---- */
 
+/* Silence convicts nothing that is carrying traffic. */
+static bool has_carried(const struct client *c, const struct client_route *r)
+{
+	struct path_stats s;
+
+	return engine_path_stats(c->params.engine, r->path, &s) && s.last_rx_ns > r->asked_ns;
+}
+
 /* The exit has not answered in time. */
 static void end_round(struct client *c, struct client_route *r, const struct now *now)
 {
+	if (has_carried(c, r)) {
+		r->is_silent = false;
+		r->rounds = r->reached = 0;
+		return;
+	}
 	r->rounds += r->rounds < ROUNDS_IDLE_MAX;
 	if (r->rounds == 1)
 		ask_others(c, r, now);
@@ -214,9 +236,12 @@ void watch_tick(struct client *c, struct client_route *r, const struct now *now)
 {
 	if (r->sample_ns <= now->mono_ns) {
 		sample(c, r, now);
-		judge_health(c, r, now);
+		degrade_judge(c, r, now);
+		if (r->state != ROUTE_STANDING)
+			return;
 		note_in_book(c, r, now);
 	}
+	train_tick(c, r, now);
 	if (r->is_suspect && !r->is_silent && now->mono_ns - r->doubt_ns > DOUBT_MAX_NS) {
 		route_fail(c, r, 0, now, "carries no traffic");
 		return;
@@ -233,6 +258,6 @@ void watch_tick(struct client *c, struct client_route *r, const struct now *now)
 
 uint64_t watch_deadline(const struct client_route *r)
 {
-	return MIN(MIN(r->echo_ns, r->sample_ns),
+	return MIN(MIN(MIN(r->echo_ns, r->sample_ns), train_deadline(r)),
 		   r->is_suspect && !r->is_silent ? r->doubt_ns + DOUBT_MAX_NS + 1 : NEVER);
 }

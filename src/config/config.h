@@ -193,6 +193,7 @@ struct config_health {
 	uint32_t delay_yellow_ms, delay_red_ms;
 	uint64_t throughput_yellow_bps, throughput_red_bps;
 	uint32_t heal_s;
+	uint64_t improve_s; /* mean time between looks for better routes; 0: none */
 };
 
 struct config_node {

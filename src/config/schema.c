@@ -210,13 +210,18 @@ static const struct config_key health_keys[] = {
      .min = 1, .max = 30000, .help = "The same for red."},
     {"throughput_yellow", &value_bandwidth, FIELD(config_health, throughput_yellow_bps, uint64_t),
      .fallback = "5M", .min = 1000, .max = 1000000000000,
-     .help = "Bits per second below which a route that has more to carry is yellow."},
+     .help = "Bits per second that a hop lets through, as trains of cells show, below which it is "
+	     "yellow."},
     {"throughput_red", &value_bandwidth, FIELD(config_health, throughput_red_bps, uint64_t),
      .fallback = "2M", .min = 1000, .max = 1000000000000, .help = "The same for red."},
     {"heal", &value_u32, FIELD(config_health, heal_s, uint32_t), .fallback = "10", .min = 1,
      .max = 3600,
      .help = "Seconds for which all must be well again, by a quarter of the limits, before a "
 	     "verdict gets better; twice as long after each relapse."},
+    {"improve", &value_duration, FIELD(config_health, improve_s, uint64_t), .fallback = "2m",
+     .zero_word = "never", .min = 1, .max = 86400,
+     .help = "How often, on average, to look whether there is a clearly better route. It takes the "
+	     "place of one of yours without a break."},
 };
 
 static const struct config_key node_keys[] = {

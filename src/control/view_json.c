@@ -111,6 +111,8 @@ static const char *event_name(enum view_event e)
 		return "route";
 	case VIEW_EVENT_PATH:
 		return "path";
+	case VIEW_EVENT_HEALTH:
+		return "health";
 	case VIEW_EVENT_PROFILE:
 		return "profile";
 	case VIEW_EVENT_ERROR:
@@ -222,6 +224,10 @@ static const char *path_role_name(enum view_path_role r)
 		return "in_use";
 	case VIEW_PATH_BACKUP:
 		return "backup";
+	case VIEW_PATH_DEGRADED:
+		return "degraded";
+	case VIEW_PATH_TRIAL:
+		return "trial";
 	case VIEW_PATH_SPARE:
 		return "spare";
 	case VIEW_PATH_ENDING:
@@ -396,11 +402,15 @@ json_t *counters_json(const struct counters_view *v)
 
 json_t *event_json(const struct event_view *v)
 {
-	return json_pack("{s:i, s:o, s:s, s:s, s:o, s:o, s:{s:i, s:i}}", "schema", CONTROL_SCHEMA,
-			 "time", time_or_null(v->time_ns), "event", event_name(v->event), "state",
-			 view_state_name(v->state), "text", text_or_null(v->text), "route",
-			 route_object_json(&v->route), "paths", "active", (int)v->paths_active,
-			 "backup", (int)v->paths_backup);
+	return json_pack(
+	    "{s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i}}", "schema",
+	    CONTROL_SCHEMA, "time", time_or_null(v->time_ns), "event", event_name(v->event),
+	    "state", view_state_name(v->state), "text", text_or_null(v->text), "hop",
+	    count_or_null(v->hop > 0, v->hop), "node", node_ref_json(&v->node), "verdict",
+	    text_or_null(v->cause != NULL ? verdict_name(v->verdict) : ""), "cause",
+	    text_or_null(v->cause != NULL ? v->cause : ""), "connections_dropped",
+	    count_or_null(v->has_dropped, v->dropped), "route", route_object_json(&v->route),
+	    "paths", "active", (int)v->paths_active, "backup", (int)v->paths_backup);
 }
 
 json_t *error_json(const char *field, const char *message)

@@ -26,18 +26,14 @@ void route_health_echo(struct route_health *r, unsigned hop, uint64_t rtt_ns, co
 	if (!has_hop(r, hop))
 		return;
 	health_rtt(&r->way[hop - 1], rtt_ns, now);
-	if (hop == r->hops)
-		health_rtt(&r->through, rtt_ns, now);
 	heard_through(r, hop, now);
 }
 
 void route_health_unanswered(struct route_health *r, unsigned hop, uint64_t asked_ns,
 			     const struct now *now)
 {
-	if (!has_hop(r, hop))
-		return;
-	health_unanswered(&r->way[hop - 1], asked_ns, now);
-	health_unanswered(&r->through, asked_ns, now);
+	if (has_hop(r, hop))
+		health_unanswered(&r->way[hop - 1], asked_ns, now);
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -84,8 +80,6 @@ void route_health_counters(struct route_health *r, unsigned hop, const struct ho
 		    .received_lost = is_possible(&d) ? less(d.returned, d.received) : d.received,
 		};
 		health_traffic(&r->way[hop - 1], &t, now);
-		if (hop == r->hops)
-			health_traffic(&r->through, &t, now);
 	}
 	r->counted[hop - 1] = *c;
 	heard_through(r, hop, now);
@@ -97,8 +91,6 @@ void route_health_capacity(struct route_health *r, unsigned hop, uint64_t bps,
 	if (!has_hop(r, hop))
 		return;
 	health_capacity(&r->way[hop - 1], bps, now);
-	if (hop == r->hops)
-		health_capacity(&r->through, bps, now);
 	for (unsigned i = 0; i + 1 < hop; i++)
 		if (capacity_bps(&r->way[i].capacity, now) < bps)
 			health_capacity(&r->way[i], bps, now);
@@ -109,15 +101,13 @@ void route_health_traffic(struct route_health *r, const struct health_traffic *t
 {
 	if (r->hops == 0)
 		return;
-	health_traffic(&r->through, t, now);
-	for (unsigned i = 0; i < r->hops; i++)
+	for (unsigned i = 0; i + 1 < r->hops; i++)
 		health_rates(&r->way[i], t, now);
+	health_traffic(&r->way[r->hops - 1], t, now);
 	if (rtt_ns != 0)
-		health_rtt(&r->through, rtt_ns, now);
-	if (rtt_ns == 0 && t->received == 0)
-		return;
-	health_heard(&r->through, now);
-	heard_through(r, r->hops, now);
+		health_rtt(&r->way[r->hops - 1], rtt_ns, now);
+	if (rtt_ns != 0 || t->received > 0)
+		heard_through(r, r->hops, now);
 }
 
 struct health_figures route_health_hop(const struct route_health *r, unsigned hop,
@@ -130,7 +120,9 @@ struct health_figures route_health_hop(const struct route_health *r, unsigned ho
 
 struct health_figures route_health_whole(const struct route_health *r, const struct now *now)
 {
-	return health_figures(&r->through, NULL, now);
+	if (r->hops == 0)
+		return (struct health_figures){0};
+	return health_figures(&r->way[r->hops - 1], NULL, now);
 }
 
 bool route_health_judge(struct route_health *r, const struct health_limits *limits,

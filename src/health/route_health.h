@@ -22,8 +22,7 @@ struct hop_count {
 
 struct route_health {
 	unsigned hops;
-	struct health way[HOPS_MAX];  /* from here to hop i + 1, by what the hops answer */
-	struct health through;        /* to the last one, by that and the traffic itself */
+	struct health way[HOPS_MAX];  /* from here to hop i + 1 */
 	struct verdict hop[HOPS_MAX]; /* of what hop i + 1 adds */
 	struct verdict whole;
 	struct hop_count counted[HOPS_MAX]; /* the last answers */

@@ -64,15 +64,15 @@ static struct verdict judge(const struct health_figures *f, const struct health_
 	const bool are_many = f->lost_of >= l->lost_of_min;
 	const struct row rows[] = {
 	    {HEALTH_SILENT, true, f->unanswered, {l->unanswered[0], l->unanswered[1]}},
+	    {HEALTH_THIN,
+	     f->capacity_bps > 0 && !f->is_narrow,
+	     f->capacity_bps,
+	     {l->capacity_bps[0], l->capacity_bps[1]}},
 	    {HEALTH_LOSS,
 	     are_many,
 	     MAX(f->lost_out_ppm, f->lost_in_ppm),
 	     {l->lost_ppm[0], l->lost_ppm[1]}},
 	    {HEALTH_DELAY, f->is_measured, f->excess_ns, {l->excess_ns[0], l->excess_ns[1]}},
-	    {HEALTH_THIN,
-	     f->capacity_bps > 0 && !f->is_narrow,
-	     f->capacity_bps,
-	     {l->capacity_bps[0], l->capacity_bps[1]}},
 	    {HEALTH_MARKED, are_many, f->marked_ppm, {l->marked_ppm[0], l->marked_ppm[1]}},
 	};
 

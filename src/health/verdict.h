@@ -27,9 +27,9 @@ enum health_level {
 #define HEALTH_CAUSES(X)             \
 	X(HEALTH_FINE, "fine")       \
 	X(HEALTH_SILENT, "silent")   \
+	X(HEALTH_THIN, "throughput") \
 	X(HEALTH_LOSS, "loss")       \
 	X(HEALTH_DELAY, "delay")     \
-	X(HEALTH_THIN, "throughput") \
 	X(HEALTH_MARKED, "congestion")
 
 enum health_cause {

@@ -477,6 +477,8 @@ uint64_t path_cost_of(struct path_chooser *pc, const struct path_wish *wish,
 	    .hops = MIN(nodes->hops, HOPS_MAX),
 	    .book = wish->book,
 	    .client_country = {wish->client_country[0], wish->client_country[1]},
+	    .apart = wish->apart,
+	    .apart_count = wish->apart_count,
 	};
 	struct pick p = {.pc = pc, .wish = &its, .now = now, .wall_s = now->wall_ns / NS_PER_S};
 

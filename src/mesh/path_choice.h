@@ -97,8 +97,8 @@ MUST_USE enum path_error path_choose(struct path_chooser *pc, const struct path_
 				     const struct now *now, const struct rng *rng,
 				     struct path_route *route, char why[static PATH_WHY_MAX]);
 
-/* path_cost_of(pc, wish, nodes, now): what a route costs now, to compare live ones with new ones;
- * UINT64_MAX when one of its nodes is no longer known. */
+/* path_cost_of(pc, wish, nodes, now): what a route costs now beside wish->apart, to compare live
+ * ones with new ones; UINT64_MAX when one of its nodes is no longer known. */
 uint64_t path_cost_of(struct path_chooser *pc, const struct path_wish *wish,
 		      const struct route_nodes *nodes, const struct now *now);
 

@@ -12,7 +12,8 @@ from mesh import MeshCase
 
 SCHEMA = json.loads((REPOSITORY / "docs" / "api.schema.json").read_text(encoding="utf-8"))
 UNITS = ("_ms", "_bps", "_bytes", "_packets", "_cells", "_percent")
-NUMBERS_WITHOUT = {"schema", "active", "backup", "flows", "lost_events"}
+NUMBERS_WITHOUT = {"schema", "active", "backup", "flows", "lost_events", "hop",
+                   "connections_dropped"}
 
 
 def unnamed_units(value, key=""):

@@ -167,7 +167,8 @@ static void setup(struct sim_node *n, struct engine_params *p, struct exit_param
 		p->exit = NULL;
 }
 
-static void start(struct mesh *m, struct member *me, bool is_client)
+static void start(struct mesh *m, struct member *me, const struct mesh_params *params,
+		  bool is_client)
 {
 	const struct now now = sim_now(m->sim);
 	struct seed seeds[SEEDS_MAX];
@@ -186,11 +187,18 @@ static void start(struct mesh *m, struct member *me, bool is_client)
 	    .own_id = is_client ? NULL : me->identity.id,
 	    .period_ns = 2 * NS_PER_S,
 	});
+	if (is_client && params->keeps_book)
+		me->book = book_create(BOOK_NODES, BOOK_LINKS, sim_rng(m->sim));
 	if (is_client)
-		me->client = client_create(&(struct client_params){.engine = me->sim->engine,
-								   .membership = me->membership,
-								   .dir = me->dir,
-								   .rng = sim_rng(m->sim)});
+		me->client = client_create(&(struct client_params){
+		    .engine = me->sim->engine,
+		    .membership = me->membership,
+		    .dir = me->dir,
+		    .rng = sim_rng(m->sim),
+		    .book = me->book,
+		    .guards = params->keeps_book ? &me->guards : NULL,
+		    .improve_ns = params->improve_ns,
+		});
 	else
 		membership_want(me->membership, true, &now);
 	me->sim->ctx = me;
@@ -216,7 +224,7 @@ struct mesh *mesh_create(const struct mesh_params *params)
 						 .setup = setup,
 						 .setup_ctx = &b});
 	for (unsigned i = 0; i < m->nodes + m->clients; i++)
-		start(m, &m->members[i], i >= m->nodes);
+		start(m, &m->members[i], params, i >= m->nodes);
 	return m;
 }
 
@@ -224,6 +232,7 @@ void mesh_free(struct mesh *m)
 {
 	for (unsigned i = 0; i < m->nodes + m->clients; i++) {
 		client_free(m->members[i].client);
+		book_free(m->members[i].book);
 		membership_free(m->members[i].membership);
 	}
 	sim_free(m->sim);

@@ -17,8 +17,10 @@ struct member {
 	bool withholds;
 	struct directory *dir;
 	struct membership *membership;
-	struct node *node;                               /* of nodes */
-	struct client *client;                           /* of clients */
+	struct node *node;     /* of nodes */
+	struct client *client; /* of clients */
+	struct book *book;     /* if they keep one */
+	struct guard_set guards;
 	struct client_view view;                         /* refreshed by mesh_view */
 	unsigned notes[CLIENT_NOTE_COUNT];               /* by enum client_note_type */
 	char last[CLIENT_NOTE_COUNT][CLIENT_REASON_MAX]; /* text of each kind */
@@ -38,7 +40,9 @@ struct mesh_params {
 	uint8_t (*role_of)(unsigned i);        /* NULL: all roles */
 	const char *(*country_of)(unsigned i); /* NULL: DE */
 	uint64_t valid_s;                      /* of descriptors; 0: as usual */
-	bool (*withholds)(unsigned i);         /* NULL: nobody; else it knows four fifths at most */
+	uint64_t improve_ns;                   /* of clients: struct client_params */
+	bool keeps_book;               /* clients keep what they measure, and to a few entries */
+	bool (*withholds)(unsigned i); /* NULL: nobody; else it knows four fifths at most */
 };
 
 /* mesh_withholds(m, id): whether m tells nobody of that node. */

@@ -293,17 +293,34 @@ static bool chance(struct sim *s, uint32_t per_1000)
 	return per_1000 > 0 && rng_below(&s->rng, 1000) < per_1000;
 }
 
+/* When the wire has sent it; 0: its queue is full. */
+static uint64_t sent_ns(struct sim *s, struct sim_wire *w, size_t len)
+{
+	const uint64_t now_ns = s->now.mono_ns;
+
+	if (w->rate_bps == 0)
+		return now_ns;
+	if (w->idle_ns > now_ns + SIM_QUEUE_NS)
+		return 0;
+	w->idle_ns = MAX(w->idle_ns, now_ns) + len * 8 * NS_PER_S / w->rate_bps;
+	return w->idle_ns;
+}
+
 static void transmit(struct sim *s, unsigned from, unsigned to, const uint8_t *data, size_t len)
 {
-	const struct sim_wire *w = sim_wire(s, from, to);
+	struct sim_wire *w = sim_wire(s, from, to);
 	const unsigned copies = chance(s, w->dup_per_1000) ? 2 : 1;
+	uint64_t start_ns;
 
 	if (w->is_down || chance(s, w->loss_per_1000))
+		return;
+	start_ns = sent_ns(s, w, len);
+	if (start_ns == 0)
 		return;
 	for (unsigned i = 0; i < copies; i++) {
 		struct event ev = {.to = to, .from = from, .len = (uint16_t)len};
 
-		ev.at_ns = s->now.mono_ns + w->delay_ns +
+		ev.at_ns = start_ns + w->delay_ns +
 			   (w->jitter_ns > 0 ? rng_below(&s->rng, w->jitter_ns) : 0);
 		ev.data = xcalloc(1, len);
 		memcpy(ev.data, data, len);
@@ -605,8 +622,6 @@ void sim_run(struct sim *s, uint64_t ns)
 	sim_run_until(s, ns, NULL, NULL);
 }
 
-/* ---- the client's steps ---- */
-
 struct path_spec sim_spec(struct sim *s, const unsigned *hops, unsigned n)
 {
 	struct path_spec spec = {.n = n, .lifetime_s = 700};
@@ -624,75 +639,4 @@ struct path_spec sim_spec(struct sim *s, const unsigned *hops, unsigned n)
 	memcpy(spec.entry_link_key, s->nodes[hops[0]].link_key.public, DH_LEN);
 	memcpy(spec.exit_session_key, s->nodes[hops[n - 1]].session_key.public, DH_LEN);
 	return spec;
-}
-
-struct waiting {
-	const struct sim_node *node;
-	enum engine_event_type type;
-	unsigned before;
-};
-
-static bool has_come(void *ctx)
-{
-	const struct waiting *w = ctx;
-
-	return w->node->seen[w->type] > w->before;
-}
-
-static bool wait_for(struct sim *s, struct sim_node *n, enum engine_event_type type,
-		     unsigned before)
-{
-	struct waiting w = {n, type, before};
-
-	sim_pump(s, n);
-	return sim_run_until(s, 5 * NS_PER_S, has_come, &w);
-}
-
-static bool build(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
-		  uint32_t *path)
-{
-	const struct path_spec spec = sim_spec(s, hops, n);
-	const unsigned before = client->seen[EVENT_PATH_OPEN];
-
-	*path = engine_path_build(client->engine, &spec, &s->now);
-	return *path != 0 && wait_for(s, client, EVENT_PATH_OPEN, before);
-}
-
-static bool attach(struct sim *s, struct sim_node *client, uint32_t path)
-{
-	const unsigned before = client->seen[EVENT_PATH_ATTACHED];
-
-	engine_session_attach(client->engine, client->last[EVENT_SESSION_OPEN].session, path,
-			      &s->now);
-	return wait_for(s, client, EVENT_PATH_ATTACHED, before);
-}
-
-bool sim_attach(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
-		uint32_t *path)
-{
-	return build(s, client, hops, n, path) && attach(s, client, *path);
-}
-
-void sim_use(struct sim *s, struct sim_node *client, uint32_t path)
-{
-	const struct path_use use = {.path = path, .weight = 1};
-
-	engine_session_use(client->engine, client->last[EVENT_SESSION_OPEN].session, &use, 1,
-			   &s->now);
-	sim_pump(s, client);
-}
-
-bool sim_connect(struct sim *s, struct sim_node *client, const unsigned *hops, unsigned n,
-		 uint32_t *path)
-{
-	unsigned before;
-
-	if (!build(s, client, hops, n, path))
-		return false;
-	before = client->seen[EVENT_SESSION_OPEN];
-	engine_session_open(client->engine, *path, &s->now);
-	if (!wait_for(s, client, EVENT_SESSION_OPEN, before) || !attach(s, client, *path))
-		return false;
-	sim_use(s, client, *path);
-	return true;
 }

@@ -13,8 +13,12 @@
 struct sim_wire {
 	uint64_t delay_ns, jitter_ns;
 	uint32_t loss_per_1000, dup_per_1000, flip_per_1000, ce_per_1000;
+	uint64_t rate_bps; /* 0: any; what would wait longer than SIM_QUEUE_NS is lost */
 	bool is_down;
+	uint64_t idle_ns; /* the simulator's own: when it has sent what it was given */
 };
+
+#define SIM_QUEUE_NS (100 * NS_PER_MS)
 
 struct sim;
 

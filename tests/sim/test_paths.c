@@ -221,6 +221,7 @@ static void test_dead_exit_without_another(void)
 	printf("# %s\n", c->view.reason);
 	exit->is_dead = false;
 	CHECK(until_answer(m, c, 10 * NS_PER_S) < 5 * NS_PER_S);
+	sim_run(m->sim, RTT_NS); /* for an acknowledgement, too */
 	CHECK_INT(mesh_view(c)->state, CLIENT_CONNECTED);
 	CHECK_INT(c->notes[CLIENT_NOTE_SESSION], 1);
 	mesh_free(m);

@@ -5,6 +5,7 @@
  * engine's door can be made up, also by ends that have the keys.
  */
 #include "tests/sim/sim.c"
+#include "tests/sim/steps.c"
 
 #include "tests/sim/forge.h"
 

@@ -74,20 +74,23 @@ static void test_follow_starts_with_the_state(void)
 
 	fake_post(&fake, VIEW_EVENT_ERROR, "long ago");
 	c = ask("/v1/events?follow=1");
-	CHECK(wait_for(&c, "\"event\":\"state\",\"state\":\"disconnected\",\"text\":null,"
-			   "\"route\":null,\"paths\":{\"active\":0,\"backup\":0}}\n"));
+	CHECK(wait_for(
+	    &c,
+	    "\"event\":\"state\",\"state\":\"disconnected\",\"text\":null,"
+	    "\"hop\":null,\"node\":null,\"verdict\":null,\"cause\":null,"
+	    "\"connections_dropped\":null,\"route\":null,\"paths\":{\"active\":0,\"backup\":0}}\n"));
 	CHECK(strstr(c.text, "200 OK") != NULL);
 	CHECK(strstr(c.text, "application/x-ndjson") != NULL);
 	CHECK(strstr(c.text, "long ago") == NULL);
 	fake_post(&fake, VIEW_EVENT_ROUTE, "first");
 	CHECK(wait_for(
-	    &c,
-	    "{\"schema\":1,\"time\":\"2026-01-02T03:04:05.678Z\",\"event\":\"route\","
-	    "\"state\":\"disconnected\",\"text\":\"first\",\"route\":null,\"paths\":{\"active\":"
-	    "0,\"backup\":0}}\n"));
+	    &c, "{\"schema\":1,\"time\":\"2026-01-02T03:04:05.678Z\",\"event\":\"route\","
+		"\"state\":\"disconnected\",\"text\":\"first\",\"hop\":null,\"node\":null,"
+		"\"verdict\":null,\"cause\":null,\"connections_dropped\":null,\"route\":null,"
+		"\"paths\":{\"active\":0,\"backup\":0}}\n"));
 	fake_set(&fake, VIEW_CONNECTED, "");
 	fake_post(&fake, VIEW_EVENT_STATE, "second");
-	CHECK(wait_for(&c, "\"text\":\"second\",\"route\":{\"created\":"));
+	CHECK(wait_for(&c, "\"connections_dropped\":null,\"route\":{\"created\":"));
 	fake_set(&fake, VIEW_DISCONNECTED, "");
 	hang_up(&c);
 }
