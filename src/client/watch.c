@@ -95,7 +95,7 @@ static void on_echo(struct client *c, struct client_route *r, const struct engin
 static void on_counters(struct client_route *r, const struct engine_event *ev,
 			const struct now *now)
 {
-	route_health_counters(&r->health, ev->hop,
+	route_health_counters(&r->health, ev->hop, ev->asked_ns,
 			      &(struct hop_count){
 				  .sent = ev->sent_cells,
 				  .seen = ev->fwd_cells,

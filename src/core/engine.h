@@ -290,7 +290,7 @@ struct engine_event {
 	uint32_t flows;              /* PATH_SUSPECT: moved */
 	/* COUNTERS: what the hop has forwarded; and of that, what we had sent when we asked, and
 	 * had received when it answered. */
-	uint64_t fwd_cells, bwd_cells, sent_cells, got_cells;
+	uint64_t fwd_cells, bwd_cells, sent_cells, got_cells, asked_ns;
 	struct session_grant grant;  /* SESSION_OPEN */
 	uint8_t body[CELL_BODY_LEN]; /* *_MESSAGE */
 };

@@ -389,6 +389,7 @@ static void counters_answered(struct engine *e, const struct path *p, const stru
 	ev->hop = a->hop;
 	ev->fwd_cells = answer.fwd_cells;
 	ev->bwd_cells = answer.bwd_cells;
+	ev->asked_ns = a->sent_ns;
 	ev->sent_cells = a->sent_cells;
 	ev->got_cells = cells_beyond(p->got_from, a->hop);
 }

@@ -57,11 +57,10 @@ static void subtract(struct health_figures *f, const struct health_figures *befo
 	f->usual_ns = less(f->usual_ns, before->usual_ns);
 	f->jitter_ns = less(f->jitter_ns, before->jitter_ns);
 	f->excess_ns = less(f->excess_ns, before->excess_ns);
-	f->lost_out_ppm = (uint32_t)less(f->lost_out_ppm, before->lost_out_ppm);
-	f->lost_in_ppm = (uint32_t)less(f->lost_in_ppm, before->lost_in_ppm);
-	f->lost_of = MIN(f->lost_of, before->lost_of); /* else it may have been lost before */
+	f->lost_out_ppm = f->lost_in_ppm = 0; /* health/losses.h tells */
+	f->lost_of = 0;
 	if (!before->is_measured)
-		f->excess_ns = 0;   /* the same with delays */
+		f->excess_ns = 0;   /* it may have come before */
 	if (before->unanswered > 0) /* who cannot be reached cannot answer */
 		f->unanswered = 0;
 	f->marked_ppm = 0;

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "health/route_health.h"
 
-#define COUNT_SLACK 64
-#define COUNT_MAX   (1ull << 32) /* cells between two answers */
-
 void route_health_init(struct route_health *r, unsigned hops)
 {
 	*r = (struct route_health){.hops = MIN(hops, HOPS_MAX)};
@@ -36,52 +33,12 @@ void route_health_unanswered(struct route_health *r, unsigned hop, uint64_t aske
 		health_unanswered(&r->way[hop - 1], asked_ns, now);
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
+void route_health_counters(struct route_health *r, unsigned hop, uint64_t asked_ns,
+			   const struct hop_count *c, const struct now *now)
 {
-	return a > b ? a - b : 0;
-}
-
-/* The cells that went by since the last answer.  False: this one is older. */
-static bool subtract_counts(const struct hop_count *c, const struct hop_count *last,
-			    struct hop_count *out)
-{
-	if (last->sent == 0 || c->sent < last->sent || c->received < last->received)
-		return false;
-	*out = (struct hop_count){
-	    .sent = c->sent - last->sent,
-	    .seen = c->seen - last->seen,
-	    .returned = c->returned - last->returned,
-	    .received = c->received - last->received,
-	};
-	return true;
-}
-
-/* Some that were sent before may come after the question, and the reverse; no more than that. */
-static bool is_possible(const struct hop_count *d)
-{
-	return d->seen <= d->sent + d->sent / 8 + COUNT_SLACK &&
-	       d->returned + d->received / 8 + COUNT_SLACK >= d->received &&
-	       d->returned <= COUNT_MAX;
-}
-
-void route_health_counters(struct route_health *r, unsigned hop, const struct hop_count *c,
-			   const struct now *now)
-{
-	struct health_traffic t;
-	struct hop_count d;
-
 	if (!has_hop(r, hop))
 		return;
-	if (subtract_counts(c, &r->counted[hop - 1], &d)) {
-		t = (struct health_traffic){
-		    .sent = d.sent,
-		    .sent_lost = is_possible(&d) ? less(d.sent, d.seen) : d.sent,
-		    .received = is_possible(&d) ? d.returned : d.received,
-		    .received_lost = is_possible(&d) ? less(d.returned, d.received) : d.received,
-		};
-		health_traffic(&r->way[hop - 1], &t, now);
-	}
-	r->counted[hop - 1] = *c;
+	losses_told(&r->losses, hop, asked_ns, c, now);
 	heard_through(r, hop, now);
 }
 
@@ -110,12 +67,45 @@ void route_health_traffic(struct route_health *r, const struct health_traffic *t
 		heard_through(r, r->hops, now);
 }
 
+static uint32_t rest(uint32_t whole_ppm, uint32_t of_links_ppm)
+{
+	return whole_ppm > of_links_ppm ? whole_ppm - of_links_ppm : 0;
+}
+
+/* The exit's answers do not come through, those of the hop before it do: what the traffic lost, and
+ * the other links did not, was lost on the last one. */
+static void fill_rest(const struct route_health *r, struct health_figures *f, const struct now *now)
+{
+	const struct health_figures whole = route_health_whole(r, now);
+	uint32_t out_ppm = 0, in_ppm = 0;
+
+	for (unsigned hop = 1; hop < r->hops; hop++) {
+		const struct link_loss loss = losses_of(&r->losses, hop, now);
+
+		out_ppm += loss.out_ppm;
+		in_ppm += loss.in_ppm;
+	}
+	f->lost_out_ppm = rest(whole.lost_out_ppm, out_ppm);
+	f->lost_in_ppm = rest(whole.lost_in_ppm, in_ppm);
+	f->lost_of = whole.lost_of;
+}
+
 struct health_figures route_health_hop(const struct route_health *r, unsigned hop,
 				       const struct now *now)
 {
+	struct health_figures f = {0};
+	struct link_loss loss;
+
 	if (!has_hop(r, hop))
-		return (struct health_figures){0};
-	return health_figures(&r->way[hop - 1], hop > 1 ? &r->way[hop - 2] : NULL, now);
+		return f;
+	f = health_figures(&r->way[hop - 1], hop > 1 ? &r->way[hop - 2] : NULL, now);
+	loss = losses_of(&r->losses, hop, now);
+	f.lost_out_ppm = loss.out_ppm;
+	f.lost_in_ppm = loss.in_ppm;
+	f.lost_of = loss.of;
+	if (hop == r->hops && losses_is_cut_off(&r->losses, hop, now))
+		fill_rest(r, &f, now);
+	return f;
 }
 
 struct health_figures route_health_whole(const struct route_health *r, const struct now *now)

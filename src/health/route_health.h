@@ -6,26 +6,15 @@
 #ifndef HEALTH_ROUTE_HEALTH_H
 #define HEALTH_ROUTE_HEALTH_H
 
+#include "health/losses.h"
 #include "health/verdict.h"
-#include "wire/limits.h"
-
-/*
- * What went past a hop, and past us: all running totals.  A question travels in line with the cells
- * it asks about, and so does its answer; what is missing was lost and not just on its way.
- */
-struct hop_count {
-	uint64_t sent;     /* ours, when we asked */
-	uint64_t seen;     /* the hop's, of those */
-	uint64_t returned; /* the hop's, when it answered */
-	uint64_t received; /* ours, when the answer came */
-};
 
 struct route_health {
 	unsigned hops;
 	struct health way[HOPS_MAX];  /* from here to hop i + 1 */
 	struct verdict hop[HOPS_MAX]; /* of what hop i + 1 adds */
 	struct verdict whole;
-	struct hop_count counted[HOPS_MAX]; /* the last answers */
+	struct losses losses;
 };
 
 void route_health_init(struct route_health *r, unsigned hops);
@@ -36,9 +25,9 @@ void route_health_echo(struct route_health *r, unsigned hop, uint64_t rtt_ns,
 void route_health_unanswered(struct route_health *r, unsigned hop, uint64_t asked_ns,
 			     const struct now *now);
 
-/* route_health_counters: a hop answered COUNTERS.  Who tells what cannot be has lost all. */
-void route_health_counters(struct route_health *r, unsigned hop, const struct hop_count *c,
-			   const struct now *now);
+/* route_health_counters: a hop answered COUNTERS of the round that began at asked_ns. */
+void route_health_counters(struct route_health *r, unsigned hop, uint64_t asked_ns,
+			   const struct hop_count *c, const struct now *now);
 
 /* route_health_capacity: a train to a hop went at that rate; so it did through those before. */
 void route_health_capacity(struct route_health *r, unsigned hop, uint64_t bps,

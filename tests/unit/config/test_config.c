@@ -328,6 +328,7 @@ static const struct {
     {"health", "throughput_yellow", {"2M", "1G"}, {"much", "-5M"}, {"999"}},
     {"health", "throughput_red", {"1000", "5M"}, {"much"}, {"999"}},
     {"health", "heal", {"1", "3600"}, {"soon"}, {"0", "3601"}},
+    {"health", "improve", {"1s", "2m", "1d", "never"}, {"often"}, {"0s", "2d"}},
     {"node", "listen", {"[::]:4600", "0.0.0.0:1"}, {"4600", "*:4600"}, {0}},
     {"node",
      "roles",
