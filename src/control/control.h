@@ -20,6 +20,7 @@
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
+#include "control/event_view.h"
 #include "control/view_profile.h"
 
 #define CONTROL_SCHEMA     1

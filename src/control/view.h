@@ -217,7 +217,7 @@ struct mesh_view {
 	uint64_t events, head_ns;
 	bool is_head_old;
 	uint64_t rounds, pulls, pulls_failed, lies, cells_received;
-	uint64_t pulls_unseen; /* of pulls: through circuits */
+	uint64_t pulls_unseen;                         /* of pulls: through circuits */
 	uint64_t questions, cells_given, rate_limited; /* of others that we answered, or did not */
 	struct counter refused[VIEW_REFUSED_MAX];      /* descriptors, by what was wrong */
 	unsigned refused_count;

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "control/event_view.h"
 #include "control/view_profile.h"
 
 json_t *status_json(const struct status_view *v);
