@@ -130,6 +130,8 @@ static void count_sent(struct node_worker *nw, const struct now *now)
 	nw->count_ns = now->mono_ns + COUNT_NS;
 	engine_stats(nw->app->workers[number_of(nw)].engine, &s);
 	__atomic_store_n(&nw->sent, s.tx_datagrams, __ATOMIC_RELAXED);
+	engine_set_load(nw->app->workers[number_of(nw)].engine,
+			__atomic_load_n(&nw->app->load_percent, __ATOMIC_RELAXED));
 }
 
 static void tell_load(struct node_app *a, const struct now *now)
@@ -139,6 +141,7 @@ static void tell_load(struct node_app *a, const struct now *now)
 	for (unsigned i = 0; i < a->worker_count; i++)
 		sent += __atomic_load_n(&a->node_workers[i].sent, __ATOMIC_RELAXED);
 	node_note_sent(a->node, sent * CELL_WIRE_LEN, now);
+	__atomic_store_n(&a->load_percent, node_load_percent(a->node), __ATOMIC_RELAXED);
 }
 
 static void tick(void *ctx, const struct now *now)
@@ -366,7 +369,11 @@ int node_app_open(struct node_app *a, struct config *cfg, char *error, size_t er
 	int rc, seed_count;
 
 	*a = (struct node_app){
-	    .cfg = cfg, .since_wall_ns = now.wall_ns, .worker_count = worker_count(&cfg->node)};
+	    .cfg = cfg,
+	    .since_wall_ns = now.wall_ns,
+	    .worker_count = worker_count(&cfg->node),
+	    .load_percent = LOAD_UNKNOWN,
+	};
 	rc = identity_open(a, error, error_len);
 	if (rc != 0)
 		return rc;
@@ -490,11 +497,23 @@ static void shut(void *ctx, const struct now *now)
 	a->has_net = false;
 }
 
+/* Whoever has a circuit here need not find out by waiting. */
+static void leave(void *ctx, const struct now *now)
+{
+	struct worker *w = ctx;
+
+	engine_leave(w->engine, now);
+	worker_pump(w);
+}
+
 void node_app_close(struct node_app *a)
 {
 	if (a->node == NULL)
 		return;
 	portmap_app_stop(&a->portmap);
+	for (unsigned i = 0; i < a->worker_count; i++)
+		if (a->workers[i].is_started)
+			worker_call(&a->workers[i], leave, &a->workers[i]);
 	if (a->workers[0].is_started)
 		worker_call(&a->workers[0], shut, a);
 	else

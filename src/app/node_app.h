@@ -48,6 +48,7 @@ struct node_app {
 	struct node *node;
 	struct places_app places;
 	struct rate rate;
+	uint8_t load_percent; /* atomic: told by all workers */
 	struct seen *creates;
 	struct exit_net net;
 	bool has_net;

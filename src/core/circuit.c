@@ -88,15 +88,6 @@ void circuit_destroy(struct engine *e, struct circuit *c, const struct now *now)
 	circuit_close(e, c, now);
 }
 
-void circuit_on_destroy(struct engine *e, struct circuit *c, struct neighbour *from,
-			const struct now *now)
-{
-	if (c->state == CIRCUIT_CLOSED)
-		return;
-	send_destroy(e, c->prev.nb == from ? &c->next : &c->prev);
-	circuit_close(e, c, now);
-}
-
 /* CREATED to the previous hop.  With a status other than HOP_OK the circuit ends here. */
 static void answer(struct engine *e, struct circuit *c, enum hop_status status,
 		   const uint8_t *next_body, const struct now *now)
@@ -106,6 +97,7 @@ static void answer(struct engine *e, struct circuit *c, enum hop_status status,
 	    .status = (uint8_t)status,
 	    .time_s = (uint32_t)(now->wall_ns / NS_PER_S),
 	    .lifetime_s = c->pending->lifetime_s,
+	    .queue_hint = e->load_percent <= 100 ? e->load_percent + 1 : 0,
 	};
 
 	if (create_answer(&c->pending->create, &a, next_body, &e->rng, &c->keys, body) != 0) {
@@ -128,6 +120,19 @@ static void answer(struct engine *e, struct circuit *c, enum hop_status status,
 	c->expires_ns = now->mono_ns + c->pending->lifetime_s * NS_PER_S;
 	c->b_next = rng_u64(&e->rng) >> (64 - SEQ_START_BITS);
 	pending_free(e, c);
+}
+
+void circuit_on_destroy(struct engine *e, struct circuit *c, struct neighbour *from,
+			const struct now *now)
+{
+	if (c->state == CIRCUIT_CLOSED)
+		return;
+	if (c->pending != NULL && c->prev.nb != from) { /* the next hop will have none of it */
+		answer(e, c, HOP_NO_NEXT, NULL, now);
+		return;
+	}
+	send_destroy(e, c->prev.nb == from ? &c->next : &c->prev);
+	circuit_close(e, c, now);
 }
 
 /* Which of our onion keys it was made for is not said: there are at most three to try. */
@@ -272,6 +277,8 @@ void circuit_on_create(struct engine *e, struct neighbour *nb, uint32_t circ_id,
 	    !seen_add(e->creates, get_le64(body), now->mono_ns)) {
 		engine_drop(e, DROP_CREATE);
 		circuit_free(e, c);
+		neighbour_refuse(e, nb, circ_id,
+				 now); /* our keys have changed, say: no use waiting */
 		return;
 	}
 	c->is_last = r.flags & ROUTE_LAST;
@@ -352,6 +359,12 @@ void circuit_tick(struct engine *e, const struct now *now)
 		list_add_tail(&e->circuits, first);
 		sweep_one(e, container_of(first, struct circuit, all), now);
 	}
+}
+
+void circuit_leave(struct engine *e, const struct now *now)
+{
+	list_for_each (it, &e->circuits)
+		circuit_destroy(e, container_of(it, struct circuit, all), now);
 }
 
 void circuit_free_all(struct engine *e)

@@ -19,6 +19,7 @@ struct engine *engine_create(const struct engine_params *params)
 	e->rng = *params->rng;
 	e->world = params->world;
 	e->roles = params->roles;
+	e->load_percent = LOAD_UNKNOWN;
 	e->flow_group = params->flow_group;
 	e->flow_group_ctx = params->flow_group_ctx;
 	e->worker = params->worker;
@@ -170,13 +171,7 @@ static void gather_flush(struct engine *e, struct gather *g, const struct now *n
  * lost, learns it from the first cell. */
 static void end_unknown(struct engine *e, const struct link_rx *rx, const struct now *now)
 {
-	struct neighbour *nb = neighbour_of(e, rx->link);
-
-	if (bucket_take(&nb->unknowns, UNKNOWNS_PER_S, UNKNOWNS_PER_S, now->mono_ns))
-		neighbour_send(
-		    e, nb,
-		    (struct cell_header){.circ_id = rx->header.circ_id, .kind = CELL_DESTROY}, NULL,
-		    0);
+	neighbour_refuse(e, neighbour_of(e, rx->link), rx->header.circ_id, now);
 }
 
 static enum drop gather_data(struct engine *e, struct gather *g, const struct link_rx *rx,
@@ -400,6 +395,20 @@ void engine_recv(struct engine *e, const struct rx_dgram *d, size_t n, const str
 	}
 	open_cells(e, &in, &g, now);
 	gather_flush(e, &g, now);
+	engine_finish(e, now);
+}
+
+/* ---- what the node is up to ---- */
+
+void engine_set_load(struct engine *e, uint8_t percent)
+{
+	e->load_percent = percent;
+}
+
+void engine_leave(struct engine *e, const struct now *now)
+{
+	e->roles = 0; /* no new ones */
+	circuit_leave(e, now);
 	engine_finish(e, now);
 }
 

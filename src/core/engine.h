@@ -128,6 +128,13 @@ const struct packet *engine_take_packets(struct engine *e, enum packet_sink sink
 uint64_t engine_deadline(const struct engine *e);
 void engine_tick(struct engine *e, const struct now *now);
 
+/* engine_set_load(e, percent): what this node tells whoever makes a circuit through it;
+ * LOAD_UNKNOWN at first. */
+void engine_set_load(struct engine *e, uint8_t percent);
+
+/* engine_leave(e, now): the node stops: all its circuits end now, and their ends are told so. */
+void engine_leave(struct engine *e, const struct now *now);
+
 /* ---- neighbours ---- */
 
 /*
@@ -200,6 +207,7 @@ struct engine_event {
 	uint64_t silent_ns;          /* PATH_SUSPECT: since the first unanswered cell */
 	uint64_t hold_ns;            /* ECHO: how long the hop says it held it, of rtt_ns */
 	uint32_t flows;              /* PATH_SUSPECT: moved */
+	uint8_t load[HOPS_MAX];      /* PATH_OPEN: percent, that each hop tells; LOAD_UNKNOWN */
 	/* COUNTERS: what the hop has forwarded; and of that, what we had sent when we asked, and
 	 * had received when it answered. */
 	uint64_t fwd_cells, bwd_cells, sent_cells, got_cells, asked_ns;

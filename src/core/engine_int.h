@@ -126,6 +126,7 @@ struct engine {
 	struct engine_world world;
 	uint8_t id[NODE_ID_LEN];
 	uint8_t roles, worker;
+	uint8_t load_percent;
 	uint32_t max_circuits;
 
 	struct egress egress;
@@ -195,6 +196,9 @@ void neighbour_identify(struct engine *e, struct neighbour *nb);
 void neighbour_link_up(struct engine *e, struct link *l, const struct now *now);
 void neighbour_link_down(struct engine *e, struct link *l, const struct now *now);
 /* A cell with a body of our own for this link; dropped (false) when it is not up. */
+/* neighbour_refuse: DESTROY for a circuit that we do not have, so many a second. */
+void neighbour_refuse(struct engine *e, struct neighbour *nb, uint32_t circ_id,
+		      const struct now *now);
 bool neighbour_send(struct engine *e, struct neighbour *nb, struct cell_header h,
 		    const uint8_t *body, size_t len);
 void neighbour_message(struct engine *e, struct neighbour *nb, const uint8_t *body,
@@ -221,6 +225,7 @@ void circuit_destroy(struct engine *e, struct circuit *c, const struct now *now)
 void circuit_neighbour_up(struct engine *e, struct neighbour *nb, const struct now *now);
 void circuit_neighbour_dead(struct engine *e, struct neighbour *nb, const struct now *now);
 void circuit_tick(struct engine *e, const struct now *now);
+void circuit_leave(struct engine *e, const struct now *now);
 void circuit_free_all(struct engine *e);
 /* ---- relay.c: DATA cells at a hop, in batches ---- */
 struct relay_cell {

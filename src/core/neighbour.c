@@ -61,6 +61,14 @@ bool neighbour_send(struct engine *e, struct neighbour *nb, struct cell_header h
 	return true;
 }
 
+void neighbour_refuse(struct engine *e, struct neighbour *nb, uint32_t circ_id,
+		      const struct now *now)
+{
+	if (bucket_take(&nb->unknowns, UNKNOWNS_PER_S, UNKNOWNS_PER_S, now->mono_ns))
+		neighbour_send(
+		    e, nb, (struct cell_header){.circ_id = circ_id, .kind = CELL_DESTROY}, NULL, 0);
+}
+
 static void send_linkctl(struct engine *e, struct neighbour *nb, uint8_t type)
 {
 	neighbour_send(e, nb, (struct cell_header){.kind = CELL_LINKCTL}, &type, 1);

@@ -152,6 +152,20 @@ uint32_t engine_path_build(struct engine *e, const struct path_spec *spec, const
 	return id;
 }
 
+static void send_destroy(struct engine *e, struct path *p)
+{
+	if (p->circ_id != 0 && p->entry->link->state == LINK_UP)
+		neighbour_send(e, p->entry,
+			       (struct cell_header){.circ_id = p->circ_id, .kind = CELL_DESTROY},
+			       NULL, 0);
+}
+
+static uint8_t told_load(const struct hop_answer *a)
+{
+	return a->queue_hint >= 1 && a->queue_hint <= 101 ? (uint8_t)(a->queue_hint - 1)
+							  : LOAD_UNKNOWN;
+}
+
 void path_on_created(struct engine *e, struct path *p, const uint8_t *body, const struct now *now)
 {
 	struct create_result r;
@@ -166,6 +180,7 @@ void path_on_created(struct engine *e, struct path *p, const uint8_t *body, cons
 		return;
 	}
 	if (r.answer[r.answered - 1].status != HOP_OK) {
+		send_destroy(e, p); /* the hops before that one think it stands */
 		path_failed(e, p, r.answered, (enum hop_status)r.answer[r.answered - 1].status);
 		goto out;
 	}
@@ -177,14 +192,21 @@ void path_on_created(struct engine *e, struct path *p, const uint8_t *body, cons
 	ev->path = p->id;
 	ev->hop = p->n;
 	ev->rtt_ns = now->mono_ns - p->built_ns;
+	for (unsigned i = 0; i < HOPS_MAX; i++)
+		ev->load[i] = i < r.answered ? told_load(&r.answer[i]) : LOAD_UNKNOWN;
 out:
 	secret_wipe(&r, sizeof(r));
 }
 
 void path_on_destroy(struct engine *e, struct path *p)
 {
-	struct engine_event *ev = engine_event(e, EVENT_PATH_CLOSED);
+	struct engine_event *ev;
 
+	if (p->state != PATH_OPEN) { /* farther hops would have answered: it is the entry's */
+		path_failed(e, p, 0, HOP_NO_NEXT);
+		return;
+	}
+	ev = engine_event(e, EVENT_PATH_CLOSED);
 	ev->path = p->id;
 	path_free(e, p);
 }
@@ -195,10 +217,7 @@ void engine_path_close(struct engine *e, uint32_t id, const struct now *now)
 
 	if (p == NULL)
 		return;
-	if (p->circ_id != 0 && p->entry->link->state == LINK_UP)
-		neighbour_send(e, p->entry,
-			       (struct cell_header){.circ_id = p->circ_id, .kind = CELL_DESTROY},
-			       NULL, 0);
+	send_destroy(e, p);
 	path_free(e, p);
 	engine_finish(e, now);
 }

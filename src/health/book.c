@@ -183,6 +183,17 @@ void book_note_dead(struct book *b, const uint8_t id[static NODE_ID_LEN], const 
 	note_level(claim_node(b, id), HEALTH_RED, now);
 }
 
+void book_note_load(struct book *b, const uint8_t id[static NODE_ID_LEN], uint8_t percent,
+		    const struct now *now)
+{
+	struct book_node *n = claim_node(b, id);
+
+	n->load_percent = percent;
+	n->load_s = MAX(wall_s(now), 1);
+	if (n->seen_s == 0)
+		n->seen_s = n->load_s;
+}
+
 /* ---- storing ---- */
 
 static bool is_current(uint64_t seen_s, const struct now *now)
@@ -200,6 +211,7 @@ bool book_put_node(struct book *b, const struct book_node *n, const struct now *
 		return false;
 	out = claim_node(b, n->id);
 	*out = *n;
+	out->load_s = 0;
 	out->is_dirty = false;
 	return true;
 }

@@ -31,7 +31,9 @@ struct book_node {
 	uint32_t lost_ppm;
 	uint32_t failures; /* times it was red */
 	enum health_level level;
-	bool is_dirty; /* not saved since */
+	uint8_t load_percent;
+	uint64_t load_s; /* when it said so to us; 0: never.  Not worth storing */
+	bool is_dirty;   /* not saved since */
 };
 
 /* The usual round trip between two neighbours on a route; from is all zeros for ourselves. */
@@ -52,6 +54,10 @@ void book_note_route(struct book *b, struct route_health *r, const struct route_
 
 /* book_note_dead: a node that could not be reached or did not answer at all, without a route. */
 void book_note_dead(struct book *b, const uint8_t id[static NODE_ID_LEN], const struct now *now);
+
+/* book_note_load: a node has just said how much of its bandwidth it uses. */
+void book_note_load(struct book *b, const uint8_t id[static NODE_ID_LEN], uint8_t percent,
+		    const struct now *now);
 
 /* Lookups; NULL and 0: nothing known. */
 const struct book_node *book_node(const struct book *b, const uint8_t id[static NODE_ID_LEN]);

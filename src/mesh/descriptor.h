@@ -31,8 +31,7 @@
 #define DESCRIPTOR_SKEW_S         120
 #define DESCRIPTOR_TEXT_MAX       64
 #define OPERATOR_LEN              32
-#define SHORT_ID_LEN              8 /* hex characters */
-#define LOAD_UNKNOWN              255
+#define SHORT_ID_LEN              8          /* hex characters */
 #define SLOT_NONE                 UINT32_MAX /* of a node of a mesh without a registry */
 
 enum exit_flag { /* what the exit reaches */

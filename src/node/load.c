@@ -3,8 +3,8 @@
 
 #include "mesh/descriptor.h"
 
-#define SMOOTH_NS (120 * NS_PER_S) /* what is older counts for a third */
-#define LEAST_NS  (20 * NS_PER_S)  /* to tell anything */
+#define SMOOTH_NS (60 * NS_PER_S) /* what is older counts for a third */
+#define LEAST_NS  (20 * NS_PER_S) /* to tell anything */
 
 /* At first the mean of all there was, later one that forgets. */
 static void smooth(struct load *l, uint64_t bps, uint64_t span_ns, uint64_t since_ns)

@@ -146,7 +146,7 @@ static void describe(struct node *n, struct membership *m, struct descriptor *d,
 	onion_keys_advertise(&n->keys, d);
 }
 
-static uint8_t load_now(const struct node *n)
+uint8_t node_load_percent(const struct node *n)
 {
 	return load_percent(&n->load, n->params.capacity_kbit * 1000ull, n->told_percent);
 }
@@ -165,7 +165,7 @@ static void look_for_news(struct node *n, struct membership *m, const struct now
 	if (n->look_ns > now->mono_ns)
 		return;
 	n->look_ns = now->mono_ns + NEWS_LOOK_NS;
-	if (n->load_due_ns <= now->mono_ns && load_now(n) != n->told_percent)
+	if (n->load_due_ns <= now->mono_ns && node_load_percent(n) != n->told_percent)
 		n->publish_ns = now->mono_ns;
 	if (n->news_ns > now->mono_ns || !membership_has_news(m, now))
 		return;
@@ -192,7 +192,7 @@ enum descriptor_error node_tick(struct node *n, struct membership *m, const stru
 	if (n->sequence == 0) /* it has met others by then, and can tell how far they are */
 		n->publish_ns = MIN(n->publish_ns, now->mono_ns + SECOND_NS);
 	n->slot = membership_slot(m);
-	n->told_percent = load_now(n);
+	n->told_percent = node_load_percent(n);
 	n->load_due_ns = now->mono_ns + load_gap_ns(n, m);
 	/* Rises across restarts without a file, as long as the clock does. */
 	n->sequence = MAX(n->sequence + 1, now->wall_ns / NS_PER_MS);

@@ -36,6 +36,9 @@ void node_set_capacity(struct node *n, uint32_t capacity_kbit, const struct now 
  * follows. */
 void node_note_sent(struct node *n, uint64_t bytes, const struct now *now);
 
+/* node_load_percent(n): as it would be told now. */
+uint8_t node_load_percent(const struct node *n);
+
 /* For the engine: the i-th onion key that still opens CREATEs, and the session key of exits. */
 bool node_onion_key(const struct node *n, unsigned i, struct dh_keypair *key, uint32_t *key_id);
 const struct dh_keypair *node_session_key(const struct node *n);

@@ -55,8 +55,8 @@ struct hop_answer {
 	uint32_t time_s;
 	uint16_t lifetime_s;
 	uint16_t price_class;
-	uint16_t queue_hint;
-	uint8_t status; /* enum hop_status */
+	uint16_t queue_hint; /* its load, percent, plus 1; 0 and others: not told */
+	uint8_t status;      /* enum hop_status */
 };
 
 const char *hop_status_name(enum hop_status s);

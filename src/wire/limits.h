@@ -55,6 +55,9 @@ enum {
 #define LINK_REJECT_AFTER_NS (180 * NS_PER_S)
 #define LINK_COUNTER_MAX     ((1ull << 32) - (1ull << 13)) /* cells per key */
 
+/* A node's load, percent of its bandwidth that it uses */
+#define LOAD_UNKNOWN 255
+
 /* Circuits */
 #define CREATE_CLOCK_SKEW_S     120
 #define CIRCUIT_IDLE_NS         (60 * NS_PER_S)

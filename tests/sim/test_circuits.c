@@ -340,6 +340,89 @@ static void test_unknown_circuits_are_ended(void)
 	sim_free(s);
 }
 
+/* A CREATE for keys that the hop has no more, as after a restart, is refused within a round trip.
+ */
+static void test_outdated_keys_are_named(void)
+{
+	for (unsigned hop = 0; hop < 3; hop++) {
+		struct sim *s = make(53 + hop, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+		struct sim_node *c = client_of(s);
+		struct path_spec spec = sim_spec(s, route, 3);
+		struct now now;
+		uint32_t path;
+
+		NEED(sim_connect(s, c, route, 3, &path)); /* all links are up */
+		sim_run(s, NS_PER_S);
+		spec.hop[hop].onion_key[0] ^= 1;
+		now = sim_now(s);
+		NEED(engine_path_build(c->engine, &spec, &now) != 0);
+		sim_pump(s, c);
+		sim_run(s, 2 * NS_PER_S);
+		CHECK_INT(c->seen[EVENT_PATH_FAILED], 1);
+		CHECK_INT(c->last[EVENT_PATH_FAILED].hop, hop);
+		CHECK_INT(c->last[EVENT_PATH_FAILED].status, HOP_NO_NEXT);
+		CHECK_INT(c->last_at_ns[EVENT_PATH_FAILED] - now.mono_ns,
+			  (hop + 1) * 20 * NS_PER_MS);
+		CHECK_INT(c->seen[EVENT_PATH_CLOSED], 0);
+		sim_run(s, 20 * NS_PER_S);
+		for (unsigned i = 0; i <= 2; i++) /* only the first path is left */
+			CHECK_INT(sim_stats(s, route[i]).circuits, 1);
+		sim_free(s);
+	}
+}
+
+/* A node that stops says so: nobody waits for what it does not answer. */
+static void test_leaving_is_told(void)
+{
+	for (unsigned hop = 0; hop < 3; hop++) {
+		struct sim *s = make(56 + hop, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
+		struct sim_node *c = client_of(s);
+		struct path_spec spec = sim_spec(s, route, 3);
+		struct now now;
+		uint32_t path;
+
+		NEED(sim_connect(s, c, route, 3, &path));
+		sim_run(s, NS_PER_S);
+		now = sim_now(s);
+		engine_leave(sim_node(s, route[hop])->engine, &now);
+		sim_pump(s, sim_node(s, route[hop]));
+		sim_run(s, NS_PER_S);
+		CHECK_INT(c->seen[EVENT_PATH_CLOSED], 1);
+		CHECK_INT(c->last_at_ns[EVENT_PATH_CLOSED] - now.mono_ns,
+			  (hop + 1) * 10 * NS_PER_MS);
+		sim_run(s, 5 * NS_PER_S);
+		for (unsigned i = 0; i < 3; i++)
+			CHECK_INT(sim_stats(s, route[i]).circuits, 0);
+		now = sim_now(s); /* and takes no new ones */
+		NEED(engine_path_build(c->engine, &spec, &now) != 0);
+		sim_pump(s, c);
+		sim_run(s, NS_PER_S);
+		CHECK_INT(c->seen[EVENT_PATH_OPEN], 1);
+		sim_free(s);
+	}
+}
+
+/* What each hop says of its load when a circuit is made. */
+static void test_hops_tell_their_load(void)
+{
+	static const uint8_t loads[] = {0, 55, 100};
+	struct sim *s = make(59, (struct sim_wire){.delay_ns = NS_PER_MS});
+	struct sim_node *c = client_of(s);
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, 4, &path));
+	for (unsigned hop = 0; hop < HOPS_MAX; hop++)
+		CHECK_INT(c->last[EVENT_PATH_OPEN].load[hop], LOAD_UNKNOWN);
+	for (unsigned hop = 0; hop < 3; hop++)
+		engine_set_load(sim_node(s, route[hop])->engine, loads[hop]);
+	NEED(sim_attach(s, c, route, 4, &path));
+	for (unsigned hop = 0; hop < 3; hop++)
+		CHECK_INT(c->last[EVENT_PATH_OPEN].load[hop], loads[hop]);
+	CHECK_INT(c->last[EVENT_PATH_OPEN].load[3], LOAD_UNKNOWN);
+	CHECK_INT(c->last[EVENT_PATH_OPEN].load[4], LOAD_UNKNOWN);
+	sim_free(s);
+}
+
 static void test_clock_skew_is_named(void)
 {
 	struct sim *s = make(60, (struct sim_wire){.delay_ns = 10 * NS_PER_MS});
@@ -480,6 +563,9 @@ int main(void)
 	RUN(test_failure_names_the_hop);
 	RUN(test_waiting_ends_in_time);
 	RUN(test_unknown_circuits_are_ended);
+	RUN(test_outdated_keys_are_named);
+	RUN(test_leaving_is_told);
+	RUN(test_hops_tell_their_load);
 	RUN(test_clock_skew_is_named);
 	RUN(test_rotation_loses_nothing);
 	RUN(test_relay_death_then_new_path_same_session);

@@ -56,10 +56,10 @@ static void test_smoothed_over_minutes(void)
 	run(&l, 0, 600, 20);
 	CHECK_INT(told(&l, LOAD_UNKNOWN), 20);
 	run(&l, 600, 605, 100); /* a burst */
-	CHECK_INT(told(&l, 20), 20);
-	run(&l, 605, 720, 100); /* no burst any more */
+	CHECK_INT(told(&l, 20), 25);
+	run(&l, 605, 660, 100); /* no burst any more */
 	CHECK(told(&l, 20) >= 60 && told(&l, 20) <= 75);
-	run(&l, 720, 1500, 100);
+	run(&l, 660, 1500, 100);
 	CHECK_INT(told(&l, 20), 100);
 	run(&l, 1500, 2400, 0);
 	CHECK_INT(told(&l, 100), 0);
