@@ -25,7 +25,6 @@ enum {
 
 #define GOOD_PERCENT 130 /* of the lowest cost */
 #define GOOD_NS      (10 * NS_PER_MS)
-#define LOAD_ASSUMED 50
 
 /* A route that was drawn. */
 struct found {
@@ -79,11 +78,6 @@ static bool is_tried(const struct descriptor *const *tried, unsigned n, const st
 	return false;
 }
 
-static unsigned load_of(const struct descriptor *d)
-{
-	return d->load_percent == LOAD_UNKNOWN ? LOAD_ASSUMED : d->load_percent;
-}
-
 /* A place's row of candidates that were turned down, or one that was not. */
 struct look {
 	struct pick *p;
@@ -104,12 +98,24 @@ static bool fits(struct look *l, const struct descriptor *d)
 	return refusal == FITS && !is_tried(l->tried, l->tried_count, d);
 }
 
-/* What a node counts in an exact draw. */
+static enum path_role role_at(const struct look *l)
+{
+	if (l->place == l->p->wish->hops - 1)
+		return PATH_AS_EXIT;
+	return l->place == 0 ? PATH_AS_ENTRY : PATH_AS_RELAY;
+}
+
 static uint64_t share_of(const struct look *l, const struct descriptor *d)
 {
-	const bool is_exit = l->place == l->p->wish->hops - 1;
+	return l->p->shares.of[role_at(l)][d->roles & ROLE_ALL];
+}
 
-	return is_exit && l->p->wish->is_even ? 1 : path_weight(d);
+/* What a node counts in an exact draw. */
+static uint64_t ticket_of(const struct look *l, const struct descriptor *d)
+{
+	if (role_at(l) == PATH_AS_EXIT && l->p->wish->is_even)
+		return 1;
+	return path_weight(d) * share_of(l, d);
 }
 
 /* One exact draw among all that fit: each replaces the one kept with its share. */
@@ -127,11 +133,23 @@ static const struct descriptor *draw_exact(struct look *l, const struct path_spa
 	while ((d = path_span_next(span, l->p->pc->dir, &at)) != NULL) {
 		if (!fits(l, d))
 			continue;
-		sum += share_of(l, d);
-		if (rng_below(l->p->rng, sum) < share_of(l, d))
+		sum += ticket_of(l, d);
+		if (rng_below(l->p->rng, sum) < ticket_of(l, d))
 			kept = d;
 	}
 	return kept;
+}
+
+/* Those who should rather take other places are here no more than their share. */
+static bool is_its_turn(const struct look *l, const struct descriptor *d)
+{
+	return share_of(l, d) == PATH_SHARE_ALL ||
+	       rng_below(l->p->rng, PATH_SHARE_ALL) < share_of(l, d);
+}
+
+static unsigned load_of(const struct look *l, const struct descriptor *d)
+{
+	return path_load(l->p->wish->book, d);
 }
 
 /* Of two by weight the less loaded: what nodes tell of their load is old when it is read, and
@@ -139,18 +157,20 @@ static const struct descriptor *draw_exact(struct look *l, const struct path_spa
 static const struct descriptor *draw_two(struct look *l, const struct path_span *span)
 {
 	const struct descriptor *first = NULL;
-	unsigned draws = DRAWS;
+	unsigned seconds = 0;
 
-	for (unsigned i = 0; i < draws && l->p->budget > 0; i++) {
+	for (unsigned i = 0; i < DRAWS && seconds < SECOND_DRAWS && l->p->budget > 0; i++) {
 		const struct descriptor *d = path_span_draw(span, l->p->pc->dir, l->p->rng);
 
 		l->p->budget--;
-		if (d == NULL || !fits(l, d))
+		if (d == NULL || !is_its_turn(l, d))
+			continue;
+		seconds += first != NULL;
+		if (!fits(l, d))
 			continue;
 		if (first != NULL) /* even the fullest wins against itself */
-			return load_of(d) < load_of(first) ? d : first;
+			return load_of(l, d) < load_of(l, first) ? d : first;
 		first = d;
-		draws = MIN(DRAWS, i + 1 + SECOND_DRAWS);
 	}
 	return first;
 }
@@ -448,6 +468,7 @@ enum path_error path_choose(struct path_chooser *pc, const struct path_wish *wis
 	if (err != PATH_OK)
 		return err;
 	path_tables_follow(&pc->tables, pc->dir);
+	p.shares = path_shares(pc->tables.capacity, wish->hops);
 	if (wish->exit == PATH_EXIT_NODE) {
 		err = name_exit(&p, why);
 		if (err != PATH_OK)

@@ -49,8 +49,9 @@ struct pick {
 	const struct now *now;
 	uint64_t wall_s;
 	size_t budget;
-	bool may_share_as, has_shared_as;       /* somebody was refused for that */
-	const struct descriptor *named_exit;    /* PATH_EXIT_NODE, or drawn already */
+	bool may_share_as, has_shared_as;    /* somebody was refused for that */
+	const struct descriptor *named_exit; /* PATH_EXIT_NODE, or drawn already */
+	struct path_shares shares;
 	const struct descriptor *hop[HOPS_MAX]; /* NULL: still free */
 	/* The place furthest on that nobody could take, and why. */
 	bool has_failed;

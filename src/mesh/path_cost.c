@@ -11,10 +11,17 @@
 #define LOST_NS              (5 * NS_PER_US) /* by ppm: 50 ms for each percent */
 #define DOWN_NS              500             /* by ppm: 5 ms for each percent */
 
-static uint64_t load_ns(const struct descriptor *d)
+unsigned path_load(const struct book *book, const struct descriptor *d)
 {
-	const uint64_t load =
-	    d->load_percent == LOAD_UNKNOWN ? LOAD_ASSUMED_PERCENT : d->load_percent;
+	const struct book_node *known = book != NULL ? book_node(book, d->id) : NULL;
+
+	if (known != NULL && known->load_s > d->published_s)
+		return known->load_percent;
+	return d->load_percent == LOAD_UNKNOWN ? LOAD_ASSUMED_PERCENT : d->load_percent;
+}
+
+static uint64_t load_ns(uint64_t load)
+{
 	const uint64_t above = load > LOAD_FREE_PERCENT ? load - LOAD_FREE_PERCENT : 0;
 
 	return above * above * LOAD_NS;
@@ -53,7 +60,7 @@ struct path_hop_cost path_hop_cost(const struct path_cost_view *v, const struct 
 				   const struct descriptor *d)
 {
 	const struct book_node *known = v->book != NULL ? book_node(v->book, d->id) : NULL;
-	struct path_hop_cost c = {.load_ns = load_ns(d)};
+	struct path_hop_cost c = {.load_ns = load_ns(path_load(v->book, d))};
 
 	c.rtt_ns = link_ns(v, before, d, &c.source);
 	if (known != NULL)

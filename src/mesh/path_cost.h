@@ -35,6 +35,10 @@ struct path_cost_view {
 struct path_hop_cost path_hop_cost(const struct path_cost_view *v, const struct descriptor *before,
 				   const struct descriptor *d);
 
+/* path_load(book, d): percent; what it said to us, or all, whichever is newer.  Who does not tell
+ * counts as half full. */
+unsigned path_load(const struct book *book, const struct descriptor *d);
+
 uint64_t path_hop_cost_sum(const struct path_hop_cost *c);
 
 #endif

@@ -100,6 +100,7 @@ static void forget_rows(struct path_tables *t)
 		group_wipe(&t->exits[i]);
 	for (size_t i = 0; i < t->len; i++)
 		map_del(&t->by_id, get_le64(t->rows[i].id));
+	memset(t->capacity, 0, sizeof(t->capacity));
 	t->len = 0;
 	t->change = 0;
 }
@@ -147,6 +148,16 @@ static void set_weight(struct path_tables *t, size_t row, enum path_role role,
 	r->weight[role] = weight;
 }
 
+static void set_capacity(struct path_tables *t, size_t row, uint8_t roles, uint64_t weight)
+{
+	struct path_row *r = &t->rows[row];
+
+	t->capacity[r->roles & ROLE_ALL] -= r->capacity;
+	t->capacity[roles & ROLE_ALL] += weight;
+	r->capacity = weight;
+	r->roles = roles;
+}
+
 static void take_in(struct path_tables *t, const struct directory *dir, const struct descriptor *d)
 {
 	const size_t row = row_of(t, d->id), country = country_index(d->country);
@@ -155,6 +166,7 @@ static void take_in(struct path_tables *t, const struct directory *dir, const st
 	/* Two ids with the same beginning: nobody can make one to match another's in our time. */
 	if (memcmp(t->rows[row].id, d->id, NODE_ID_LEN) != 0)
 		return;
+	set_capacity(t, row, d->roles, weight);
 	set_weight(t, row, PATH_AS_ENTRY, &t->entries, (d->roles & ROLE_ENTRY) != 0 ? weight : 0);
 	set_weight(t, row, PATH_AS_RELAY, &t->relays, (d->roles & ROLE_RELAY) != 0 ? weight : 0);
 	if (country < PATH_COUNTRIES)
@@ -172,6 +184,7 @@ static void take_out(struct path_tables *t, size_t row)
 			group_change(r->group[role], r->place[role], r->weight[role], 0);
 		r->weight[role] = 0;
 	}
+	set_capacity(t, row, 0, 0);
 }
 
 void path_tables_follow(struct path_tables *t, const struct directory *dir)

@@ -7,6 +7,7 @@
 #define MESH_PATH_TABLE_H
 
 #include "mesh/directory.h"
+#include "mesh/path_share.h"
 #include "mesh/region.h"
 #include "util/map.h"
 
@@ -21,16 +22,11 @@ struct path_group {
 	uint64_t sum;
 };
 
-enum path_role {
-	PATH_AS_ENTRY,
-	PATH_AS_RELAY,
-	PATH_AS_EXIT,
-	PATH_ROLE_COUNT,
-};
-
 struct path_row {
 	uint8_t id[NODE_ID_LEN];
 	uint64_t weight[PATH_ROLE_COUNT]; /* 0: has not that role */
+	uint64_t capacity;                /* as counted in path_tables */
+	uint8_t roles;
 	struct path_group *group[PATH_ROLE_COUNT];
 	uint32_t place[PATH_ROLE_COUNT]; /* in that group */
 };
@@ -43,6 +39,7 @@ struct path_tables {
 	uint8_t regions[PATH_COUNTRIES]; /* enum region of each country */
 	uint64_t view_s;                 /* of the directory, that weights were given by */
 	uint64_t change;                 /* of the directory, up to which all is in */
+	uint64_t capacity[ROLE_ALL + 1]; /* of all nodes with just those roles */
 };
 
 void path_tables_init(struct path_tables *t, const struct rng *rng);
