@@ -11,7 +11,7 @@ struct client *client_create(const struct client_params *params)
 	struct client *c = xcalloc(1, sizeof(*c));
 
 	c->params = *params;
-	c->chooser = path_chooser_create(params->dir);
+	c->chooser = params->chooser != NULL ? params->chooser : path_chooser_create(params->dir);
 	c->hurry_ns = c->due_ns = NEVER;
 	if (params->membership != NULL)
 		mirror_offer_paths(c);
@@ -22,7 +22,8 @@ void client_free(struct client *c)
 {
 	if (c == NULL)
 		return;
-	path_chooser_free(c->chooser);
+	if (c->params.chooser == NULL)
+		path_chooser_free(c->chooser);
 	secret_wipe(c, sizeof(*c));
 	free(c);
 }

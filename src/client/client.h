@@ -19,6 +19,7 @@ struct client_params {
 	struct engine *engine; /* borrowed, as all here */
 	struct membership *membership;
 	const struct directory *dir;
+	struct path_chooser *chooser; /* of dir, that others use too; NULL: its own */
 	const struct rng *rng;
 	struct book *book;                  /* of what is known of nodes; NULL: nothing is kept */
 	struct guard_set *guards;           /* the entries we keep to; NULL: any */

@@ -16,6 +16,9 @@ enum {
 	DEGRADED_MAX = 2,     /* routes that are watched for doing well again */
 	TRAIN_CELLS = 12,
 	WHY_MAX = 160,
+	LOAD_FULL_PERCENT = 80,
+	FULLS_MAX = 6,       /* routes in a row that are turned down for that ... */
+	FULLS_FIRST_MAX = 2, /* ... before there is a session */
 };
 
 #define BUILD_TIMEOUT_NS   (4 * NS_PER_S)
@@ -137,6 +140,7 @@ struct client {
 	size_t use_count;
 
 	struct avoided avoid[AVOID_MAX];
+	unsigned fulls;       /* routes turned down in a row, because a hop was full */
 	uint64_t degraded_ns; /* when a route was left for doing badly, last */
 	uint64_t improve_ns;  /* next look for better ones; 0: not set yet */
 	uint64_t retry_ns;    /* no new route before */

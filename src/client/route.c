@@ -257,6 +257,36 @@ void route_attach(struct client *c, struct client_route *r, const struct now *no
 	ask(c, r, now);
 }
 
+static void note_loads(struct client *c, const struct client_route *r,
+		       const struct engine_event *ev, const struct now *now)
+{
+	for (unsigned i = 0; i < r->n && c->params.book != NULL; i++)
+		if (ev->load[i] != LOAD_UNKNOWN)
+			book_note_load(c->params.book, r->hop[i].id, ev->load[i], now);
+}
+
+/* How many routes in a row may be turned down: what the user waits for, none. */
+static unsigned fulls_max(const struct client *c)
+{
+	if (c->primary != NULL && route_lives(c->primary))
+		return FULLS_MAX;
+	return c->session.id == 0 ? FULLS_FIRST_MAX : 0;
+}
+
+/* Some hop has more to do than most, so others should be asked first.  The session's exit is given.
+ */
+static bool is_full(const struct client *c, const struct client_route *r,
+		    const struct engine_event *ev)
+{
+	const bool is_fixed = c->session.id != 0 && !r->is_spare;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < r->n - is_fixed; i++)
+		if (ev->load[i] != LOAD_UNKNOWN)
+			most = MAX(most, ev->load[i]);
+	return most > LOAD_FULL_PERCENT && c->fulls < fulls_max(c);
+}
+
 static void on_open(struct client *c, struct client_route *r, const struct engine_event *ev,
 		    const struct now *now)
 {
@@ -264,6 +294,13 @@ static void on_open(struct client *c, struct client_route *r, const struct engin
 
 	session_heard(c, now);
 	r->rtt_ns = ev->rtt_ns;
+	note_loads(c, r, ev, now);
+	if (is_full(c, r, ev)) {
+		route_drop(c, r, now);
+		c->fulls++;
+		return;
+	}
+	c->fulls = 0;
 	if (r->is_spare)
 		enter(r, ROUTE_HELD, NEVER);
 	else if (s->id != 0 && memcmp(s->exit, r->hop[r->n - 1].id, NODE_ID_LEN) == 0)

@@ -265,6 +265,45 @@ static void test_network_away(void)
 	}
 }
 
+/* Hops that say how full they are when a circuit is made: with enough others, none of them stays.
+ */
+static void test_full_nodes_are_turned_down(void)
+{
+	struct mesh *m = make(75, NODES);
+	struct member *c;
+	unsigned full = 0;
+
+	for (unsigned i = 0; i < NODES; i += 3)
+		engine_set_load(mesh_node(m, i)->sim->engine, 95);
+	c = connect(m, "auto", 2, 2);
+	NEED(c != NULL);
+	sim_run(m->sim, 10 * NS_PER_S);
+	CHECK_INT(mesh_view(c)->in_use, 2);
+	CHECK_INT(c->view.backups, 2);
+	for (unsigned p = 0; p < c->view.paths; p++)
+		for (unsigned hop = 0; hop + 1 < c->view.path[p].hops; hop++)
+			full += node_of(m, c->view.path[p].hop[hop].id)->index % 3 == 0;
+	printf("# %u of 8 entries and relays are full\n", full);
+	CHECK(full <= 1); /* it gives up after some in a row */
+	mesh_free(m);
+}
+
+/* All are: it takes what there is. */
+static void test_all_are_full(void)
+{
+	struct mesh *m = make(76, NODES);
+	struct member *c;
+
+	for (unsigned i = 0; i < NODES; i++)
+		engine_set_load(mesh_node(m, i)->sim->engine, 100);
+	c = connect(m, "auto", 2, 2);
+	NEED(c != NULL);
+	sim_run(m->sim, 10 * NS_PER_S);
+	CHECK_INT(mesh_view(c)->in_use, 2);
+	CHECK_INT(c->view.backups, 2);
+	mesh_free(m);
+}
+
 /* All routes are changed at once, under traffic: not a packet is lost. */
 static void test_changing_routes_costs_nothing(void)
 {
@@ -300,6 +339,8 @@ int main(void)
 	RUN(test_dead_exit);
 	RUN(test_dead_exit_without_another);
 	RUN(test_network_away);
+	RUN(test_full_nodes_are_turned_down);
+	RUN(test_all_are_full);
 	RUN(test_changing_routes_costs_nothing);
 	return test_done();
 }
