@@ -6,6 +6,8 @@
  * cannot tell from an answer.
  */
 #include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "bench/micro.h"
 #include "core/engine_int.h"
@@ -29,9 +31,11 @@ struct neighbour_end {
 	uint8_t id[NODE_ID_LEN];
 };
 
+/* What a client would know of its circuit: the relay's own state must come to it cold. */
 struct made {
-	const struct circuit *circuit; /* the relay's */
+	struct hop_keys keys;
 	uint64_t seq;
+	uint32_t circ_id;
 	unsigned prev;
 };
 
@@ -41,6 +45,7 @@ struct stage {
 	uint8_t relay_id[NODE_ID_LEN];
 	struct endpoint relay_endpoint;
 	struct aead *aead;
+	struct seen *creates;
 	struct neighbour_end ends[NEIGHBOURS];
 	struct now now;
 	uint64_t cpu_ns; /* the relay's */
@@ -205,6 +210,10 @@ static struct stage *stage_create(void)
 
 	s->now = (struct now){.mono_ns = 1000 * NS_PER_S, .wall_ns = 1790000000 * NS_PER_S};
 	s->aead = aead_open(NULL);
+	s->creates = seen_create(CREATES_SEEN_MAX, CREATES_SEEN_NS, &rng_system);
+	for (unsigned i = 0; i < CREATES_SEEN_MAX / 16; i++) /* its pages are no circuit's */
+		if (!seen_add(s->creates, rng_u64(&rng_system), s->now.mono_ns))
+			bench_die("seen_add");
 	dh_keypair_generate(&s->relay_key, &rng_system);
 	dh_keypair_generate(&s->onion_key, &rng_system);
 	rng_fill(&rng_system, s->relay_id, sizeof(s->relay_id));
@@ -218,6 +227,7 @@ static struct stage *stage_create(void)
 	    .max_circuits = bench_circuits_max,
 	    .max_links = 64,
 	    .batches = 64,
+	    .creates = s->creates,
 	    .rng = &rng_system,
 	    .world = {.ctx = s,
 		      .node_by_id = by_id,
@@ -227,6 +237,7 @@ static struct stage *stage_create(void)
 	if (s->aead == NULL || s->relay == NULL)
 		bench_die("no AEAD back-end");
 	s->made = xcalloc(bench_circuits_max, sizeof(*s->made));
+	memset(s->made, 1, bench_circuits_max * sizeof(*s->made)); /* now, not while we measure */
 	for (unsigned i = 0; i < NEIGHBOURS; i++)
 		end_start(s, i);
 	for (unsigned i = 0; i < PREVS; i++)
@@ -237,6 +248,7 @@ static struct stage *stage_create(void)
 static void stage_free(struct stage *s)
 {
 	engine_free(s->relay);
+	seen_free(s->creates);
 	for (unsigned i = 0; i < NEIGHBOURS; i++)
 		links_free(s->ends[i].links);
 	aead_close(s->aead);
@@ -279,28 +291,50 @@ static void create_burst(struct stage *s, unsigned first, unsigned count)
 	settle(s);
 }
 
+static struct made made_of(const struct circuit *c, unsigned prev)
+{
+	struct made m = {.circ_id = c->prev.circ_id, .prev = prev};
+
+	memcpy(m.keys.kf, c->kf, KEY_LEN);
+	memcpy(m.keys.kfill, c->kfill, KEY_LEN);
+	return m;
+}
+
 /* The relay lists its circuits in the order in which they came. */
 static void take_made(struct stage *s)
 {
+	const struct circuit *c;
 	unsigned i = 0;
 
-	list_for_each (it, &s->relay->circuits) {
-		const struct circuit *c = container_of(it, struct circuit, all);
-
+	for (size_t at = 0; (c = slab_next(&s->relay->circuits, &at)) != NULL;) {
 		if (c->state != CIRCUIT_OPEN)
 			bench_die("circuit %u is not open", i);
 		if (i >= s->made_count)
-			s->made[i] = (struct made){.circuit = c, .prev = i % PREVS};
+			s->made[i] = made_of(c, i % PREVS);
 		i++;
 	}
 	s->made_count = i;
+}
+
+/* What the kernel has given us and we use. */
+static size_t resident_bytes(void)
+{
+	unsigned long pages = 0;
+	FILE *f;
+
+	malloc_trim(0);
+	f = fopen("/proc/self/statm", "re");
+	if (f == NULL || fscanf(f, "%*u %lu", &pages) != 1)
+		bench_die("cannot read /proc/self/statm");
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* More circuits, up to count in all.  Each neighbour's share keeps within its rate limit. */
 static void create_up_to(struct stage *s, unsigned count)
 {
 	const unsigned before = s->made_count;
-	const size_t heap = mallinfo2().uordblks;
+	const size_t resident = resident_bytes();
 
 	s->cpu_ns = 0;
 	for (unsigned i = before; i < count; i += BURST) {
@@ -310,11 +344,11 @@ static void create_up_to(struct stage *s, unsigned count)
 	take_made(s);
 	if (s->made_count != count)
 		bench_die("%u of %u circuits were made", s->made_count, count);
-	if (count - before < 1000)
+	if (count < bench_circuits_max)
 		return;
 	bench_figure((double)s->cpu_ns / (count - before), "ns", "circuits.create");
-	bench_figure((double)(mallinfo2().uordblks - heap) / (count - before), "bytes",
-		     "circuits.heap_each_at_%u", count);
+	bench_figure((double)(resident_bytes() - resident) / (count - before), "bytes",
+		     "circuits.memory_each_at_%u", count);
 }
 
 /* ---- cells ---- */
@@ -323,13 +357,13 @@ static void make_data(struct stage *s, struct made *m, uint8_t *cell)
 {
 	static const struct hop_keys beyond;
 	struct neighbour_end *n = &s->ends[m->prev];
-	const struct hop_keys keys[2] = {m->circuit->keys, beyond};
+	const struct hop_keys keys[2] = {m->keys, beyond};
 	const uint64_t seq = m->seq++;
 
 	onion_seal(s->aead, keys, 2, &cell, &seq, 1);
-	cell_to_relay(s, n, cell,
-		      (struct cell_header){
-			  .circ_id = m->circuit->prev.circ_id, .seq = seq, .kind = CELL_DATA_FWD});
+	cell_to_relay(
+	    s, n, cell,
+	    (struct cell_header){.circ_id = m->circ_id, .seq = seq, .kind = CELL_DATA_FWD});
 }
 
 static void forward_burst(struct stage *s)
@@ -350,34 +384,38 @@ static void forward_burst(struct stage *s)
 	s->now.mono_ns += NS_PER_MS / 2;
 }
 
-static void forward(struct stage *s, unsigned rounds)
+static void forward(struct stage *s)
 {
-	for (unsigned round = 0; round < rounds; round++) {
-		struct engine_stats before, after;
+	struct engine_stats before, after;
 
-		engine_stats(s->relay, &before);
-		s->cpu_ns = 0;
-		for (unsigned i = 0; i < SAMPLE_BURSTS; i++)
-			forward_burst(s);
-		engine_stats(s->relay, &after);
-		if (after.fwd_cells - before.fwd_cells != SAMPLE_BURSTS * CELLS)
-			bench_die("the relay forwarded %llu of %u cells",
-				  (unsigned long long)(after.fwd_cells - before.fwd_cells),
-				  SAMPLE_BURSTS * CELLS);
-		bench_figure((double)s->cpu_ns / (SAMPLE_BURSTS * CELLS), "ns",
-			     "circuits.cell_at_%u", s->made_count);
-	}
+	engine_stats(s->relay, &before);
+	s->cpu_ns = 0;
+	for (unsigned i = 0; i < SAMPLE_BURSTS; i++)
+		forward_burst(s);
+	engine_stats(s->relay, &after);
+	if (after.fwd_cells - before.fwd_cells != SAMPLE_BURSTS * CELLS)
+		bench_die("the relay forwarded %llu of %u cells",
+			  (unsigned long long)(after.fwd_cells - before.fwd_cells),
+			  SAMPLE_BURSTS * CELLS);
+	bench_figure((double)s->cpu_ns / (SAMPLE_BURSTS * CELLS), "ns", "circuits.cell_at_%u",
+		     s->made_count);
 }
 
+/* A relay for each, and all of them in each round: other load on the machine touches all alike. */
 void bench_circuits(unsigned rounds)
 {
-	static const unsigned steps[] = {10, 1000, 10000, 100000};
-	struct stage *s = stage_create();
+	const unsigned counts[] = {10, 1000, bench_circuits_max};
+	struct stage *s[ARRAY_LEN(counts)];
 
-	for (size_t i = 0; i < ARRAY_LEN(steps) && steps[i] <= bench_circuits_max; i++) {
-		create_up_to(s, steps[i]);
-		if (steps[i] != 10000 || bench_circuits_max == 10000)
-			forward(s, rounds);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		s[i] = stage_create();
+		create_up_to(s[i], counts[i]);
+		for (unsigned cells = 0; cells < 2 * counts[i]; cells += CELLS)
+			forward_burst(s[i]); /* a circuit's first cell is not like the others */
 	}
-	stage_free(s);
+	for (unsigned round = 0; round < rounds; round++)
+		for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+			forward(s[i]);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		stage_free(s[i]);
 }

@@ -41,8 +41,11 @@ static void peel(void *ctx)
 	struct onion_peel jobs[BATCH];
 
 	for (size_t i = 0; i < BATCH; i++)
-		jobs[i] = (struct onion_peel){
-		    .keys = o->keys, .cell = cell_at(o, i), .out = o->out[i], .seq = o->seq + i};
+		jobs[i] = (struct onion_peel){.kf = o->keys[0].kf,
+					      .kfill = o->keys[0].kfill,
+					      .cell = cell_at(o, i),
+					      .out = o->out[i],
+					      .seq = o->seq + i};
 	onion_peel(o->aead, jobs, BATCH);
 	if (!jobs[0].ok || !jobs[BATCH - 1].ok)
 		bench_die("onion_peel refuses what onion_seal made");
@@ -55,7 +58,7 @@ static void wrap(void *ctx)
 
 	for (size_t i = 0; i < BATCH; i++)
 		jobs[i] = (struct onion_wrap){
-		    .keys = o->keys, .cell = cell_at(o, i), .out = o->out[i], .b = o->seq + i};
+		    .kb = o->keys[0].kb, .cell = cell_at(o, i), .out = o->out[i], .b = o->seq + i};
 	onion_wrap(o->aead, jobs, BATCH);
 }
 
@@ -71,7 +74,7 @@ static uint64_t wrap_all(struct onions *o)
 		if (h + 1 < o->hops)
 			b = seq_add(b, o->keys[h].epsilon);
 		for (size_t i = 0; i < BATCH; i++)
-			jobs[i] = (struct onion_wrap){.keys = &o->keys[h],
+			jobs[i] = (struct onion_wrap){.kb = o->keys[h].kb,
 						      .cell = cell_at(o, i),
 						      .out = cell_at(o, i),
 						      .b = seq_add(b, i)};

@@ -28,11 +28,9 @@ def add(report):
         create_ns = report.median("circuits.create")
         report.add("circuits.create_rate", 1e9 / create_ns, "/s")
         report.add("circuits.create_rate_of_x25519_bound", 100 * bound_ns / create_ns, "%")
-    cells = [name for name in ("circuits.cell_at_100000", "circuits.cell_at_10000") if report.has(name)]
-    if cells and report.has("circuits.cell_at_10"):
-        count = cells[0].rpartition("_")[2]
-        report.add(f"circuits.throughput_at_{count}_of_10",
-                   100 * report.median("circuits.cell_at_10") / report.median(cells[0]), "%")
+    for count in (100000, 10000):
+        report.ratio(f"circuits.throughput_at_{count}_of_10", "circuits.cell_at_10",
+                     f"circuits.cell_at_{count}", "%", 100)
     if report.has("aead.best", "chain3.full.relay_out", "udp.send_offload", "udp.recv_offload"):
         cell_ns = (report.median("chain3.full.relay_out") + report.median("udp.send_offload")
                    + report.median("udp.recv_offload"))

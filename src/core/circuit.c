@@ -21,17 +21,20 @@ static void end_set(struct engine *e, struct circuit *c, struct circuit_end *end
 {
 	end->nb = nb;
 	end->circ_id = circ_id;
-	list_add_tail(end == &c->prev ? &nb->circuits_prev : &nb->circuits_next, &end->at);
+	if (end == &c->prev)
+		list_add_tail(&nb->circuits_prev, &c->in_prev);
+	else
+		list_add_tail(&nb->circuits_next, &c->in_next);
 	nb->circuits++;
 	map_put(&e->circuits_by_end, end_key(nb->link, circ_id), c);
 }
 
-static void end_clear(struct engine *e, struct circuit_end *end)
+static void end_clear(struct engine *e, struct circuit *c, struct circuit_end *end)
 {
 	if (end->nb == NULL)
 		return;
 	map_del(&e->circuits_by_end, end_key(end->nb->link, end->circ_id));
-	list_del(&end->at);
+	list_del(end == &c->prev ? &c->in_prev : &c->in_next);
 	end->nb->circuits--;
 	end->nb = NULL;
 }
@@ -48,16 +51,48 @@ static void pending_free(struct engine *e, struct circuit *c)
 		c->next.nb->waiting--;
 }
 
+static void take_keys(struct circuit *c, const struct hop_keys *k)
+{
+	memcpy(c->kf, k->kf, KEY_LEN);
+	memcpy(c->kfill, k->kfill, KEY_LEN);
+	memcpy(c->kb, k->kb, KEY_LEN);
+	c->delta = k->delta;
+	c->epsilon = k->epsilon;
+}
+
+static void wipe_keys(struct circuit *c)
+{
+	secret_wipe(c->kf, KEY_LEN);
+	secret_wipe(c->kfill, KEY_LEN);
+	secret_wipe(c->kb, KEY_LEN);
+}
+
+static struct circuit_last *last_create(struct engine *e)
+{
+	struct circuit_last *last = xcalloc(1, sizeof(*last));
+
+	last->b_next = rng_u64(&e->rng) >> (64 - SEQ_START_BITS);
+	return last;
+}
+
+static void last_free(struct circuit_last *last)
+{
+	if (last == NULL)
+		return;
+	secret_wipe(last, sizeof(*last));
+	free(last);
+}
+
 static void circuit_free(struct engine *e, struct circuit *c)
 {
 	exit_detach(e, c);
 	pending_free(e, c);
-	end_clear(e, &c->prev);
-	end_clear(e, &c->next);
-	list_del(&c->all);
+	end_clear(e, c, &c->prev);
+	end_clear(e, c, &c->next);
 	e->circuit_count--;
-	secret_wipe(&c->keys, sizeof(c->keys));
-	free(c);
+	wipe_keys(c);
+	last_free(c->last);
+	slab_put(&e->circuits, c);
 }
 
 static void send_destroy(struct engine *e, const struct circuit_end *end)
@@ -74,7 +109,9 @@ static void circuit_close(struct engine *e, struct circuit *c, const struct now 
 {
 	exit_detach(e, c);
 	pending_free(e, c);
-	secret_wipe(&c->keys, sizeof(c->keys));
+	wipe_keys(c);
+	last_free(c->last);
+	c->last = NULL;
 	c->state = CIRCUIT_CLOSED;
 	c->expires_ns = now->mono_ns + DRAIN_NS;
 }
@@ -93,6 +130,7 @@ static void answer(struct engine *e, struct circuit *c, enum hop_status status,
 		   const uint8_t *next_body, const struct now *now)
 {
 	uint8_t body[CELL_BODY_LEN];
+	struct hop_secrets secrets;
 	const struct hop_answer a = {
 	    .status = (uint8_t)status,
 	    .time_s = (uint32_t)(now->wall_ns / NS_PER_S),
@@ -100,11 +138,15 @@ static void answer(struct engine *e, struct circuit *c, enum hop_status status,
 	    .queue_hint = e->load_percent <= 100 ? e->load_percent + 1 : 0,
 	};
 
-	if (create_answer(&c->pending->create, &a, next_body, &e->rng, &c->keys, body) != 0) {
+	if (create_answer(&c->pending->create, &a, next_body, &e->rng, &secrets, body) != 0) {
 		engine_drop(e, DROP_CREATE);
 		circuit_close(e, c, now);
 		return;
 	}
+	take_keys(c, &secrets.keys);
+	if (c->last != NULL)
+		c->last->binding = secrets.binding;
+	secret_wipe(&secrets, sizeof(secrets));
 	neighbour_send(e, c->prev.nb,
 		       (struct cell_header){.circ_id = c->prev.circ_id, .kind = CELL_CREATED}, body,
 		       sizeof(body));
@@ -118,7 +160,6 @@ static void answer(struct engine *e, struct circuit *c, enum hop_status status,
 	c->state = CIRCUIT_OPEN;
 	c->last_ns = now->mono_ns;
 	c->expires_ns = now->mono_ns + c->pending->lifetime_s * NS_PER_S;
-	c->b_next = rng_u64(&e->rng) >> (64 - SEQ_START_BITS);
 	pending_free(e, c);
 }
 
@@ -217,17 +258,16 @@ static void extend(struct engine *e, struct circuit *c, const struct route *r,
 static struct circuit *circuit_new(struct engine *e, struct neighbour *prev, uint32_t circ_id,
 				   const struct now *now)
 {
-	struct circuit *c = xcalloc_lines(sizeof(*c));
+	struct circuit *c = slab_get(&e->circuits);
 
 	c->pending = xcalloc(1, sizeof(*c->pending));
 	c->pending->circuit = c;
 	timers_add(&e->pending, &c->pending->give_up, now->mono_ns + CREATE_WAIT_NS);
 	c->last_ns = now->mono_ns;
 	c->expires_ns = NEVER;
-	list_init(&c->prev.at);
-	list_init(&c->next.at);
+	list_init(&c->in_prev);
+	list_init(&c->in_next);
 	end_set(e, c, &c->prev, prev, circ_id);
-	list_add_tail(&e->circuits, &c->all);
 	e->circuit_count++;
 	return c;
 }
@@ -282,6 +322,8 @@ void circuit_on_create(struct engine *e, struct neighbour *nb, uint32_t circ_id,
 		return;
 	}
 	c->is_last = r.flags & ROUTE_LAST;
+	if (c->is_last)
+		c->last = last_create(e);
 	c->is_interactive = r.flags & ROUTE_INTERACTIVE;
 	c->pending->lifetime_s = (uint16_t)MIN(r.lifetime_s, ROUTE_LIFETIME_MAX_S);
 	if (llabs((long long)(now_s - (int64_t)r.time_s)) > CREATE_CLOCK_SKEW_S)
@@ -309,7 +351,7 @@ void circuit_neighbour_up(struct engine *e, struct neighbour *nb, const struct n
 {
 	(void)now;
 	list_for_each (it, &nb->circuits_next) {
-		struct circuit *c = container_of(it, struct circuit, next.at);
+		struct circuit *c = container_of(it, struct circuit, in_next);
 
 		if (c->state == CIRCUIT_LINKING)
 			send_create(e, c, now);
@@ -319,7 +361,7 @@ void circuit_neighbour_up(struct engine *e, struct neighbour *nb, const struct n
 void circuit_neighbour_dead(struct engine *e, struct neighbour *nb, const struct now *now)
 {
 	list_for_each_safe (it, tmp, &nb->circuits_next) {
-		struct circuit *c = container_of(it, struct circuit, next.at);
+		struct circuit *c = container_of(it, struct circuit, in_next);
 
 		if (c->pending != NULL)
 			answer(e, c, HOP_NO_NEXT, NULL, now);
@@ -327,7 +369,7 @@ void circuit_neighbour_dead(struct engine *e, struct neighbour *nb, const struct
 			circuit_destroy(e, c, now);
 	}
 	list_for_each_safe (it, tmp, &nb->circuits_prev)
-		circuit_destroy(e, container_of(it, struct circuit, prev.at), now);
+		circuit_destroy(e, container_of(it, struct circuit, in_prev), now);
 }
 
 static void sweep_one(struct engine *e, struct circuit *c, const struct now *now)
@@ -353,11 +395,13 @@ void circuit_tick(struct engine *e, const struct now *now)
 	if (e->circuit_count == 0 || e->sweep_ns > now->mono_ns)
 		return;
 	e->sweep_ns = now->mono_ns + SWEEP_PERIOD_NS;
-	while (todo-- > 0 && !list_is_empty(&e->circuits)) {
-		struct list *first = list_pop(&e->circuits);
+	for (; todo > 0; todo--) {
+		struct circuit *c = slab_next(&e->circuits, &e->sweep_at);
 
-		list_add_tail(&e->circuits, first);
-		sweep_one(e, container_of(first, struct circuit, all), now);
+		if (c != NULL)
+			sweep_one(e, c, now);
+		else
+			e->sweep_at = 0;
 	}
 }
 
@@ -369,7 +413,10 @@ void circuit_leave(struct engine *e, const struct now *now)
 
 void circuit_free_all(struct engine *e)
 {
-	list_for_each_safe (it, tmp, &e->circuits)
-		circuit_free(e, container_of(it, struct circuit, all));
+	struct circuit *c;
+
+	for (size_t at = 0; (c = slab_next(&e->circuits, &at)) != NULL;)
+		circuit_free(e, c);
+	slab_fini(&e->circuits);
 	timers_fini(&e->pending);
 }

@@ -45,7 +45,7 @@ struct engine *engine_create(const struct engine_params *params)
 	if (e->creates == NULL)
 		e->creates = e->own_creates =
 		    seen_create(CREATES_SEEN_MAX, CREATES_SEEN_NS, &e->rng);
-	list_init(&e->circuits);
+	slab_init(&e->circuits, sizeof(struct circuit));
 	list_init(&e->neighbours);
 	list_init(&e->link_events);
 	list_init(&e->paths);
@@ -302,22 +302,26 @@ struct arrived {
 enum {
 	CIRCUITS_CACHED = 256, /* with fewer, what a cell needs is in the caches anyway */
 	CACHE_LINE_LEN = 64,
-	HOT_LINES = 4, /* of struct circuit, the first of its lines apart */
 };
 
-/* The lines of a circuit that a DATA cell touches, from its keys on, but for the bitmaps. */
-static void prefetch_circuit(const struct circuit *c)
-{
-	const uint8_t *hot = (const uint8_t *)c + CACHE_LINE_LEN;
+_Static_assert(offsetof(struct circuit, delta) == CACHE_LINE_LEN, "the forward half's lines");
+_Static_assert(offsetof(struct circuit, kb) == 2 * CACHE_LINE_LEN, "the backward half's");
+_Static_assert(offsetof(struct circuit, fwd_bits) == 3 * CACHE_LINE_LEN, "and nothing behind");
 
-	for (size_t i = 0; i < HOT_LINES; i++)
-		__builtin_prefetch(hot + i * CACHE_LINE_LEN, 1);
+/* The lines of a circuit that a DATA cell touches, but for the bitmaps. */
+static void prefetch_circuit(const struct circuit *c, const struct cell_header *h)
+{
+	__builtin_prefetch(&c->delta, 1);
+	if (h->kind == CELL_DATA_FWD)
+		__builtin_prefetch(c->kf);
+	else
+		__builtin_prefetch(c->kb, 1);
 }
 
 static void prefetch_window(const struct circuit *c, const struct cell_header *h)
 {
 	const bool is_forward = h->kind == CELL_DATA_FWD;
-	const uint64_t seq = is_forward ? h->seq : seq_add(h->seq, c->keys.epsilon);
+	const uint64_t seq = is_forward ? h->seq : seq_add(h->seq, c->epsilon);
 
 	__builtin_prefetch(
 	    window_word(is_forward ? c->fwd_bits : c->bwd_bits, CIRCUIT_WINDOW_WORDS, seq), 1);
@@ -342,7 +346,7 @@ static void prefetch_circuits(const struct engine *e, const struct arrived *in)
 			   ? map_get(&e->circuits_by_end, end_key(rx->link, rx->header.circ_id))
 			   : NULL;
 		if (c[i] != NULL)
-			prefetch_circuit(c[i]);
+			prefetch_circuit(c[i], &rx->header);
 	}
 	for (size_t i = 0; i < in->n; i++)
 		if (c[i] != NULL)

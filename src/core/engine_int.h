@@ -16,6 +16,7 @@
 #include "util/list.h"
 #include "util/map.h"
 #include "util/seen.h"
+#include "util/slab.h"
 #include "util/timers.h"
 
 #include <sodium.h>
@@ -81,32 +82,48 @@ enum circuit_state {
 	CIRCUIT_CLOSED, /* destroyed; takes stragglers silently until it is swept */
 };
 
-/* One end of a circuit at a hop. */
-struct circuit_end {
+/* One end of a circuit at a hop.  Packed: two of them are to fit into a cache line's rest. */
+struct __attribute__((packed, aligned(4))) circuit_end {
 	struct neighbour *nb; /* NULL: no such end */
 	uint32_t circ_id;
-	struct list at; /* in nb's list */
 };
 
-/* A circuit as one hop sees it.  What each cell touches stands together, from the keys on. */
+/* What a circuit has at its last hop besides. */
+struct circuit_last {
+	struct hop_binding binding;
+	struct exit_path *attached; /* the session's path on it, or NULL */
+	uint64_t b_next;            /* counter of the next backward cell */
+	unsigned sessions_made;
+};
+
+/*
+ * A circuit as one hop sees it.  There may be very many, each out of the caches when its cell
+ * comes: a cell that goes forward touches the first two lines, one that comes back the two behind
+ * the first, and both one of a window's.
+ */
 struct circuit {
-	uint64_t expires_ns;
-	struct circuit_pending *pending; /* until OPEN */
-	struct hop_keys keys;
-	uint8_t state; /* enum circuit_state */
-	bool is_last, is_interactive;
-	uint8_t sessions_made; /* at an exit */
-	uint32_t bad_tags;
+	uint8_t kf[KEY_LEN], kfill[KEY_LEN]; /* as in struct hop_keys */
+
+	uint64_t delta, epsilon;
 	uint64_t last_ns; /* last valid cell */
-	struct window fwd_window;
 	struct circuit_end next, prev;
-	uint64_t fwd_cells, bwd_cells;
-	struct exit_path *attached; /* at an exit: the session's path on it */
+	struct window fwd_window;
+	uint8_t state; /* enum circuit_state */
+	bool is_last;  /* there is a struct circuit_last */
+	bool is_interactive;
+	uint32_t fwd_cells; /* in an hour, its longest life, never too many for 32 bits */
+
+	uint8_t kb[KEY_LEN];
 	struct window bwd_window;
-	uint64_t b_next; /* at its last hop: counter of the next backward cell */
+	struct circuit_last *last;
+	uint32_t bwd_cells;
+	uint32_t bad_tags;
+	uint64_t expires_ns;
+
 	uint64_t fwd_bits[CIRCUIT_WINDOW_WORDS];
 	uint64_t bwd_bits[CIRCUIT_WINDOW_WORDS];
-	struct list all; /* in engine.circuits */
+	struct circuit_pending *pending; /* until OPEN */
+	struct list in_prev, in_next;    /* the lists of those neighbours */
 	struct window ctl_window;
 	uint64_t ctl_bits[CONTROL_WINDOW_WORDS];
 };
@@ -131,7 +148,8 @@ struct engine {
 
 	struct egress egress;
 	struct map circuits_by_end; /* (link id, circ_id) -> struct circuit */
-	struct list circuits;       /* swept a slice at a time */
+	struct slab circuits;       /* swept a slice at a time */
+	size_t sweep_at;
 	unsigned circuit_count;
 	struct timers pending; /* those that wait for the next hop */
 	struct list neighbours;

@@ -40,7 +40,7 @@ static void path_detach(struct exit_node *x, struct exit_path *xp)
 	steer_changed(&s->steer);
 	steer_move(&s->steer, false);
 	timers_del(&x->timers, &xp->timer);
-	xp->circuit->attached = NULL;
+	xp->circuit->last->attached = NULL;
 	spath_wipe(&xp->sp);
 	free(xp);
 }
@@ -73,11 +73,13 @@ void exit_free(struct exit_node *x)
 
 void exit_detach(struct engine *e, struct circuit *c)
 {
-	if (c->attached == NULL)
+	struct exit_path *xp = c->last != NULL ? c->last->attached : NULL;
+
+	if (xp == NULL)
 		return;
 	/* The session now waits for another path. */
-	c->attached->session->last_ns = MAX(c->attached->session->last_ns, e->egress.now_ns);
-	path_detach(e->exit, c->attached);
+	xp->session->last_ns = MAX(xp->session->last_ns, e->egress.now_ns);
+	path_detach(e->exit, xp);
 }
 
 /* ---- SESS_NEW ---- */
@@ -130,7 +132,7 @@ static int read_request(struct engine *e, struct circuit *c, const uint8_t *body
 
 	memcpy(prologue, label, sizeof(label) - 1);
 	memcpy(prologue + sizeof(label) - 1, e->id, NODE_ID_LEN);
-	memcpy(prologue + sizeof(label) - 1 + NODE_ID_LEN, c->keys.h, HASH_LEN);
+	memcpy(prologue + sizeof(label) - 1 + NODE_ID_LEN, c->last->binding.h, HASH_LEN);
 	noise_nk_start(hs, NOISE_RESPONDER, e->exit->params.session_key, NULL, prologue,
 		       sizeof(prologue));
 	if (noise_nk_read1(hs, e->exit->params.session_key, body, sizeof(payload), payload) != 0)
@@ -159,11 +161,11 @@ static void on_session_new(struct engine *e, struct circuit *c, uint64_t reply_s
 	struct noise_hs hs;
 
 	if (x->count >= x->params.max_sessions || pool_is_empty(&x->pool) ||
-	    c->sessions_made >= SESSIONS_PER_CIRCUIT_MAX) {
+	    c->last->sessions_made >= SESSIONS_PER_CIRCUIT_MAX) {
 		answer(e, c, reply_seq, CONTROL_SESS_NEW, CONTROL_REFUSED, NULL, 0);
 		return;
 	}
-	c->sessions_made++; /* also of those that do not verify: each costs us an X25519 */
+	c->last->sessions_made++; /* also of those that do not verify: each costs us an X25519 */
 	if (read_request(e, c, body, &hs) != 0) {
 		engine_drop(e, DROP_CONTROL);
 		goto out;
@@ -231,7 +233,7 @@ static void path_attach(struct exit_node *x, struct exit_session *s, struct exit
 {
 	xp->slot = slot_for(x, s);
 	xp->session = s;
-	xp->circuit->attached = xp;
+	xp->circuit->last->attached = xp;
 	s->path[xp->slot] = xp;
 	s->steer.lane[xp->slot] = (struct lane){.path_id = xp->sp.path_id};
 	steer_changed(&s->steer);
@@ -259,8 +261,8 @@ static void on_attach(struct engine *e, struct circuit *c, uint64_t reply_seq, c
 		return;
 	}
 	xp = xcalloc(1, sizeof(*xp));
-	spath_init(&xp->sp, SPATH_EXIT, s->root, c->keys.exporter, a.path_id, NULL);
-	spath_binder(&xp->sp, c->keys.h, a.flags, a.weight, binder);
+	spath_init(&xp->sp, SPATH_EXIT, s->root, c->last->binding.exporter, a.path_id, NULL);
+	spath_binder(&xp->sp, c->last->binding.h, a.flags, a.weight, binder);
 	if (!secret_equal(binder, a.binder, sizeof(binder)) || a.path_id <= s->path_id_max) {
 		spath_wipe(&xp->sp);
 		free(xp);
@@ -281,13 +283,14 @@ static void on_session_close(struct engine *e, struct circuit *c, uint64_t reply
 {
 	struct exit_session *s =
 	    len >= SESSION_ID_LEN + MAC_LEN ? session_by_sid(e->exit, body) : NULL;
+	const struct exit_path *xp = c->last->attached;
 	uint8_t mac[MAC_LEN];
 
-	if (s == NULL || c->attached == NULL || c->attached->session != s) {
+	if (s == NULL || xp == NULL || xp->session != s) {
 		engine_drop(e, DROP_CONTROL);
 		return;
 	}
-	spath_attached_mac(&c->attached->sp, &c->attached->sp.path_id, 1, mac);
+	spath_attached_mac(&xp->sp, &xp->sp.path_id, 1, mac);
 	if (!secret_equal(mac, body + SESSION_ID_LEN, MAC_LEN)) {
 		engine_drop(e, DROP_CONTROL);
 		return;
@@ -300,7 +303,7 @@ static void on_session_close(struct engine *e, struct circuit *c, uint64_t reply
 void exit_on_control(struct engine *e, struct circuit *c, uint8_t type, uint64_t reply_seq,
 		     const uint8_t *body, size_t len, const struct now *now)
 {
-	if (e->exit == NULL || !c->is_last) {
+	if (e->exit == NULL || c->last == NULL) {
 		answer(e, c, reply_seq, type, CONTROL_REFUSED, NULL, 0);
 		return;
 	}

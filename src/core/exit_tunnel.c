@@ -58,9 +58,9 @@ void exit_flush(struct engine *e, const struct now *now)
 		struct outcell *c = &pk->cell[i];
 		struct circuit *circuit = c->owner;
 
-		circuit->attached->open_cell = NULL;
+		circuit->last->attached->open_cell = NULL;
 		wrap[i] = (struct onion_wrap){
-		    .keys = &circuit->keys, .cell = c->slot.cell, .out = c->slot.cell, .b = c->seq};
+		    .kb = circuit->kb, .cell = c->slot.cell, .out = c->slot.cell, .b = c->seq};
 		egress_commit(&e->egress, &c->slot,
 			      (struct cell_header){
 				  .circ_id = circuit->prev.circ_id,
@@ -69,7 +69,7 @@ void exit_flush(struct engine *e, const struct now *now)
 				  .is_interactive = circuit->is_interactive,
 			      });
 		circuit->bwd_cells++;
-		look_after(e->exit, circuit->attached);
+		look_after(e->exit, circuit->last->attached);
 	}
 	onion_wrap(e->aead, wrap, pk->n);
 	pk->n = 0;
@@ -96,11 +96,11 @@ static struct outcell *cell_for(struct engine *e, struct exit_path *xp, size_t l
 	    .sp = &xp->sp,
 	    .owner = xp->circuit,
 	    .text = slot.cell + CELL_BODY_OFF,
-	    .seq = xp->circuit->b_next,
-	    .nonce = xp->circuit->b_next,
+	    .seq = xp->circuit->last->b_next,
+	    .nonce = xp->circuit->last->b_next,
 	    .area = BACKWARD_AREA,
 	};
-	xp->circuit->b_next++;
+	xp->circuit->last->b_next++;
 	xp->open_cell = c;
 	return c;
 }

@@ -185,7 +185,9 @@ void path_on_created(struct engine *e, struct path *p, const uint8_t *body, cons
 		goto out;
 	}
 	create_drop(p);
-	memcpy(p->keys, r.keys, sizeof(p->keys));
+	for (unsigned i = 0; i < p->n; i++)
+		p->keys[i] = r.hop[i].keys;
+	p->binding = r.hop[p->n - 1].binding;
 	p->state = PATH_OPEN;
 	p->entry->waiting--;
 	ev = engine_event(e, EVENT_PATH_OPEN);

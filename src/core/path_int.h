@@ -38,6 +38,7 @@ struct path {
 	uint64_t seq_next;   /* counter of the next cell on the first link */
 	uint64_t reply_next; /* control replies asked so far */
 	struct hop_keys keys[HOPS_MAX];
+	struct hop_binding binding;   /* the last hop's */
 	struct create_client *create; /* while building */
 	struct path_spec spec;
 	uint64_t built_ns; /* CREATE sent */

@@ -39,14 +39,14 @@ static void bad_tag(struct engine *e, struct circuit *c, struct delivery *d, con
 	}
 }
 
-static void forward_cell(struct engine *e, struct forward *f, struct onion_peel *p)
+static void forward_cell(struct engine *e, const struct forward *f)
 {
 	struct circuit *c = f->circuit;
 
 	egress_commit(&e->egress, &f->slot,
 		      (struct cell_header){
 			  .circ_id = c->next.circ_id,
-			  .seq = seq_add(f->header.seq, p->keys->delta),
+			  .seq = seq_add(f->header.seq, c->delta),
 			  .kind = CELL_DATA_FWD,
 			  .flags = f->header.flags & CELL_FLAG_CE,
 			  .is_interactive = c->is_interactive,
@@ -66,6 +66,7 @@ static void act(struct engine *e, struct forward *f, struct onion_peel *p, struc
 {
 	struct circuit *c = f->circuit;
 	uint8_t *payload = onion_payload(p->out);
+	struct exit_path *xp;
 
 	switch (p->op) {
 	case OP_FORWARD:
@@ -73,17 +74,18 @@ static void act(struct engine *e, struct forward *f, struct onion_peel *p, struc
 			engine_drop(e, c->is_last ? DROP_OP : DROP_NO_BUFFER);
 			return;
 		}
-		forward_cell(e, f, p);
+		forward_cell(e, f);
 		return;
 	case OP_DELIVER:
 		cancel(e, f);
-		if (c->attached == NULL || p->arg >= HOPS_MAX) {
+		xp = c->last != NULL ? c->last->attached : NULL;
+		if (xp == NULL || p->arg >= HOPS_MAX) {
 			engine_drop(e, DROP_SESSION);
 			return;
 		}
 		d->cells[d->n++] = (struct incell){
-		    .sp = &c->attached->sp,
-		    .owner = c->attached,
+		    .sp = &xp->sp,
+		    .owner = xp,
 		    .text = payload,
 		    .area = FORWARD_AREA((size_t)p->arg + 1),
 		    .seq = f->header.seq,
@@ -137,7 +139,8 @@ void relay_forward(struct engine *e, const struct relay_cell *cells, size_t n,
 			slot = egress_reserve(&e->egress, c->next.nb->link, 1);
 		fwd[m] = (struct forward){.circuit = c, .slot = slot, .header = *h};
 		peel[m] = (struct onion_peel){
-		    .keys = &c->keys,
+		    .kf = c->kf,
+		    .kfill = c->kfill,
 		    .cell = cells[i].cell,
 		    .out = slot.cell != NULL ? slot.cell : cells[i].cell,
 		    .seq = h->seq,
@@ -210,7 +213,7 @@ void relay_backward(struct engine *e, const struct relay_cell *cells, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		struct circuit *c = cells[i].circuit;
 		const struct cell_header *h = &cells[i].header;
-		const uint64_t b = seq_add(h->seq, c->keys.epsilon);
+		const uint64_t b = seq_add(h->seq, c->epsilon);
 		struct egress_slot slot;
 
 		if (c->state != CIRCUIT_OPEN) {
@@ -227,7 +230,7 @@ void relay_backward(struct engine *e, const struct relay_cell *cells, size_t n,
 			continue;
 		}
 		wrap[m++] = (struct onion_wrap){
-		    .keys = &c->keys, .cell = cells[i].cell, .out = slot.cell, .b = b};
+		    .kb = c->kb, .cell = cells[i].cell, .out = slot.cell, .b = b};
 		commit_backward(e, c, &slot, b, h->flags & CELL_FLAG_CE);
 		c->last_ns = now->mono_ns;
 	}
@@ -252,8 +255,8 @@ void relay_answer(struct engine *e, struct circuit *c, uint64_t reply_seq, const
 	memset(slot.cell + CELL_TAG_OFF, 0, TAG_LEN);
 	memcpy(slot.cell + CELL_BODY_OFF, text, len);
 	memset(slot.cell + CELL_BODY_OFF + len, 0, CELL_BODY_LEN - len);
-	wrap = (struct onion_wrap){
-	    .keys = &c->keys, .cell = slot.cell, .out = slot.cell, .b = reply_seq};
+	wrap =
+	    (struct onion_wrap){.kb = c->kb, .cell = slot.cell, .out = slot.cell, .b = reply_seq};
 	onion_wrap(e->aead, &wrap, 1);
 	commit_backward(e, c, &slot, reply_seq, 0);
 }

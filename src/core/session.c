@@ -99,7 +99,7 @@ uint32_t engine_session_open(struct engine *e, uint32_t path, const struct now *
 	s = xcalloc(1, sizeof(*s));
 	memcpy(prologue, label, sizeof(label) - 1);
 	memcpy(prologue + sizeof(label) - 1, p->spec.hop[p->n - 1].id, NODE_ID_LEN);
-	memcpy(prologue + sizeof(label) - 1 + NODE_ID_LEN, p->keys[p->n - 1].h, HASH_LEN);
+	memcpy(prologue + sizeof(label) - 1 + NODE_ID_LEN, p->binding.h, HASH_LEN);
 	noise_nk_start(&s->opening, NOISE_INITIATOR, NULL, p->spec.exit_session_key, prologue,
 		       sizeof(prologue));
 	if (noise_nk_write1(&s->opening, &e->rng, payload, sizeof(payload), msg) != 0) {
@@ -209,11 +209,11 @@ void engine_session_attach(struct engine *e, uint32_t session, uint32_t path, co
 	}
 	attaching_drop(p);
 	p->attaching = xcalloc(1, sizeof(*p->attaching));
-	spath_init(p->attaching, SPATH_CLIENT, s->root, p->keys[p->n - 1].exporter,
-		   ++s->last_path_id, xcalloc(SPATH_SENT_MAX, sizeof(struct spath_sent)));
+	spath_init(p->attaching, SPATH_CLIENT, s->root, p->binding.exporter, ++s->last_path_id,
+		   xcalloc(SPATH_SENT_MAX, sizeof(struct spath_sent)));
 	memcpy(a.sid, s->grant.sid, sizeof(a.sid));
 	a.path_id = p->attaching->path_id;
-	spath_binder(p->attaching, p->keys[p->n - 1].h, a.flags, a.weight, a.binder);
+	spath_binder(p->attaching, p->binding.h, a.flags, a.weight, a.binder);
 	len = attach_encode(&a, body);
 	path_ask(e, p, p->n, s, CONTROL_ATTACH, body, len, NULL, now);
 	engine_finish(e, now);

@@ -11,9 +11,9 @@ static uint64_t bit_of(uint64_t counter)
 
 bool window_is_fresh(const struct window *w, const uint64_t *bits, size_t words, uint64_t counter)
 {
-	if (!w->any || counter > w->top)
-		return true;
-	if (w->top - counter >= (words - 1) * WORD_BITS)
+	if (counter >= w->end)
+		return counter != UINT64_MAX;
+	if (w->end - 1 - counter >= (words - 1) * WORD_BITS)
 		return false;
 	return (bits[counter / WORD_BITS & (words - 1)] & bit_of(counter)) == 0;
 }
@@ -22,17 +22,13 @@ void window_set(struct window *w, uint64_t *bits, size_t words, uint64_t counter
 {
 	const uint64_t word = counter / WORD_BITS;
 
-	if (!w->any) {
-		memset(bits, 0, words * sizeof(*bits));
-		w->any = true;
-		w->top = counter;
-	} else if (counter > w->top) {
-		const uint64_t top_word = w->top / WORD_BITS;
+	if (counter >= w->end) {
+		const uint64_t top_word = w->end != 0 ? (w->end - 1) / WORD_BITS : word;
 		const uint64_t steps = MIN(word - top_word, (uint64_t)words);
 
 		for (uint64_t i = 1; i <= steps; i++)
 			bits[(top_word + i) & (words - 1)] = 0;
-		w->top = counter;
+		w->end = counter + 1;
 	}
 	bits[word & (words - 1)] |= bit_of(counter);
 }

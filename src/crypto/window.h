@@ -9,14 +9,13 @@
 
 #include "util/bytes.h"
 
-/* Embed it in front of the bitmap: struct { struct window w; uint64_t bits[32]; }. */
+/* Begins as zeros, and so does the bitmap beside it. */
 struct window {
-	uint64_t top; /* highest counter set */
-	bool any;     /* something was set; before that every counter is fresh */
+	uint64_t end; /* one more than the highest counter set; 0: none was, and each is fresh */
 };
 
 /*
- * window_is_fresh: counter was not set yet and is not below the window.
+ * window_is_fresh: counter was not set yet and is not below the window; 2^64 - 1 never is.
  * window_set: set it; call only when fresh and authenticated.  words: power of two, >= 2.
  */
 bool window_is_fresh(const struct window *w, const uint64_t *bits, size_t words, uint64_t counter);

@@ -112,7 +112,7 @@ static enum drop accept_cell(struct links *ls, struct link_key *k, struct link_r
 			     const struct now *now)
 {
 	const uint32_t counter = cell_counter(rx->cell);
-	const bool is_newest = !k->window.any || counter > k->window.top;
+	const bool is_newest = counter >= k->window.end;
 
 	/* Again: the same counter may come twice in one round. */
 	if (!window_is_fresh(&k->window, k->window_bits, LINK_WINDOW_WORDS, counter))

@@ -195,8 +195,9 @@ static void seal_created(struct noise_sym *s, const uint8_t *y, const uint8_t *s
 }
 
 /* s: after message 2. */
-static void derive_keys(const struct noise_sym *s, struct hop_keys *k)
+static void derive_secrets(const struct noise_sym *s, struct hop_secrets *out)
 {
+	struct hop_keys *k = &out->keys;
 	static const uint8_t no_secret[32]; /* a post-quantum secret may come here */
 	const uint64_t mask = (1ull << SEQ_START_BITS) - 1;
 	uint8_t prk[HASH_LEN], offsets[16];
@@ -205,9 +206,9 @@ static void derive_keys(const struct noise_sym *s, struct hop_keys *k)
 	hkdf_expand(k->kf, KEY_LEN, prk, "macromesh/1 kf", s->h, HASH_LEN);
 	hkdf_expand(k->kb, KEY_LEN, prk, "macromesh/1 kb", s->h, HASH_LEN);
 	hkdf_expand(k->kfill, KEY_LEN, prk, "macromesh/1 kfill", s->h, HASH_LEN);
-	hkdf_expand(k->exporter, KEY_LEN, prk, "macromesh/1 exp", s->h, HASH_LEN);
+	hkdf_expand(out->binding.exporter, KEY_LEN, prk, "macromesh/1 exp", s->h, HASH_LEN);
 	hkdf_expand(offsets, sizeof(offsets), prk, "macromesh/1 off", s->h, HASH_LEN);
-	memcpy(k->h, s->h, HASH_LEN);
+	memcpy(out->binding.h, s->h, HASH_LEN);
 	k->delta = get_le64(offsets) & mask;
 	k->epsilon = get_le64(offsets + 8) & mask;
 	secret_wipe(prk, sizeof(prk));
@@ -310,7 +311,7 @@ int create_finish(const struct create_client *cc, const uint8_t body[static CELL
 		const uint8_t *y = work + CREATED_HOP_LEN * i, *status = y + BODY_TEXT_OFF;
 
 		seal_created(&sym[i], y, status, i + 1 < out->answered ? again : NULL, again);
-		derive_keys(&sym[i], &out->keys[i]);
+		derive_secrets(&sym[i], &out->hop[i]);
 		well_formed &= answer_get(&out->answer[i], status);
 	}
 	genuine = secret_equal(again, body, CELL_BODY_LEN);
@@ -363,7 +364,7 @@ wipe:
 }
 
 int create_answer(struct create_pending *p, const struct hop_answer *answer,
-		  const uint8_t *next_body, const struct rng *rng, struct hop_keys *keys,
+		  const uint8_t *next_body, const struct rng *rng, struct hop_secrets *secrets,
 		  uint8_t body[static CELL_BODY_LEN])
 {
 	uint8_t status[CREATED_STATUS_LEN];
@@ -377,7 +378,7 @@ int create_answer(struct create_pending *p, const struct hop_answer *answer,
 		goto wipe;
 	answer_put(status, answer);
 	seal_created(&p->sym, e.public, status, next_body, body);
-	derive_keys(&p->sym, keys);
+	derive_secrets(&p->sym, secrets);
 wipe:
 	secret_wipe(&e, sizeof(e));
 	create_pending_wipe(p);

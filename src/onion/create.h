@@ -88,9 +88,21 @@ MUST_USE int create_build(struct create_client *cc, const struct create_hop *hop
 			  const struct now *now, uint16_t lifetime_s, const struct rng *rng,
 			  uint8_t body[static CELL_BODY_LEN]);
 
+/* What ties a session to a circuit at its last hop. */
+struct hop_binding {
+	uint8_t exporter[KEY_LEN];
+	uint8_t h[HASH_LEN]; /* transcript hash: names this hop of this circuit */
+};
+
+/* All that client and hop share after CREATED. */
+struct hop_secrets {
+	struct hop_keys keys;
+	struct hop_binding binding;
+};
+
 /* What the client gets from CREATED. */
 struct create_result {
-	struct hop_keys keys[HOPS_MAX]; /* valid for hops 0..answered-1 */
+	struct hop_secrets hop[HOPS_MAX]; /* valid for hops 0..answered-1 */
 	struct hop_answer answer[HOPS_MAX];
 	unsigned answered; /* n when the circuit stands; else the last one is the hop that failed */
 };
@@ -123,12 +135,12 @@ MUST_USE int create_open(struct create_pending *p, const uint8_t id[static NODE_
 
 /*
  * create_answer(p, answer, next_body, rng, keys, body): a hop writes its CREATED.
- * next_body: the CREATED body from the next hop, or NULL at the last hop and on failure.  keys are
- * filled.  Consumes p (wiped).  May be given next_body == body.
+ * next_body: the CREATED body from the next hop, or NULL at the last hop and on failure.  secrets
+ * are filled.  Consumes p (wiped).  May be given next_body == body.
  */
 MUST_USE int create_answer(struct create_pending *p, const struct hop_answer *answer,
-			   const uint8_t *next_body, const struct rng *rng, struct hop_keys *keys,
-			   uint8_t body[static CELL_BODY_LEN]);
+			   const uint8_t *next_body, const struct rng *rng,
+			   struct hop_secrets *secrets, uint8_t body[static CELL_BODY_LEN]);
 void create_pending_wipe(struct create_pending *p);
 
 #endif

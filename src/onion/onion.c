@@ -133,7 +133,7 @@ static void unseal_forward(struct aead *a, struct onion_peel *jobs, size_t n)
 	for (size_t c = 0; c < n; c++) {
 		memcpy(tags[c], jobs[c].cell + CELL_TAG_OFF, TAG_LEN);
 		opens[c] = (struct aead_job){
-		    .key = jobs[c].keys->kf,
+		    .key = jobs[c].kf,
 		    .nonce = jobs[c].seq,
 		    .src = jobs[c].cell + CELL_BODY_OFF,
 		    .dst = onion_payload(jobs[c].out) - ONION_OP_LEN,
@@ -161,7 +161,7 @@ void onion_peel(struct aead *a, struct onion_peel *jobs, size_t n)
 		if (jobs[c].op != OP_FORWARD)
 			continue;
 		fillers[b.n] = jobs[c].out + CELL_LEN - ONION_HOP_LEN;
-		ask(&b, jobs[c].keys->kfill, jobs[c].seq, 0);
+		ask(&b, jobs[c].kfill, jobs[c].seq, 0);
 	}
 	chacha_blocks(b.jobs, b.n, b.stream);
 	for (size_t c = 0; c < b.n; c++)
@@ -177,7 +177,7 @@ void onion_wrap(struct aead *a, struct onion_wrap *jobs, size_t n)
 	for (size_t c = 0; c < n; c++) {
 		memcpy(aads[c], jobs[c].cell + CELL_TAG_OFF, TAG_LEN);
 		seals[c] = (struct aead_job){
-		    .key = jobs[c].keys->kb,
+		    .key = jobs[c].kb,
 		    .nonce = jobs[c].b,
 		    .aad = aads[c],
 		    .aad_len = TAG_LEN,

@@ -25,15 +25,13 @@ enum onion_op {
 	OP_DROP = 4,
 };
 
-/* What client and hop share after CREATE (derived in core/create). */
+/* What client and hop need for each cell (derived in onion/create). */
 struct hop_keys {
-	uint8_t exporter[KEY_LEN];
-	uint8_t h[HASH_LEN];    /* transcript hash: names this hop of this circuit */
+	uint8_t kf[KEY_LEN];    /* forward layer */
+	uint8_t kfill[KEY_LEN]; /* forward filler */
 	uint8_t kb[KEY_LEN];    /* backward layer */
 	uint64_t epsilon;       /* backward: b to the previous hop = b + epsilon */
 	uint64_t delta;         /* forward: next hop's seq = seq + delta */
-	uint8_t kf[KEY_LEN];    /* forward layer */
-	uint8_t kfill[KEY_LEN]; /* forward filler */
 };
 
 /* Where hop m's plaintext (CELL_BODY_LEN bytes, the last 18 (m - 1) of them not the caller's)
@@ -56,7 +54,7 @@ void onion_seal(struct aead *a, const struct hop_keys *hops, unsigned m, uint8_t
 
 /* One cell at a hop, going forward. */
 struct onion_peel {
-	const struct hop_keys *keys;
+	const uint8_t *kf, *kfill;
 	const uint8_t *cell; /* arrived: T and B are read */
 	uint8_t *out;        /* CELL_LEN bytes, not overlapping, or equal to cell */
 	uint64_t seq;        /* from the link header */
@@ -79,7 +77,7 @@ static inline uint8_t *onion_payload(uint8_t *out)
 
 /* One cell at a hop, going backward; T and B in place. */
 struct onion_wrap {
-	const struct hop_keys *keys;
+	const uint8_t *kb;
 	const uint8_t *cell; /* T (the AAD, zero at the origin) and B are read */
 	uint8_t *out;        /* T and B are written; equal to cell or not overlapping */
 	uint64_t b; /* the counter this hop sends: the received one + epsilon, or its own */

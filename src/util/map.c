@@ -15,7 +15,7 @@ void map_init(struct map *m, size_t expected, const struct rng *rng)
 	*m = (struct map){.multiplier = rng_u64(rng) | 1, .bits = 4};
 	while (((size_t)1 << m->bits) * 3 / 4 < expected)
 		m->bits++;
-	m->slots = xcalloc((size_t)1 << m->bits, sizeof(*m->slots));
+	m->slots = xcalloc_huge((size_t)1 << m->bits, sizeof(*m->slots));
 }
 
 void map_fini(struct map *m)
@@ -51,7 +51,7 @@ static void grow(struct map *m)
 	const size_t old_len = (size_t)1 << m->bits;
 
 	m->bits++;
-	m->slots = xcalloc((size_t)1 << m->bits, sizeof(*m->slots));
+	m->slots = xcalloc_huge((size_t)1 << m->bits, sizeof(*m->slots));
 	for (size_t i = 0; i < old_len; i++)
 		if (old[i].value != NULL)
 			*find(m, old[i].key) = old[i];

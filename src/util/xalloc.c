@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *checked(void *p)
 {
@@ -26,6 +27,19 @@ void *xcalloc_lines(size_t size)
 	const size_t line_len = 64, len = (size + line_len - 1) / line_len * line_len;
 
 	return memset(checked(aligned_alloc(line_len, len)), 0, len);
+}
+
+void *xcalloc_huge(size_t n, size_t size)
+{
+	size_t len;
+	void *p;
+
+	if (__builtin_mul_overflow(n, size, &len) || len < XALLOC_HUGE_LEN)
+		return xcalloc(n, size);
+	len = (len + XALLOC_HUGE_LEN - 1) / XALLOC_HUGE_LEN * XALLOC_HUGE_LEN;
+	p = checked(aligned_alloc(XALLOC_HUGE_LEN, len));
+	(void)madvise(p, len, MADV_HUGEPAGE); /* without, it is slower and as good */
+	return memset(p, 0, len);
 }
 
 void *xrealloc(void *p, size_t n, size_t size)

@@ -8,12 +8,11 @@
 
 static inline struct circuit *forge_first_circuit(struct engine *e)
 {
-	list_for_each (it, &e->circuits) {
-		struct circuit *c = container_of(it, struct circuit, all);
+	struct circuit *c;
 
+	for (size_t at = 0; (c = slab_next(&e->circuits, &at)) != NULL;)
 		if (c->state == CIRCUIT_OPEN)
 			return c;
-	}
 	return NULL;
 }
 
@@ -94,7 +93,7 @@ static inline bool forge_exit_text(struct engine *e, const uint8_t *bytes, size_
 	struct aead_job job;
 	uint8_t *text;
 
-	if (c == NULL || c->attached == NULL)
+	if (c == NULL || c->last == NULL || c->last->attached == NULL)
 		return false;
 	slot = egress_reserve(&e->egress, c->prev.nb->link, 1);
 	if (slot.cell == NULL)
@@ -103,8 +102,8 @@ static inline bool forge_exit_text(struct engine *e, const uint8_t *bytes, size_
 	memset(slot.cell + CELL_TAG_OFF, 0, TAG_LEN + CELL_BODY_LEN);
 	memcpy(text, bytes, MIN(len, (size_t)BACKWARD_AREA));
 	wrap = (struct onion_wrap){
-	    .keys = &c->keys, .cell = slot.cell, .out = slot.cell, .b = c->b_next++};
-	job = (struct aead_job){.key = c->attached->sp.seal_key,
+	    .kb = c->kb, .cell = slot.cell, .out = slot.cell, .b = c->last->b_next++};
+	job = (struct aead_job){.key = c->last->attached->sp.seal_key,
 				.nonce = wrap.b,
 				.src = text,
 				.dst = text,

@@ -440,6 +440,7 @@ static bool knows(struct sim *s, unsigned who, unsigned whom)
 {
 	const struct sim_node *n = sim_node(s, whom);
 	struct engine *e = sim_node(s, who)->engine;
+	const struct circuit *c;
 
 	list_for_each (it, &e->neighbours) {
 		const struct link *l = container_of(it, struct neighbour, in_engine)->link;
@@ -448,14 +449,11 @@ static bool knows(struct sim *s, unsigned who, unsigned whom)
 		    memcmp(l->peer, n->link_key.public, DH_LEN) == 0)
 			return true;
 	}
-	list_for_each (it, &e->circuits) {
-		const struct circuit *c = container_of(it, struct circuit, all);
-
+	for (size_t at = 0; (c = slab_next(&e->circuits, &at)) != NULL;)
 		if (memmem(c, sizeof(*c), n->endpoint.ip + 12, 4) != NULL ||
 		    memmem(c, sizeof(*c), n->link_key.public, DH_LEN) != NULL ||
 		    memmem(c, sizeof(*c), n->id, NODE_ID_LEN) != NULL)
 			return true;
-	}
 	return false;
 }
 

@@ -169,7 +169,7 @@ static void test_next_hop_repeats_backward_counters(void)
 	uint8_t text[2] = {CONTROL_ECHO, CONTROL_OK};
 
 	relay_answer(e, circuit, reply, text, sizeof(text));
-	twice[0].header.seq = (reply - circuit->keys.epsilon) & SEQ_MASK;
+	twice[0].header.seq = (reply - circuit->epsilon) & SEQ_MASK;
 	relay_backward(e, twice, 1, &now);
 	CHECK_INT(bwd_cells(s, 1) - before, 4);
 	CHECK_INT(sim_drops(s, 1, DROP_REPLAY), 8);

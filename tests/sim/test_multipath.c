@@ -379,12 +379,12 @@ static void test_resent_but_arrived(void)
 
 static bool exit_suspects(struct scene *sc)
 {
-	list_for_each (it, &sim_node(sc->s, EXIT)->engine->circuits) {
-		const struct circuit *c = container_of(it, struct circuit, all);
+	const struct circuit *c;
 
-		if (c->attached != NULL && c->attached->sp.live.is_suspect)
+	for (size_t at = 0; (c = slab_next(&sim_node(sc->s, EXIT)->engine->circuits, &at)) != NULL;)
+		if (c->last != NULL && c->last->attached != NULL &&
+		    c->last->attached->sp.live.is_suspect)
 			return true;
-	}
 	return false;
 }
 

@@ -42,9 +42,9 @@ static void answer_at(unsigned i, const uint8_t *next, uint8_t *body)
 {
 	const struct hop_answer ok = {.status = HOP_OK};
 	struct create_pending p = path.pending[i];
-	struct hop_keys keys;
+	struct hop_secrets secrets;
 
-	MUST(create_answer(&p, &ok, next, &path.rng, &keys, body) == 0);
+	MUST(create_answer(&p, &ok, next, &path.rng, &secrets, body) == 0);
 }
 
 static void make_path(void)

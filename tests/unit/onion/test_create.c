@@ -22,7 +22,7 @@ struct path {
 	uint8_t create[HOPS_MAX + 1][CELL_BODY_LEN]; /* as it reaches each hop */
 	struct route routes[HOPS_MAX];
 	struct create_pending pending[HOPS_MAX];
-	struct hop_keys keys[HOPS_MAX]; /* as the hops derived them */
+	struct hop_secrets secrets[HOPS_MAX]; /* as the hops derived them */
 };
 
 static void path_init(struct path *p, unsigned n)
@@ -70,18 +70,20 @@ static void path_answer(struct path *p, unsigned from, unsigned to, bool has_nex
 		struct create_pending pending = p->pending[i];
 
 		CHECK_INT(
-		    create_answer(&pending, &a, has_next ? body : NULL, &rng, &p->keys[i], body),
+		    create_answer(&pending, &a, has_next ? body : NULL, &rng, &p->secrets[i], body),
 		    0);
 		has_next = true;
 	}
 }
 
-static bool keys_equal(const struct hop_keys *a, const struct hop_keys *b)
+static bool secrets_equal(const struct hop_secrets *x, const struct hop_secrets *y)
 {
+	const struct hop_keys *a = &x->keys, *b = &y->keys;
+
 	return memcmp(a->kf, b->kf, KEY_LEN) == 0 && memcmp(a->kb, b->kb, KEY_LEN) == 0 &&
 	       memcmp(a->kfill, b->kfill, KEY_LEN) == 0 &&
-	       memcmp(a->exporter, b->exporter, KEY_LEN) == 0 &&
-	       memcmp(a->h, b->h, HASH_LEN) == 0 && a->delta == b->delta &&
+	       memcmp(x->binding.exporter, y->binding.exporter, KEY_LEN) == 0 &&
+	       memcmp(x->binding.h, y->binding.h, HASH_LEN) == 0 && a->delta == b->delta &&
 	       a->epsilon == b->epsilon;
 }
 
@@ -113,7 +115,7 @@ static bool agrees(const struct path *p, const uint8_t *body)
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct hop_answer a = answer_of(i, HOP_OK);
 
-		if (!keys_equal(&result.keys[i], &p->keys[i]) ||
+		if (!secrets_equal(&result.hop[i], &p->secrets[i]) ||
 		    !answers_equal(&result.answer[i], &a))
 			return false;
 	}
@@ -170,13 +172,15 @@ static void load_answer(json_t *v, struct hop_answer *a)
 	a->queue_hint = (uint16_t)vector_int(v, "queue_hint");
 }
 
-static void load_keys(json_t *v, struct hop_keys *k)
+static void load_secrets(json_t *v, struct hop_secrets *s)
 {
+	struct hop_keys *k = &s->keys;
+
 	vector_bytes(v, "kf", k->kf, KEY_LEN);
 	vector_bytes(v, "kb", k->kb, KEY_LEN);
 	vector_bytes(v, "kfill", k->kfill, KEY_LEN);
-	vector_bytes(v, "exp", k->exporter, KEY_LEN);
-	vector_bytes(v, "h", k->h, HASH_LEN);
+	vector_bytes(v, "exp", s->binding.exporter, KEY_LEN);
+	vector_bytes(v, "h", s->binding.h, HASH_LEN);
 	k->delta = vector_int(v, "delta");
 	k->epsilon = vector_int(v, "epsilon");
 }
@@ -222,7 +226,7 @@ static void check_vector(json_t *v)
 		script_add(&s, vector_at(vector_get(v, "hop_secrets"), i), DH_LEN);
 		load_answer(vector_at(vector_get(v, "answers"), i), &a);
 		CHECK_INT(create_answer(&p.pending[i], &a, i + 1 < answered ? body : NULL,
-					&scripted, &p.keys[i], body),
+					&scripted, &p.secrets[i], body),
 			  0);
 		vector_hex(vector_at(vector_get(v, "created"), i), want, CELL_BODY_LEN);
 		CHECK_MEM(body, want, CELL_BODY_LEN);
@@ -231,13 +235,13 @@ static void check_vector(json_t *v)
 	CHECK_INT(result.answered, answered);
 	for (unsigned i = 0; i < answered; i++) {
 		struct hop_answer a;
-		struct hop_keys k;
+		struct hop_secrets k;
 
 		load_answer(vector_at(vector_get(v, "answers"), i), &a);
-		load_keys(vector_at(vector_get(v, "keys"), i), &k);
+		load_secrets(vector_at(vector_get(v, "keys"), i), &k);
 		CHECK(answers_equal(&result.answer[i], &a));
-		CHECK(keys_equal(&result.keys[i], &k));
-		CHECK(keys_equal(&p.keys[i], &k));
+		CHECK(secrets_equal(&result.hop[i], &k));
+		CHECK(secrets_equal(&p.secrets[i], &k));
 	}
 }
 
@@ -513,9 +517,9 @@ static void test_failures_name_the_hop(void)
 
 				path_init(&p, n);
 				path_create(&p, f + 1);
-				CHECK_INT(
-				    create_answer(&p.pending[f], &a, NULL, &rng, &p.keys[f], body),
-				    0);
+				CHECK_INT(create_answer(&p.pending[f], &a, NULL, &rng,
+							&p.secrets[f], body),
+					  0);
 				if (f > 0)
 					path_answer(&p, f - 1, 0, true, body);
 				NEED(create_finish(&p.cc, body, &result) == 0);
@@ -535,7 +539,7 @@ static void test_failure_with_cargo(void)
 
 	path_init(&p, 2);
 	path_create(&p, 2);
-	CHECK_INT(create_answer(&p.pending[1], &a, body, &rng, &p.keys[1], body), 0);
+	CHECK_INT(create_answer(&p.pending[1], &a, body, &rng, &p.secrets[1], body), 0);
 	path_answer(&p, 0, 0, true, body);
 	CHECK(refuses(&p, body));
 }
@@ -562,7 +566,7 @@ static void test_malformed_answers(void)
 		if (k < ARRAY_LEN(bad))
 			status[bad[k][0]] = bad[k][1];
 		seal_created(&s, e.public, status, NULL, body);
-		derive_keys(&s, &p.keys[0]);
+		derive_secrets(&s, &p.secrets[0]);
 		CHECK(k < ARRAY_LEN(bad) ? refuses(&p, body) : agrees(&p, body));
 	}
 }
@@ -571,7 +575,7 @@ static void test_keys_differ(void)
 {
 	static struct path p;
 	uint8_t body[CELL_BODY_LEN];
-	const struct hop_keys *k = p.keys;
+	const struct hop_keys *k = &p.secrets[0].keys;
 
 	path_init(&p, 2);
 	path_create(&p, 2);
@@ -579,8 +583,8 @@ static void test_keys_differ(void)
 	CHECK(agrees(&p, body));
 	CHECK(memcmp(k->kf, k->kb, KEY_LEN) != 0);
 	CHECK(memcmp(k->kf, k->kfill, KEY_LEN) != 0);
-	CHECK(memcmp(k->kf, k->exporter, KEY_LEN) != 0);
-	CHECK(memcmp(k->kf, k[1].kf, KEY_LEN) != 0);
+	CHECK(memcmp(k->kf, p.secrets[0].binding.exporter, KEY_LEN) != 0);
+	CHECK(memcmp(k->kf, p.secrets[1].keys.kf, KEY_LEN) != 0);
 	CHECK(k->delta != k->epsilon);
 	CHECK(k->delta >> SEQ_START_BITS == 0 && k->epsilon >> SEQ_START_BITS == 0);
 }
@@ -595,7 +599,7 @@ static void test_wipes(void)
 
 	path_init(&p, 2);
 	path_create(&p, 2);
-	CHECK_INT(create_answer(&p.pending[0], &a, NULL, &rng, &p.keys[0], body), 0);
+	CHECK_INT(create_answer(&p.pending[0], &a, NULL, &rng, &p.secrets[0], body), 0);
 	CHECK_MEM(&p.pending[0], &no_pending, sizeof(no_pending));
 	create_pending_wipe(&p.pending[1]);
 	CHECK_MEM(&p.pending[1], &no_pending, sizeof(no_pending));

@@ -93,7 +93,11 @@ static uint64_t b_at(const struct circuit *ci, unsigned hop, uint64_t b)
 static struct onion_peel peel(const struct circuit *ci, unsigned hop, uint64_t seq,
 			      const uint8_t *cell, uint8_t *out)
 {
-	struct onion_peel job = {.keys = &ci->hops[hop], .cell = cell, .out = out, .seq = seq};
+	struct onion_peel job = {.kf = ci->hops[hop].kf,
+				 .kfill = ci->hops[hop].kfill,
+				 .cell = cell,
+				 .out = out,
+				 .seq = seq};
 
 	onion_peel(aead, &job, 1);
 	return job;
@@ -120,7 +124,7 @@ static uint64_t seal_random(struct circuit *ci, unsigned m, uint8_t cell[CELL_LE
 static void wrap(const struct circuit *ci, unsigned hop, uint64_t b, const uint8_t *cell,
 		 uint8_t *out)
 {
-	struct onion_wrap job = {.keys = &ci->hops[hop], .cell = cell, .out = out, .b = b};
+	struct onion_wrap job = {.kb = ci->hops[hop].kb, .cell = cell, .out = out, .b = b};
 
 	onion_wrap(aead, &job, 1);
 }
@@ -233,7 +237,8 @@ static void peel_batch(const struct circuit *ci, unsigned hop, uint8_t *const *c
 
 	for (size_t c = 0; c < n; c++)
 		jobs[c] = (struct onion_peel){
-		    .keys = &ci->hops[hop],
+		    .kf = ci->hops[hop].kf,
+		    .kfill = ci->hops[hop].kfill,
 		    .cell = cells[c],
 		    .out = in_place ? cells[c] : other[c],
 		    .seq = seq_at(ci, hop, seqs[c]),
@@ -435,7 +440,12 @@ static void test_forward_mixed_batch(void)
 		if (c % 5 == 3)
 			cells[c][CELL_LEN - 1 - c] ^= 1;
 		jobs[c] = (struct onion_peel){
-		    .keys = cis[c].hops, .cell = cells[c], .out = cells[c], .seq = seq};
+		    .kf = cis[c].hops[0].kf,
+		    .kfill = cis[c].hops[0].kfill,
+		    .cell = cells[c],
+		    .out = cells[c],
+		    .seq = seq,
+		};
 	}
 	onion_peel(aead, jobs, ONION_BATCH);
 	for (size_t c = 0; c < ONION_BATCH; c++) {
@@ -470,7 +480,7 @@ static void backward_batch(unsigned m, size_t n, bool in_place)
 
 		for (size_t c = 0; c < n; c++)
 			wraps[c] = (struct onion_wrap){
-			    .keys = &ci.hops[i],
+			    .kb = ci.hops[i].kb,
 			    .cell = cells[c],
 			    .out = in_place ? cells[c] : other[c],
 			    .b = b_at(&ci, i, ci.b + 7 * c),
