@@ -407,8 +407,10 @@ void circuit_tick(struct engine *e, const struct now *now)
 
 void circuit_leave(struct engine *e, const struct now *now)
 {
-	list_for_each (it, &e->circuits)
-		circuit_destroy(e, container_of(it, struct circuit, all), now);
+	struct circuit *c;
+
+	for (size_t at = 0; (c = slab_next(&e->circuits, &at)) != NULL;)
+		circuit_destroy(e, c, now);
 }
 
 void circuit_free_all(struct engine *e)
