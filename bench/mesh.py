@@ -16,12 +16,13 @@ import process
 import space
 import topology
 from errors import LabError
-from node import Node
+from node import Node, write_locations
 from runtime import Runtime, build_folders, program
 
 LAB = [sys.executable, "-S", str(HERE.parent / "lab" / "lab")]
 TOPOLOGY = str(HERE / "mesh.toml")
 UDP_PORT = 7000
+RELAYS = ["relay-1", "relay-2", "relay-3"]
 ROUTES = {1: ["entry"], 2: ["entry", "exit"], 3: ["entry", "relay", "exit"],
           5: ["entry", "relay", "relay", "relay", "exit"]}
 
@@ -62,21 +63,14 @@ class Mesh:
         hosts = [host for host in self._topology.hosts.values() if host.runs_daemon]
         self._nodes = {host.name: Node(host, self.runtime.host_folder(host.name)) for host in hosts}
         seeds = {name: node.init() for name, node in self._nodes.items() if node.host.is_node}
+        locations = write_locations(self._topology, self.runtime.path / "location.db")
         for name, node in self._nodes.items():
-            node.write_config([seeds["entry"]], [self.address("origin")], {})
-            if "exit" in node.host.roles:
-                self._lift_limit(node)
+            node.write_config([seeds["entry"]], [self.address("origin")], locations,
+                              self._topology.config)
             with open(self.runtime.log(f"{name}.macrod"), "ab") as log:
                 self.spawn(name, node.command(), stdout=log, stderr=log)
         for name, node in self._nodes.items():
             process.wait_until(node.is_answering, 30, f"macrod on {name} does not answer")
-
-    @staticmethod
-    def _lift_limit(node):
-        """What an exit grants one session by default is less than is measured here."""
-        text = node.config_path.read_text(encoding="utf-8")
-        node.config_path.write_text(text.replace("[exit]", "[exit]\npacket_limit = 100000000"),
-                                    encoding="utf-8")
 
     def ask(self, command, **arguments):
         return control.ask(self.runtime.control_socket, command, **arguments)

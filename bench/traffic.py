@@ -4,6 +4,7 @@
 import json
 from dataclasses import dataclass
 
+from errors import LabError
 from mesh import UDP_PORT, bench_program
 
 
@@ -25,6 +26,8 @@ def _iperf_argv(address, seconds, is_down, flows):
 def tcp(mesh, address, seconds, is_down=True, flows=1):
     document = json.loads(mesh.run("client", _iperf_argv(address, seconds, is_down, flows),
                                    timeout_s=seconds * 2 + 15))
+    if "sum_received" not in document["end"]:
+        raise LabError(f"iperf3: {document.get('error', 'it counted nothing')}")
     received = document["end"]["sum_received"]
     used = document["end"]["cpu_utilization_percent"]
     return Flow(received["bits_per_second"] / 1e6,

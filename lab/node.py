@@ -10,6 +10,14 @@ from runtime import program
 PORT = 4600
 
 
+def write_locations(topology, path):
+    """What the lab's location database says of its networks, as the hosts find it; returns path."""
+    lines = [f"{net} {host.country.upper()} {host.system}\n"
+             for host in topology.hosts.values() for net in (host.net4, host.net6)]
+    process.run([program("lab-locations"), str(path)], "".join(lines))
+    return path
+
+
 class Node:
     """Any host with a daemon; only those with node roles have an identity and a [node] section."""
 

@@ -16,7 +16,7 @@ from capture import Capture
 from control import Door
 from errors import LabError
 from network import Network
-from node import Node
+from node import Node, write_locations
 from runtime import program
 from service import Service, is_listening
 from space import Space
@@ -106,27 +106,16 @@ class Supervisor:
                                   lambda a=(pid, protocol, port): is_listening(*a))
         self._wait_ready(origins)
 
-    def _write_locations(self):
-        """What the lab's location database says of its networks, as the hosts find it."""
-        path = self._runtime.path / "location.db"
-        lines = [f"{net} {host.country.upper()} {host.system}\n"
-                 for host in self._topology.hosts.values() for net in (host.net4, host.net6)]
-        process.run([program("lab-locations"), str(path)], "".join(lines))
-        return path
-
     def _start_nodes(self):
         hosts = [host for host in self._topology.hosts.values() if host.runs_daemon]
         for host in hosts:
             self._nodes[host.name] = Node(host, self._runtime.host_folder(host.name))
         seeds = {name: node.init() for name, node in self._nodes.items() if node.host.is_node}
         entries = [host.name for host in self._topology.with_role("entry")]
-        locations = self._write_locations()
-        more = self._topology.config
-        if not self._topology.is_possible:
-            more = {**more, "mesh": {"location_witnesses": "off", **more.get("mesh", {})}}
+        locations = write_locations(self._topology, self._runtime.path / "location.db")
         for name, node in self._nodes.items():
             node.write_config([seeds[seed] for seed in node.host.seeds or entries],
-                              self._resolvers(), locations, more)
+                              self._resolvers(), locations, self._topology.config)
             self._add_service(node.host, "macrod", node.command(), node.is_answering)
         self._wait_ready(hosts)
 
