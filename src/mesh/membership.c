@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mesh/membership.h"
+#include "mesh/membership_int.h"
 
-#include "mesh/rtts.h"
 #include "util/xalloc.h"
 
-#include <stdio.h>
-
 enum {
-	CALLS_MAX = MIRRORS_BUSY_MAX,
 	MIRRORS_WANTED = 2, /* of a client's round, whatever they tell */
 	BARREN_ENOUGH = 2,  /* in a row that added nothing */
 	ATTEMPTS_MAX = 8,   /* of a round */
@@ -25,53 +21,11 @@ enum {
 #define RETRY_MAX_NS   (60 * NS_PER_S)
 #define REFRESH_GAP_NS (NS_PER_S / 4)
 
-/* A mirror that we are bringing a link or a path up to, or pull from. */
-struct call {
-	uint64_t peer; /* 0: free */
-	uint8_t id[NODE_ID_LEN], link_key[DH_LEN];
-	uint64_t give_up_ns; /* NEVER once it is pulled from */
-};
-
-/* Comparing with mirrors until enough have been heard. */
-struct round {
-	bool is_running;
-	uint64_t began_ns;
-	bool is_by_path;     /* a client does not show itself to those it asks ... */
-	unsigned paths_lost; /* ... unless there is no other way */
-	unsigned attempts, done, barren;
-};
-
-struct membership {
-	struct membership_params params;
-	struct dirsync *sync;
-	struct mirrors mirrors;
-	struct membership_paths paths;
-	bool is_wanted;
-	bool is_met;    /* some mirror did since we began, or the network changed */
-	bool has_found; /* somebody on the local network, since the last tick */
-	bool is_heard;  /* some mirror has told all it knew, or a cache did */
-	struct call calls[CALLS_MAX];
-	struct round round;
-	uint64_t next_round_ns, gap_ns;
-	uint64_t rounds;
-	struct rtts rtts;
-	uint64_t epoch_s, wall_s;
-	uint64_t reverse_pulls, path_pulls;
-	/* Why a mirror did not take our descriptor; ADDED: none refused it. */
-	enum directory_result refusal;
-	enum descriptor_error refusal_error;
-};
-
-static bool is_node(const struct membership *m)
-{
-	return m->params.own_id != NULL;
-}
-
 static uint64_t period_ns(const struct membership *m)
 {
 	if (m->params.period_ns != 0)
 		return m->params.period_ns;
-	return is_node(m) ? MEMBERSHIP_NODE_PERIOD_NS : MEMBERSHIP_CLIENT_PERIOD_NS;
+	return membership_is_node(m) ? MEMBERSHIP_NODE_PERIOD_NS : MEMBERSHIP_CLIENT_PERIOD_NS;
 }
 
 struct membership *membership_create(const struct membership_params *params)
@@ -89,7 +43,7 @@ struct membership *membership_create(const struct membership_params *params)
 	    .dir = params->dir,
 	    .registry = params->registry,
 	    .rng = params->rng,
-	    .is_node = is_node(m),
+	    .is_node = membership_is_node(m),
 	    .cells_per_s = params->cells_per_s,
 	});
 	return m;
@@ -128,7 +82,7 @@ static bool pick(struct membership *m, struct seed *out, const struct now *now)
 
 	const struct mirrors_busy called = busy(m);
 	/* Only who sees clients anyway may learn from a call that there is one. */
-	const uint8_t roles = is_node(m) ? ROLE_ALL : ROLE_ENTRY;
+	const uint8_t roles = membership_is_node(m) ? ROLE_ALL : ROLE_ENTRY;
 
 	if (seed_first && mirrors_pick_seed(&m->mirrors, &called, out))
 		return true;
@@ -215,11 +169,11 @@ static unsigned calls_under_way(const struct membership *m)
 static unsigned mirrors_needed(const struct membership *m)
 {
 	const struct round *r = &m->round;
-	const unsigned wanted = is_node(m) && m->is_heard ? 1 : MIRRORS_WANTED;
+	const unsigned wanted = membership_is_node(m) && m->is_heard ? 1 : MIRRORS_WANTED;
 
 	if (r->done < wanted)
 		return wanted - r->done;
-	return is_node(m) || r->barren >= BARREN_ENOUGH ? 0 : 1;
+	return membership_is_node(m) || r->barren >= BARREN_ENOUGH ? 0 : 1;
 }
 
 static unsigned pulls_under_way(const struct membership *m)
@@ -369,7 +323,7 @@ static void begin_pull(struct membership *m, uint64_t peer, const struct now *no
 
 static void link_up(struct membership *m, const struct engine_event *ev, const struct now *now)
 {
-	if (is_node(m) && ev->link_says_node && ev->rtt_ns != 0)
+	if (membership_is_node(m) && ev->link_says_node && ev->rtt_ns != 0)
 		rtts_note(&m->rtts, m->params.dir, ev->link_key, ev->rtt_ns, now);
 	begin_pull(m, ev->link, now);
 }
@@ -467,7 +421,7 @@ void membership_want(struct membership *m, bool want, const struct now *now)
 	m->is_wanted = want;
 	m->is_met = false;
 	m->gap_ns = MIN(EARLY_NS, period_ns(m));
-	m->is_heard |= !is_node(m) && directory_count(m->params.dir) > 0;
+	m->is_heard |= !membership_is_node(m) && directory_count(m->params.dir) > 0;
 	if (!want)
 		return;
 	m->next_round_ns = now->mono_ns;
@@ -496,81 +450,6 @@ void membership_hurry(struct membership *m, const struct now *now)
 		return;
 	mirrors_forgive(&m->mirrors);
 	membership_want(m, true, now);
-}
-
-static bool find_member(void *ctx, const uint8_t id[static NODE_ID_LEN],
-			struct directory_member *out)
-{
-	struct registry_member r;
-
-	if (!registry_by_key(ctx, id, &r))
-		return false;
-	*out = (struct directory_member){
-	    .slot = r.slot,
-	    .added_s = r.added_s,
-	    .has_operator = true,
-	    .roles = r.record.roles,
-	};
-	memcpy(out->operator_tag, r.record.operator_tag, sizeof(out->operator_tag));
-	return true;
-}
-
-struct directory_members membership_members(struct registry *registry)
-{
-	return (struct directory_members){.ctx = registry,
-					  .find = registry != NULL ? find_member : NULL};
-}
-
-static bool is_head_old(const struct membership *m)
-{
-	return m->params.registry != NULL &&
-	       registry_is_old(m->params.registry, m->params.head_max_age_s, m->wall_s);
-}
-
-bool membership_has_view(const struct membership *m)
-{
-	return m->is_heard && !is_head_old(m);
-}
-
-bool membership_trouble(const struct membership *m, char out[static MEMBERSHIP_TROUBLE_MAX])
-{
-	const struct registry_backend *b;
-	uint64_t time_s;
-
-	if (!is_head_old(m) || !m->is_heard)
-		return false;
-	b = registry_backend(m->params.registry);
-	time_s = registry_head(m->params.registry)->time_s;
-	if (time_s == 0)
-		snprintf(out, MEMBERSHIP_TROUBLE_MAX,
-			 "no node has shown the registry of this mesh yet; check %s", b->setting);
-	else
-		snprintf(out, MEMBERSHIP_TROUBLE_MAX,
-			 "the registry's head is %llu hours old, more than [mesh] head_max_age "
-			 "allows; %s has to vouch for it anew",
-			 (unsigned long long)(m->wall_s > time_s ? (m->wall_s - time_s) / 3600 : 0),
-			 b->voucher);
-	return true;
-}
-
-/* How many members' descriptors we do not have. */
-static uint32_t count_missing(const struct membership *m)
-{
-	const size_t known = directory_count(m->params.dir);
-	const uint32_t members = registry_members(m->params.registry);
-
-	return members > known ? members - (uint32_t)known : 0;
-}
-
-void membership_seeds_text(const struct membership *m, char *out, size_t len)
-{
-	char addr[ENDPOINT_TEXT_MAX];
-	size_t used = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < m->mirrors.seed_count && used < len; i++)
-		used += (size_t)snprintf(out + used, len - used, "%s%s", i > 0 ? ", " : "",
-					 endpoint_format(&m->mirrors.seeds[i].addr, addr));
 }
 
 /* ---- time ---- */
@@ -646,61 +525,4 @@ uint64_t membership_deadline(const struct membership *m, const struct now *now)
 		if (m->calls[i].peer != 0)
 			due = MIN(due, m->calls[i].give_up_ns);
 	return MIN(due, epoch_deadline(m, now));
-}
-
-/* ---- telling ---- */
-
-size_t membership_known(const struct membership *m)
-{
-	return directory_count(m->params.dir);
-}
-
-uint32_t membership_slot(const struct membership *m)
-{
-	struct registry_member r;
-
-	return m->params.registry != NULL && is_node(m) &&
-		       registry_by_key(m->params.registry, m->params.own_id, &r)
-		   ? r.slot
-		   : SLOT_NONE;
-}
-
-unsigned membership_rtts(struct membership *m,
-			 uint8_t out[static DESCRIPTOR_RTTS_MAX * LINK_RTT_LEN])
-{
-	return rtts_tell(&m->rtts, m->params.dir, out);
-}
-
-bool membership_has_news(struct membership *m, const struct now *now)
-{
-	const struct descriptor *own =
-	    is_node(m) ? directory_by_id(m->params.dir, m->params.own_id) : NULL;
-
-	return own != NULL && rtts_has_news(&m->rtts, m->params.dir, own->country, now);
-}
-
-void membership_view(const struct membership *m, struct membership_view *out)
-{
-	*out = (struct membership_view){
-	    .epoch_s = m->epoch_s,
-	    .known = directory_count(m->params.dir),
-	    .rounds = m->rounds,
-	    .reverse_pulls = m->reverse_pulls,
-	    .path_pulls = m->path_pulls,
-	    .refusal = m->refusal,
-	    .refusal_error = m->refusal_error,
-	    .sync = dirsync_stats(m->sync),
-	};
-	if (m->params.registry != NULL) {
-		out->has_registry = true;
-		out->members = registry_members(m->params.registry);
-		out->missing = count_missing(m);
-		out->events = registry_head(m->params.registry)->events;
-		out->head_time_s = registry_head(m->params.registry)->time_s;
-		out->is_head_old = is_head_old(m);
-	}
-	out->view_count = directory_view_digest(m->params.dir, out->view_digest);
-	for (size_t i = 0; i < MIRRORS_MAX; i++)
-		if (m->mirrors.scores[i].at_ns != 0)
-			out->mirrors[out->mirror_count++] = m->mirrors.scores[i];
 }
