@@ -7,6 +7,7 @@
 #include "app/mesh_view.h"
 #include "app/node_app.h"
 #include "app/service.h"
+#include "host/cgroup.h"
 #include "host/recover.h"
 #include "util/log.h"
 #include "util/xalloc.h"
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct daemon {
 	struct config *cfg;
@@ -24,6 +26,7 @@ struct daemon {
 	struct client_app client;
 	struct node_app node;
 	struct control *control;
+	int groups; /* see cgroup_hold; negative: there are none */
 };
 
 /* ---- control ---- */
@@ -345,8 +348,6 @@ static int open_apps(struct daemon *d, char *error, size_t error_len)
 {
 	int rc = 0;
 
-	d->is_node = config_has(d->cfg, CONFIG_NODE);
-	d->is_client = config_has(d->cfg, CONFIG_CLIENT) || !d->is_node;
 	if (!d->cfg->mesh.registrar.is_set)
 		log_info("open mesh: [mesh] registrar is not set, so any node may be a member");
 	if (d->is_node)
@@ -475,12 +476,17 @@ static void serve(struct daemon *d)
 	service_stopping();
 }
 
-static int prepare(const struct config *cfg, char *error, size_t error_len)
+static int prepare(struct daemon *d, char *error, size_t error_len)
 {
+	const struct config *cfg = d->cfg;
 	struct host_error err;
 	const char *what;
 	int rc;
 
+	if (d->is_client)
+		d->groups = cgroup_hold(&err);
+	if (d->is_client && d->groups < 0)
+		log_debug("%s", err.text); /* whoever asks for it will be told */
 	rc = confine(&what);
 	if (rc != 0) {
 		snprintf(error, error_len, "%s: %s", what, strerror(-rc));
@@ -516,9 +522,12 @@ int daemon_run(struct config *cfg, const char *path)
 
 	d->cfg = cfg;
 	d->path = path;
+	d->is_node = config_has(cfg, CONFIG_NODE);
+	d->is_client = config_has(cfg, CONFIG_CLIENT) || !d->is_node;
+	d->groups = -1;
 	pthread_mutex_init(&d->config_lock, NULL);
 	block_signals();
-	rc = prepare(cfg, error, sizeof(error));
+	rc = prepare(d, error, sizeof(error));
 	if (rc != 0)
 		goto out;
 	rc = open_apps(d, error, sizeof(error));
@@ -543,6 +552,8 @@ out:
 		control_stop(d->control);
 	client_app_close(&d->client);
 	node_app_close(&d->node);
+	if (d->groups >= 0)
+		close(d->groups);
 	pthread_mutex_destroy(&d->config_lock);
 	free(d);
 	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -4,12 +4,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NFT_ROOT "/sys/fs/cgroup" /* where nftables looks for them */
 
-static const char *const names[CGROUP_SIDES] = {"macromesh-exclude", "macromesh-only"};
+#define GROUP_ALL "macromesh"
+
+enum {
+	FULL_PATH_MAX = sizeof(NFT_ROOT) + CGROUP_PATH_MAX,
+};
+
+static const char *const names[CGROUP_SIDES] = {GROUP_ALL "/exclude", GROUP_ALL "/only"};
 
 /* Field number n of a line of /proc/self/mountinfo, from 1; its length. */
 static const char *field(const char *line, unsigned n, size_t *len)
@@ -59,23 +66,70 @@ static bool find_mount(char out[static CGROUP_PATH_MAX])
 	return found;
 }
 
-static bool path_of(enum cgroup_side side, char out[static CGROUP_PATH_MAX])
+/* A name below the root of the hierarchy, as nftables has it. */
+static bool path_of(const char *name, char out[static CGROUP_PATH_MAX])
 {
 	char mount[CGROUP_PATH_MAX];
 
 	if (!find_mount(mount))
 		return false;
-	snprintf(out, CGROUP_PATH_MAX, "%.*s%s", CGROUP_PATH_MAX / 2, mount, names[side]);
+	snprintf(out, CGROUP_PATH_MAX, "%.*s%s", CGROUP_PATH_MAX / 2, mount, name);
 	return true;
+}
+
+/* The same in the file system. */
+static bool full_path(const char *name, char out[static FULL_PATH_MAX])
+{
+	char path[CGROUP_PATH_MAX];
+
+	if (!path_of(name, path))
+		return false;
+	snprintf(out, FULL_PATH_MAX, NFT_ROOT "/%s", path);
+	return true;
+}
+
+static int make(const char *name, char out[static FULL_PATH_MAX], struct host_error *err)
+{
+	if (!full_path(name, out))
+		return host_refuse(err, -ENOTSUP,
+				   "there are no control groups of version 2 below " NFT_ROOT
+				   ", by which programs are told apart");
+	if (mkdir(out, 0755) != 0 && errno != EEXIST)
+		return host_fail(err, -errno, "making the control group %s", out);
+	return 0;
+}
+
+static int hold(const char *path, int how)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, how | LOCK_NB) == 0)
+		return fd;
+	code = -errno;
+	close(fd);
+	return code;
+}
+
+int cgroup_hold(struct host_error *err)
+{
+	char path[FULL_PATH_MAX];
+	int code = make(GROUP_ALL, path, err);
+
+	if (code != 0)
+		return code;
+	code = hold(path, LOCK_SH);
+	return code >= 0 ? code : host_fail(err, code, "holding the control group %s", path);
 }
 
 bool cgroup_path(enum cgroup_side side, char out[static CGROUP_PATH_MAX])
 {
-	char path[CGROUP_PATH_MAX], full[sizeof(NFT_ROOT) + CGROUP_PATH_MAX + 16], line[32];
+	char path[CGROUP_PATH_MAX], full[FULL_PATH_MAX + 16], line[32];
 	bool is_populated = false;
 	FILE *f;
 
-	if (!path_of(side, path))
+	if (!path_of(names[side], path))
 		return false;
 	snprintf(full, sizeof(full), NFT_ROOT "/%s/cgroup.events", path);
 	f = fopen(full, "re");
@@ -90,20 +144,17 @@ bool cgroup_path(enum cgroup_side side, char out[static CGROUP_PATH_MAX])
 
 int cgroup_join(enum cgroup_side side, pid_t pid, struct host_error *err)
 {
-	char path[CGROUP_PATH_MAX], full[sizeof(NFT_ROOT) + CGROUP_PATH_MAX + 16], text[16];
-	int fd, n, code = 0;
+	char path[FULL_PATH_MAX], procs[FULL_PATH_MAX + 16], text[16];
+	int fd, n, code = make(GROUP_ALL, path, err);
 
-	if (!path_of(side, path))
-		return host_refuse(err, -ENOTSUP,
-				   "there are no control groups of version 2 below " NFT_ROOT
-				   ", by which programs are told apart");
-	n = snprintf(full, sizeof(full), NFT_ROOT "/%s", path);
-	if (mkdir(full, 0755) != 0 && errno != EEXIST)
-		return host_fail(err, -errno, "making the control group %s", full);
-	snprintf(full + n, sizeof(full) - (size_t)n, "/cgroup.procs");
-	fd = open(full, O_WRONLY | O_CLOEXEC);
+	if (code == 0)
+		code = make(names[side], path, err);
+	if (code != 0)
+		return code;
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	fd = open(procs, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return host_fail(err, -errno, "opening %s", full);
+		return host_fail(err, -errno, "opening %s", procs);
 	n = snprintf(text, sizeof(text), "%d", (int)pid);
 	if (write(fd, text, (size_t)n) != n)
 		code = -errno;
@@ -113,12 +164,20 @@ int cgroup_join(enum cgroup_side side, pid_t pid, struct host_error *err)
 				     (int)pid, path);
 }
 
-void cgroup_remove(enum cgroup_side side)
+void cgroup_remove(void)
 {
-	char path[CGROUP_PATH_MAX], full[sizeof(NFT_ROOT) + CGROUP_PATH_MAX];
+	char path[FULL_PATH_MAX];
+	int fd;
 
-	if (!path_of(side, path))
+	if (!full_path(GROUP_ALL, path))
 		return;
-	snprintf(full, sizeof(full), NFT_ROOT "/%s", path);
-	(void)rmdir(full); /* EBUSY: its programs still run */
+	fd = hold(path, LOCK_EX);
+	if (fd < 0)
+		return; /* it is not there, or a daemon's */
+	for (enum cgroup_side side = 0; side < CGROUP_SIDES; side++)
+		if (full_path(names[side], path))
+			(void)rmdir(path); /* EBUSY: its programs still run */
+	if (full_path(GROUP_ALL, path))
+		(void)rmdir(path);
+	close(fd);
 }

@@ -160,8 +160,7 @@ int host_recover(const char *state_dir, struct host_error *err)
 
 int host_cleanup(const char *state_dir, struct host_error *err)
 {
-	for (enum cgroup_side side = 0; side < CGROUP_SIDES; side++)
-		cgroup_remove(side);
+	cgroup_remove();
 	return recover(state_dir, true, err);
 }
 

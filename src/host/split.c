@@ -135,7 +135,8 @@ static bool is_side_used(const struct split *s, enum cgroup_side side)
 void split_write_group(FILE *f, const struct split *s, enum cgroup_side side, const char *then)
 {
 	if (s->way[side].group[0] != '\0')
-		fprintf(f, "\t\tsocket cgroupv2 level 1 \"%s\" %s\n", s->way[side].group, then);
+		fprintf(f, "\t\tsocket cgroupv2 level %d \"%s\" %s\n", CGROUP_LEVEL,
+			s->way[side].group, then);
 }
 
 static void write_side(FILE *f, const struct split *s, const struct split_tunnel *t,

@@ -471,7 +471,7 @@ static void test_questions(void)
 	text = capture("nft list chain inet macromesh split_questions");
 	CHECK(
 	    strstr(text,
-		   "macromesh-exclude\" ip daddr 127.0.0.0/8 meta l4proto { tcp, udp } th dport 53 "
+		   "macromesh/exclude\" ip daddr 127.0.0.0/8 meta l4proto { tcp, udp } th dport 53 "
 		   "dnat ip to 127.109.109.54") != NULL);
 	free(text);
 	stop();
@@ -518,8 +518,13 @@ static bool populate(enum cgroup_side side)
 
 int main(void)
 {
+	int groups;
+
 	if (!sandbox_enter())
 		return sandbox_skip();
+	groups = cgroup_hold(&err); /* nobody else's clean-up removes them */
+	if (groups < 0)
+		printf("# %s\n", err.text);
 	has_groups = populate(CGROUP_OUTSIDE) && populate(CGROUP_INSIDE);
 	RUN(test_excluded_programs);
 	RUN(test_excluded_without_v6);
@@ -533,5 +538,6 @@ int main(void)
 	RUN(test_excluded_from_only);
 	RUN(test_questions);
 	RUN(test_unused);
+	close(groups);
 	return sandbox_leave();
 }
