@@ -9,7 +9,8 @@ import process
 from errors import LabError
 
 # Runs in a host's new namespaces.  The host's /etc is a folder of its own, made at $1: links to
-# the real files, and a resolv.conf with the text $2 which its programs may replace.
+# the real files, and a resolv.conf with the text $2 which its programs may replace.  Where the
+# machine shows no control groups that can be written, the kernel may still give them to who asks.
 _HOLDER = """
 set -e
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
@@ -24,6 +25,9 @@ rm -f resolv.conf
 printf %s "$2" >resolv.conf
 cd /
 mount -n --move "$1" /etc
+for groups in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+	test -w $groups/cgroup.procs && break
+done || mount -n -t cgroup2 groups /sys/fs/cgroup 2>/dev/null || :
 echo ready
 exec sleep infinity
 """
@@ -31,7 +35,7 @@ exec sleep infinity
 # With privileges, or else as the root of a new user namespace.
 _WAYS = (
     ["unshare", "--net", "--mount"],
-    ["unshare", "--user", "--map-root-user", "--net", "--mount"],
+    ["unshare", "--user", "--map-root-user", "--net", "--mount", "--cgroup"],
 )
 
 

@@ -219,8 +219,8 @@ class Supervisor:
     def _capture(self, host, path):
         if self._host(host).name in self._captures:
             raise LabError(f"a capture on {host} already runs: lab/lab capture --stop {host}")
-        self._captures[host] = Capture(self._spaces[host], path, self._runtime.token)
         self._network.show_single_packets(self._host(host), True)
+        self._captures[host] = Capture(self._spaces[host], path, self._runtime.token)
 
     def _capture_stop(self, host):
         if host is not None and host not in self._captures:
