@@ -84,8 +84,8 @@ class EndToEnd:
             way.roles = [("client", "client", "macrod"), *entry, *middle, ("exit", names[-1], "macrod")]
         self._taken = way.name
 
-    def _rounds(self, what, end_by, names=None):
-        """(round, way) until the time is over, but one whole round at least."""
+    def _rounds(self, what, end_by, measure, names=None):
+        """measure(way) in turn until the time is over, but one whole round at least."""
         longest, number = 0.0, 0
         ways = [way for way in self._ways if names is None or way.name in names]
         while number == 0 or (time.monotonic() + longest < end_by and number < 5):
@@ -94,7 +94,7 @@ class EndToEnd:
             for way in ways:
                 try:
                     self._take(way)
-                    yield way
+                    measure(way)
                 except LabError as error:
                     self._report.note(f"{what} {way.name}: no figure: {error}")
             longest = max(longest, time.monotonic() - start)
@@ -133,13 +133,16 @@ class EndToEnd:
     def tcp(self, end_by):
         """Bulk TCP on unlimited links: down, up, eight flows at once."""
         seconds = 2 * self._scale
-        for way in self._rounds("tcp", end_by):
+
+        def measure(way):
             down = self._measured_tcp(way, seconds)
             self._report.add(f"tcp.down.{way.name}", down.mbit_per_s, "Mbit/s")
             up = traffic.tcp(self._mesh, way.address, seconds, is_down=False)
             self._report.add(f"tcp.up.{way.name}", up.mbit_per_s, "Mbit/s")
             eight = traffic.tcp(self._mesh, way.address, seconds, flows=8)
             self._report.add(f"tcp.down8.{way.name}", eight.mbit_per_s, "Mbit/s")
+
+        self._rounds("tcp", end_by, measure)
         report = self._report
         for direction in ("down", "up"):
             for name, above, below in (("ours3_of_wg1", "ours3", "wg1"), ("ours3_of_wg3", "ours3", "wg3"),
@@ -150,17 +153,23 @@ class EndToEnd:
     def udp(self, end_by):
         """The highest rates of packets of three sizes."""
         seconds = max(1, round(3 * self._scale))
-        for way in self._rounds("udp", end_by):
+
+        def measure(way):
             for size in (64, 200, 1200):
                 rate, reordered = traffic.udp_rate(self._mesh, way.address, size, seconds)
                 self._report.add(f"udp.rate_{size}.{way.name}", rate, "packets/s")
                 self._report.add(f"udp.reordered_{size}.{way.name}", reordered, "packets")
 
+        self._rounds("udp", end_by, measure)
+
     def latency(self, end_by):
         """Round trips of 64 bytes: idle, and beside a download that uses all there is."""
-        for way in self._rounds("latency", end_by):
+
+        def measure(way):
             self._ping(way, "latency.idle", round(1500 * self._scale))
             self._ping_loaded(way, "latency.loaded")
+
+        self._rounds("latency", end_by, measure)
         for name in ("idle", "loaded"):
             self._add_added(f"latency.{name}")
 
@@ -188,15 +197,18 @@ class EndToEnd:
         names = ("direct", "ours1", "ours3", "wg1", "wg3")
         rates = self._limits
         start = time.monotonic()
+
+        def measure(way):
+            flow = traffic.tcp(self._mesh, way.address, 3 * self._scale)
+            self._report.add(f"limit{rate}.tcp_down.{way.name}", flow.mbit_per_s, "Mbit/s")
+            if rate == rates[0]:
+                self._ping_loaded(way, f"limit{rate}.ping")
+
         for number, rate in enumerate(rates, 1):
             part_end = start + (end_by - start) * number / len(rates)
             self._mesh.limit([f"rate={rate}mbit"])
             try:
-                for way in self._rounds(f"limit of {rate} Mbit/s", part_end, names):
-                    flow = traffic.tcp(self._mesh, way.address, 3 * self._scale)
-                    self._report.add(f"limit{rate}.tcp_down.{way.name}", flow.mbit_per_s, "Mbit/s")
-                    if rate == rates[0]:
-                        self._ping_loaded(way, f"limit{rate}.ping")
+                self._rounds(f"limit of {rate} Mbit/s", part_end, measure, names)
             finally:
                 self._mesh.limit([])
             for name in names[1:]:
@@ -208,22 +220,27 @@ class EndToEnd:
     def proxy(self, end_by):
         """A download with curl: past the mesh, through the TUN, and through `macro proxy`, 3 hops."""
         seconds = 3 * self._scale
+
+        def measure(way):
+            self._report.add(f"curl.down.{way.name}", web.download(seconds), "Mbit/s")
+            if way.name == "direct":  # the proxy's own packets take no way of ours
+                with proxy.Proxy(self._mesh) as through:
+                    self._report.add("curl.down.proxy3", web.download(seconds, through.socks), "Mbit/s")
+
         with proxy.Web(self._mesh) as web:
-            for way in self._rounds("proxy", end_by, ("direct", "ours3")):
-                self._report.add(f"curl.down.{way.name}", web.download(seconds), "Mbit/s")
-                if way.name == "direct":  # the proxy's own packets take no way of ours
-                    with proxy.Proxy(self._mesh) as through:
-                        self._report.add("curl.down.proxy3", web.download(seconds, through.socks),
-                                         "Mbit/s")
+            self._rounds("proxy", end_by, measure, ("direct", "ours3"))
         for name in ("direct", "ours3"):
             self._report.ratio(f"ratio.proxy3_of_{name}", "curl.down.proxy3", f"curl.down.{name}")
 
     def distance(self, end_by):
         """A round trip of 40 ms and a loss of 0.1 % each way between the client and all others."""
+
+        def measure(way):
+            flow = traffic.tcp(self._mesh, way.address, 8 * self._scale)
+            self._report.add(f"distance.tcp_down.{way.name}", flow.mbit_per_s, "Mbit/s")
+
         self._mesh.distance(["delay=20ms", "loss=0.1%"])
         try:
-            for way in self._rounds("distance", end_by, ("direct", "ours1", "ours3", "wg1", "wg3")):
-                flow = traffic.tcp(self._mesh, way.address, 8 * self._scale)
-                self._report.add(f"distance.tcp_down.{way.name}", flow.mbit_per_s, "Mbit/s")
+            self._rounds("distance", end_by, measure, ("direct", "ours1", "ours3", "wg1", "wg3"))
         finally:
             self._mesh.distance([])

@@ -2,6 +2,7 @@
 """Programs that send: iperf3 for TCP, bench-udp for the rest."""
 
 import json
+import time
 from dataclasses import dataclass
 
 from errors import LabError
@@ -18,14 +19,26 @@ class Flow:
 
 
 def _iperf_argv(address, seconds, is_down, flows):
+    """CUBIC, as Linux has it by default: what a machine has set instead is not what is compared."""
     whole = max(1, round(seconds))  # iperf3 takes no fractions, and 0 is for ever
-    argv = ["iperf3", "-c", address, "-t", str(whole), "-J", "-P", str(flows)]
+    argv = ["iperf3", "-c", address, "-t", str(whole), "-J", "-C", "cubic", "-P", str(flows)]
     return argv + (["-R"] if is_down else [])
 
 
+def _run_iperf(mesh, argv, timeout_s):
+    """Waits for the server's end of a test before it."""
+    end_by = time.monotonic() + 10
+    while True:
+        try:
+            return json.loads(mesh.run("client", argv, timeout_s))
+        except LabError as error:
+            if "busy" not in str(error) or time.monotonic() > end_by:
+                raise
+            time.sleep(0.2)
+
+
 def tcp(mesh, address, seconds, is_down=True, flows=1):
-    document = json.loads(mesh.run("client", _iperf_argv(address, seconds, is_down, flows),
-                                   timeout_s=seconds * 2 + 15))
+    document = _run_iperf(mesh, _iperf_argv(address, seconds, is_down, flows), seconds * 2 + 15)
     if "sum_received" not in document["end"]:
         raise LabError(f"iperf3: {document.get('error', 'it counted nothing')}")
     received = document["end"]["sum_received"]
