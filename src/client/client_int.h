@@ -271,8 +271,8 @@ void degrade_judge(struct client *c, struct client_route *r, const struct now *n
 /* ---- improve.c: better routes than there are ---- */
 void improve_tick(struct client *c, const struct now *now);
 uint64_t improve_deadline(const struct client *c);
-/* improve_heard: a node does well again: soon is the time to look. */
-void improve_heard(struct client *c, const struct now *now);
+/* improve_soon: there may well be some. */
+void improve_soon(struct client *c, const struct now *now);
 
 /* ---- mirror.c ---- */
 void mirror_offer_paths(struct client *c);

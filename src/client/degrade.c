@@ -111,7 +111,7 @@ static void come_back(struct client *c, struct client_route *r, const struct now
 		    route_hop_text(r, r->n, who));
 	session_trim(c, r, now);
 	session_use(c, NULL, now);
-	improve_heard(c, now);
+	improve_soon(c, now);
 }
 
 /* ---- telling ---- */

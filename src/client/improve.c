@@ -11,7 +11,7 @@
 
 #define GAIN_PERCENT 30               /* of our round trip, at least ... */
 #define GAIN_NS      (20 * NS_PER_MS) /* ... and that much */
-#define SOON_NS      (2 * NS_PER_S)
+#define SOON_NS      (5 * NS_PER_S)
 
 static uint64_t usual_ns(const struct client_route *r)
 {
@@ -109,6 +109,7 @@ static void replace(struct client *c, struct client_route *ours, struct client_r
 		c->primary = other;
 	route_drain(ours, now);
 	session_use(c, was_used ? &cause : NULL, now);
+	improve_soon(c, now);
 }
 
 static void decide(struct client *c, struct client_route *other, const struct now *now)
@@ -179,7 +180,7 @@ void improve_tick(struct client *c, const struct now *now)
 	c->improve_ns = next_ns(c, now);
 }
 
-void improve_heard(struct client *c, const struct now *now)
+void improve_soon(struct client *c, const struct now *now)
 {
 	if (c->params.improve_ns != 0)
 		c->improve_ns = MIN(c->improve_ns, now->mono_ns + SOON_NS);

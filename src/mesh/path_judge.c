@@ -3,7 +3,7 @@
 #include "mesh/path_choice_int.h"
 
 /* For sharing with another live route what one failure would take from both. */
-#define SHARED_ENTRY_NS    (300 * NS_PER_MS)
+#define SHARED_ENTRY_NS    NS_PER_S
 #define SHARED_OPERATOR_NS (50 * NS_PER_MS)
 #define SHARED_NETWORK_NS  (50 * NS_PER_MS)
 

@@ -73,7 +73,10 @@ class TalkCase(MeshCase):
             return (paths["active"] >= active and paths["backup"] >= backup and
                     all(path["rtt_ms"] for path in paths["list"]) and
                     all(any(a.isdisjoint(b) for b in routes) for a in routes))
-        wait_until(is_whole, 90, f"{active} routes and {backup} backups")
+        try:
+            wait_until(is_whole, 90, f"{active} routes and {backup} backups")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.mesh.macro('route', 'show')}") from error
 
     def carrier(self):
         """The path that carries most of the traffic: as the API shows it, with its hops' names."""
