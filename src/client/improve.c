@@ -11,6 +11,7 @@
 
 #define GAIN_PERCENT 30               /* of our round trip, at least ... */
 #define GAIN_NS      (20 * NS_PER_MS) /* ... and that much */
+#define TIED_NS      (10 * NS_PER_S)  /* mean time between looks, while some share a node */
 #define SOON_NS      (5 * NS_PER_S)
 
 static uint64_t usual_ns(const struct client_route *r)
@@ -159,9 +160,21 @@ static void look(struct client *c, const struct now *now)
 	other->trial_ns = NEVER;
 }
 
+/* One death would be felt twice. */
+static bool are_tied(const struct client *c)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		for (size_t k = 0; k < i; k++)
+			if (is_settled(&c->route[i]) && is_settled(&c->route[k]) &&
+			    route_shares_node(&c->route[i], &c->route[k]))
+				return true;
+	return false;
+}
+
 static uint64_t next_ns(const struct client *c, const struct now *now)
 {
-	const uint64_t mean_ns = c->params.improve_ns;
+	const uint64_t set_ns = c->params.improve_ns,
+		       mean_ns = are_tied(c) ? MIN(set_ns, TIED_NS) : set_ns;
 
 	return mean_ns == 0 ? NEVER
 			    : now->mono_ns + mean_ns / 2 + rng_below(c->params.rng, mean_ns);

@@ -22,15 +22,6 @@ static bool is_tied(const struct client *c, const struct client_route *r)
 	return c->primary != NULL && r != c->primary && route_shares_node(r, c->primary);
 }
 
-static bool is_tied_to_any(const struct client *c, const struct client_route *r)
-{
-	for (size_t i = 0; i < ROUTES_MAX; i++)
-		if (&c->route[i] != r && c->route[i].state == ROUTE_STANDING &&
-		    route_shares_node(&c->route[i], r))
-			return true;
-	return false;
-}
-
 /* It carries flows only if there is no other. */
 static bool is_last_resort(const struct client_route *r)
 {
@@ -230,7 +221,7 @@ void session_stands(struct client *c, struct client_route *r, const struct now *
 	if (c->session.silent_ns != 0)
 		lives_again(c, now);
 	c->backoff_ns = 0;
-	if (is_tied_to_any(c, r))
+	if (!r->is_trial)
 		improve_soon(c, now);
 	session_use(c, cause.text != NULL ? &cause : NULL, now);
 }
