@@ -120,7 +120,7 @@ def hear(sock, heard, gaps, is_said):
 
 
 def call(address, port, seconds, report):
-    heard, gaps, sent, is_said = set(), Gaps(), 0, threading.Event()
+    heard, gaps, sent, is_said, began = set(), Gaps(), 0, threading.Event(), time.time()
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
                        socket.SOCK_DGRAM) as sock:
         sock.connect((address, port))
@@ -135,7 +135,9 @@ def call(address, port, seconds, report):
             sent += 1
         is_said.set()
         listener.join()
-    report.update({"sent": sent, "lost": sent - len(heard), "gaps": gaps.list})
+    lost = sorted(set(range(sent)) - heard)
+    report.update({"sent": sent, "lost": len(lost), "gaps": gaps.list,
+                   "lost_at": [round(began + number * STEP_S, 3) for number in lost]})
 
 
 def talk(address, port, seconds):
