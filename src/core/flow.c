@@ -66,3 +66,42 @@ bool flow_parse(const struct packet *p, enum flow_side side, struct flow_key *ou
 	*out = k;
 	return true;
 }
+
+/* The differentiated services code point. */
+static unsigned code_point(const struct packet *p)
+{
+	const uint8_t *h = p->head;
+
+	return h[0] >> 4 == 4 ? h[1] >> 2 : (unsigned)((h[0] & 15) << 4 | h[1] >> 4) >> 2;
+}
+
+static bool is_marked(const struct packet *p)
+{
+	/* AF21, which shells use; AF4x, CS5, VOICE-ADMIT and EF: conferences and calls. */
+	static const uint8_t urgent[] = {18, 34, 36, 38, 40, 44, 46};
+
+	for (size_t i = 0; i < ARRAY_LEN(urgent); i++)
+		if (code_point(p) == urgent[i])
+			return true;
+	return false;
+}
+
+static bool is_interactive_port(uint16_t port)
+{
+	return port == 22 || port == 23 || port == 3389 || port == 5900;
+}
+
+bool flow_is_urgent(const struct packet *p, const struct flow_key *k)
+{
+	enum {
+		SHORT = 512
+	};
+
+	if (is_marked(p))
+		return true;
+	if (k->proto == PROTO_TCP)
+		return is_interactive_port(k->remote_port);
+	if (k->proto == PROTO_UDP)
+		return k->remote_port != 443 && (size_t)p->head_len + p->body_len <= SHORT;
+	return k->proto == PROTO_ICMP || k->proto == PROTO_ICMP6;
+}

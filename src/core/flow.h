@@ -29,4 +29,8 @@ enum flow_side {
  */
 bool flow_parse(const struct packet *p, enum flow_side side, struct flow_key *out);
 
+/* flow_is_urgent(p, k): by its first packet: marked for low delay (RFC 4594), an echo, a shell or
+ * remote screen, or a short datagram that is not QUIC's. */
+bool flow_is_urgent(const struct packet *p, const struct flow_key *k);
+
 #endif

@@ -174,6 +174,20 @@ static int choose(const struct steer *s, uint32_t group)
 	return best;
 }
 
+/* The shortest of the candidates, if it is clearly shorter than that lane. */
+static int shorter(const struct steer *s, int lane)
+{
+	int best = lane;
+
+	for (unsigned i = 0; i < s->candidates; i++) {
+		const struct lane *l = &s->lane[s->candidate[i]];
+
+		if (l->rtt_us != 0 && l->rtt_us < s->lane[best].rtt_us)
+			best = s->candidate[i];
+	}
+	return s->lane[best].rtt_us < s->lane[lane].rtt_us / 5 * 4 ? best : lane;
+}
+
 /* ---- flows ---- */
 
 static uint32_t time_ms(const struct now *now)
@@ -267,8 +281,11 @@ struct steering steer_packet(struct steer *s, const struct packet *p, size_t len
 		return way;
 	hash = hash_flow(s, &k);
 	f = find(s, hash);
-	if (f == NULL)
+	if (f == NULL) {
 		f = add(s, hash, &k, ms);
+		if (side == FLOW_UP && flow_is_urgent(p, &k))
+			f->lane = (int8_t)shorter(s, f->lane);
+	}
 	if (s->lane[f->lane].path_id == 0)
 		f->lane = (int8_t)choose(s, f->group);
 	count(f, len, ms);

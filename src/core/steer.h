@@ -2,7 +2,8 @@
 /*
  * Which path of a session a packet takes, at either end.  Each flow is pinned to a path when it is
  * first seen, by weighted rendezvous hashing of its isolation group, and stays there until that
- * path is suspect, ends or is no longer to be used.
+ * path is suspect, ends or is no longer to be used.  One that is urgent takes the shortest path
+ * instead, if that is shorter by a fifth.
  */
 #ifndef CORE_STEER_H
 #define CORE_STEER_H
@@ -24,8 +25,9 @@ enum {
 struct lane {
 	uint32_t path_id; /* rises with each ATTACH; 0: there is none */
 	bool is_used;
-	uint8_t weight; /* 0: a backup */
-	uint8_t order;  /* among backups */
+	uint8_t weight;  /* 0: a backup */
+	uint8_t order;   /* among backups */
+	uint32_t rtt_us; /* 0: not known */
 	bool is_suspect;
 };
 

@@ -118,11 +118,45 @@ static void test_short_and_strange_packets(void)
 	CHECK(!parse(p, 60, FLOW_UP, &k));
 }
 
+static bool is_urgent(const uint8_t *p, size_t len)
+{
+	const struct packet pkt = {.head = p, .head_len = (uint16_t)len};
+	struct flow_key k;
+
+	return flow_parse(&pkt, FLOW_UP, &k) && flow_is_urgent(&pkt, &k);
+}
+
+static void test_urgent(void)
+{
+	uint8_t p[600];
+
+	memset(p, 0, sizeof(p));
+	memcpy(p, v4, sizeof(v4));
+	CHECK(is_urgent(p, 60)); /* a short datagram */
+	CHECK(!is_urgent(p, 600));
+	p[22] = 1, p[23] = 0xbb; /* QUIC */
+	CHECK(!is_urgent(p, 60));
+	p[1] = 46 << 2; /* EF */
+	CHECK(is_urgent(p, 60));
+	CHECK(is_urgent(p, 600));
+	memcpy(p, v6, sizeof(v6));
+	CHECK(!is_urgent(p, 80)); /* a web page */
+	p[43] = 22, p[42] = 0;
+	CHECK(is_urgent(p, 80));
+	p[43] = 80;
+	CHECK(!is_urgent(p, 80));
+	p[0] = 0x60 | 34 >> 2, p[1] = (34 & 3) << 6; /* AF41 */
+	CHECK(is_urgent(p, 80));
+	p[1] |= 3 << 4; /* ECN is another matter */
+	CHECK(is_urgent(p, 80));
+}
+
 int main(void)
 {
 	RUN(test_both_sides_name_one_flow);
 	RUN(test_fragments_have_addresses_only);
 	RUN(test_icmp);
 	RUN(test_short_and_strange_packets);
+	RUN(test_urgent);
 	return test_done();
 }

@@ -75,6 +75,29 @@ static void test_isolation(void)
 	steer_fini(&s);
 }
 
+/* Calls and shells take the shortest path, if it is much shorter; downloads do not. */
+static void test_urgent(void)
+{
+	struct steer s = three(1, 1, 1);
+	unsigned on_shortest[2] = {0};
+
+	s.lane[0].rtt_us = 100000;
+	s.lane[1].rtt_us = 30000;
+	s.lane[2].rtt_us = 35000;
+	for (unsigned dst = 0; dst < 300; dst++) {
+		struct packet p = packet(dst, 1, 200);
+		const struct now now = {.mono_ns = NS_PER_MS};
+
+		on_shortest[0] += steer_packet(&s, &p, 200, FLOW_UP, &now).lane == 1;
+		p = packet(1000 + dst, 1, 200);
+		bytes[1] = 46 << 2; /* EF */
+		on_shortest[1] += steer_packet(&s, &p, 200, FLOW_UP, &now).lane == 1;
+	}
+	CHECK(on_shortest[0] > 60 && on_shortest[0] < 140);  /* a third */
+	CHECK(on_shortest[1] > 150 && on_shortest[1] < 250); /* 30 and 35 ms are alike */
+	steer_fini(&s);
+}
+
 static unsigned asked;
 
 static uint64_t app_of(void *ctx, const struct flow_key *key)
@@ -240,6 +263,7 @@ int main(void)
 {
 	RUN(test_one_path_needs_no_table);
 	RUN(test_isolation);
+	RUN(test_urgent);
 	RUN(test_apps);
 	RUN(test_rendezvous);
 	RUN(test_moves);
