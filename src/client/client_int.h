@@ -187,6 +187,8 @@ void session_forget(struct client *c, const struct now *now);
 void session_stands(struct client *c, struct client_route *r, const struct now *now);
 /* session_any_lives: some path of it answers. */
 bool session_any_lives(const struct client *c);
+/* session_connections: those with packets in the last minute. */
+uint32_t session_connections(const struct client *c);
 /* session_heard(c, now): someone has answered: our network works. */
 void session_heard(struct client *c, const struct now *now);
 /* session_trim(c, keep, now): there may be one too many; not that one (or NULL). */

@@ -322,14 +322,17 @@ static void on_attach_failed(struct client *c, struct client_route *r,
 			     const struct engine_event *ev, const struct now *now)
 {
 	char who[DESCRIPTOR_TEXT_MAX];
+	struct client_note *n;
 
 	if (ev->control != CONTROL_UNKNOWN) {
 		route_fail(c, r, r->n, now, "refused the session's path");
 		return;
 	}
 	/* The exit has lost the session (a restart): a new one, on this very path. */
-	client_note(c, CLIENT_NOTE_ERROR, "the exit %s lost the session; open connections end",
-		    route_hop_text(r, r->n, who));
+	n = client_note(c, CLIENT_NOTE_ERROR, "the exit %s lost the session; open connections end",
+			route_hop_text(r, r->n, who));
+	n->has_dropped = true;
+	n->dropped = session_connections(c);
 	r->state = ROUTE_HELD; /* the one that stays */
 	r->session = 0;
 	r->is_spare = true;

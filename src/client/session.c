@@ -272,8 +272,7 @@ static uint64_t exit_dead_ns(const struct client *c)
 	return MAX(s->silent_ns, s->heard_ns) + exit_patience_ns(c);
 }
 
-/* With packets in the last minute. */
-static uint32_t connections(const struct client *c)
+uint32_t session_connections(const struct client *c)
 {
 	struct path_stats s;
 	uint32_t n = 0;
@@ -298,7 +297,7 @@ static void leave_exit(struct client *c, struct client_route *spare, const struc
 		 route_hop_text(spare, spare->n, who));
 	n = client_note(c, CLIENT_NOTE_ERROR, "%s", text);
 	n->has_dropped = true;
-	n->dropped = connections(c);
+	n->dropped = session_connections(c);
 	client_set_state(c, CLIENT_RECONNECTING, now, "%s", text);
 	route_open(c, spare, now);
 }

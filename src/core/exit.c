@@ -14,8 +14,8 @@ enum {
 	SESSION_FLOW_BITS = 8,
 };
 
-#define SESSION_UNATTACHED_NS (10 * NS_PER_S)  /* before its first path */
-#define SESSION_UNUSED_NS     (180 * NS_PER_S) /* without any path */
+#define SESSION_UNATTACHED_NS (10 * NS_PER_S) /* before its first path */
+#define SESSION_UNUSED_NS     (900 * NS_PER_S) /* without any path: a lid may be closed for a while */
 
 struct exit_node *exit_create(const struct exit_params *params, const struct rng *rng)
 {
@@ -151,6 +151,37 @@ static void answer(struct engine *e, struct circuit *c, uint64_t reply_seq, uint
 	relay_answer(e, c, reply_seq, text, head + len);
 }
 
+static bool has_path(const struct exit_session *s)
+{
+	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
+		if (s->path[i] != NULL)
+			return true;
+	return false;
+}
+
+static bool is_full(const struct exit_node *x)
+{
+	return x->count >= x->params.max_sessions || pool_is_empty(&x->pool);
+}
+
+/* The one that has been without a path for longest gives way. */
+static bool make_room(struct exit_node *x, const struct now *now)
+{
+	struct exit_session *oldest = NULL;
+
+	if (!is_full(x))
+		return true;
+	list_for_each (it, &x->sessions) {
+		struct exit_session *s = container_of(it, struct exit_session, in_exit);
+
+		if (!has_path(s) && (oldest == NULL || s->last_ns < oldest->last_ns))
+			oldest = s;
+	}
+	if (oldest != NULL)
+		session_free(x, oldest, now->mono_ns);
+	return !is_full(x);
+}
+
 static void on_session_new(struct engine *e, struct circuit *c, uint64_t reply_seq,
 			   const uint8_t *body, const struct now *now)
 {
@@ -160,8 +191,7 @@ static void on_session_new(struct engine *e, struct circuit *c, uint64_t reply_s
 	struct exit_session *s;
 	struct noise_hs hs;
 
-	if (x->count >= x->params.max_sessions || pool_is_empty(&x->pool) ||
-	    c->last->sessions_made >= SESSIONS_PER_CIRCUIT_MAX) {
+	if (c->last->sessions_made >= SESSIONS_PER_CIRCUIT_MAX || !make_room(x, now)) {
 		answer(e, c, reply_seq, CONTROL_SESS_NEW, CONTROL_REFUSED, NULL, 0);
 		return;
 	}
@@ -322,14 +352,6 @@ void exit_on_control(struct engine *e, struct circuit *c, uint8_t type, uint64_t
 static uint64_t unused_ns(const struct exit_session *s)
 {
 	return s->path_id_max == 0 ? SESSION_UNATTACHED_NS : SESSION_UNUSED_NS;
-}
-
-static bool has_path(const struct exit_session *s)
-{
-	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
-		if (s->path[i] != NULL)
-			return true;
-	return false;
 }
 
 void exit_expire(struct engine *e, const struct now *now)

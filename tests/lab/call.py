@@ -21,8 +21,9 @@ STEP_S = 0.02
 BLOCK = 40_000
 PACKET = 160
 PATIENCE_S = 3
-LOST_S = 120  # of silence: the connection is lost
+LOST_S = 900  # of silence: the connection is lost
 GAP_S = 0.06  # shorter ones are not worth telling
+AFTER_S = 5   # of the time after the longest gap: when each packet was sent and came back
 
 
 def paced(seconds):
@@ -107,10 +108,11 @@ def download(address, port, seconds, report):
 
 
 def hear(sock, heard, gaps, is_said):
-    """Until everything is said and nothing came for a while."""
+    """Until everything is said and nothing came for a while; when each came."""
     while True:
         try:
-            heard.add(int.from_bytes(sock.recv(2048)[:4], "big"))
+            number = int.from_bytes(sock.recv(2048)[:4], "big")
+            heard.setdefault(number, time.time())
             gaps.note()
         except TimeoutError:
             if is_said.is_set():
@@ -120,7 +122,7 @@ def hear(sock, heard, gaps, is_said):
 
 
 def call(address, port, seconds, report):
-    heard, gaps, sent, is_said, began = set(), Gaps(), 0, threading.Event(), time.time()
+    heard, gaps, sent, is_said, began = {}, Gaps(), 0, threading.Event(), time.time()
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
                        socket.SOCK_DGRAM) as sock:
         sock.connect((address, port))
@@ -135,9 +137,13 @@ def call(address, port, seconds, report):
             sent += 1
         is_said.set()
         listener.join()
-    lost = sorted(set(range(sent)) - heard)
+    lost = sorted(set(range(sent)) - set(heard))
+    longest = max(gaps.list, key=lambda gap: gap["s"], default={"began": began, "s": 0})
+    back = longest["began"] + longest["s"]
     report.update({"sent": sent, "lost": len(lost), "gaps": gaps.list,
-                   "lost_at": [round(began + number * STEP_S, 3) for number in lost]})
+                   "lost_at": [round(began + number * STEP_S, 3) for number in lost],
+                   "after_gap": [[round(began + number * STEP_S, 3), round(at, 3)]
+                                 for number, at in heard.items() if 0 <= at - back < AFTER_S]})
 
 
 def talk(address, port, seconds):

@@ -26,7 +26,7 @@ struct sim {
 	struct sim_node *nodes;
 	unsigned count;
 	struct sim_wire *wires;
-	uint32_t exit_packets_per_s;
+	uint32_t exit_packets_per_s, exit_sessions;
 	size_t batches;
 	bool is_v6_only;
 	void (*setup)(struct sim_node *n, struct engine_params *p, struct exit_params *exit,
@@ -135,7 +135,7 @@ static void engine_start(struct sim *s, struct sim_node *n)
 	    .pool_v4_bits = s->is_v6_only ? 0 : 16,
 	    .pool_v6 = {0xfd, 0x6d},
 	    .has_v6 = true,
-	    .max_sessions = 1000,
+	    .max_sessions = s->exit_sessions,
 	    .packets_per_s = s->exit_packets_per_s,
 	};
 
@@ -205,6 +205,7 @@ struct sim *sim_create(const struct sim_params *params)
 
 	s->rng = rng_seeded(params->seed);
 	s->count = params->nodes + params->clients;
+	s->exit_sessions = params->exit_sessions != 0 ? params->exit_sessions : 1000;
 	s->exit_packets_per_s =
 	    params->exit_packets_per_s != 0 ? params->exit_packets_per_s : 200000;
 	s->is_v6_only = params->is_v6_only;

@@ -63,8 +63,9 @@ struct sim_params {
 	struct sim_wire wire; /* between all, until changed with sim_wire */
 	unsigned workers;     /* so many nodes in a row are engines of one; 0: 1 */
 	uint32_t exit_packets_per_s;
-	size_t batches;  /* of each engine; 0: 16 */
-	bool is_v6_only; /* exits give no IPv4 addresses */
+	uint32_t exit_sessions; /* at most; 0: 1000 */
+	size_t batches;         /* of each engine; 0: 16 */
+	bool is_v6_only;        /* exits give no IPv4 addresses */
 	/* May change keys and world before each node's engine is made; exit is never NULL. */
 	void (*setup)(struct sim_node *n, struct engine_params *p, struct exit_params *exit,
 		      void *ctx);

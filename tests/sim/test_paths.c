@@ -237,7 +237,7 @@ static void cut(struct mesh *m, bool is_down)
 /* Our own network is away: nobody else is blamed, and soon after it is back all is as before. */
 static void test_network_away(void)
 {
-	static const uint64_t seconds[] = {4, 10, 30, 100};
+	static const uint64_t seconds[] = {4, 10, 30, 100, 600};
 
 	for (unsigned i = 0; i < ARRAY_LEN(seconds); i++) {
 		struct mesh *m = make(70 + i, NODES);
@@ -263,6 +263,47 @@ static void test_network_away(void)
 		CHECK_INT(c->notes[CLIENT_NOTE_SESSION], 1);
 		mesh_free(m);
 	}
+}
+
+/* The client's machine sleeps for ten minutes, and its clocks go on: the session does too. */
+static void test_sleep(void)
+{
+	struct mesh *m = make(77, NODES);
+	struct member *c = connect(m, "auto", 2, 2);
+	uint64_t waited_ns;
+
+	NEED(c != NULL);
+	call(m, c, NS_PER_S);
+	c->sim->is_dead = true;
+	sim_run(m->sim, 600 * NS_PER_S);
+	c->sim->is_dead = false;
+	sim_pump(m->sim, c->sim);
+	waited_ns = until_answer(m, c, 20 * NS_PER_S);
+	printf("# 600 s asleep: an answer after %llu ms\n",
+	       (unsigned long long)(waited_ns / NS_PER_MS));
+	CHECK(waited_ns < 2 * RTT_NS + NS_PER_S);
+	CHECK(mesh_wait(m, c, CLIENT_CONNECTED, NS_PER_S));
+	CHECK_INT(c->notes[CLIENT_NOTE_SESSION], 1);
+	mesh_free(m);
+}
+
+/* It sleeps for longer than its exit waits: a new session, and it is said what that means. */
+static void test_long_sleep(void)
+{
+	struct mesh *m = make(78, NODES);
+	struct member *c = connect(m, "auto", 2, 2);
+
+	NEED(c != NULL);
+	call(m, c, NS_PER_S);
+	c->sim->is_dead = true;
+	sim_run(m->sim, 3600 * NS_PER_S);
+	c->sim->is_dead = false;
+	sim_pump(m->sim, c->sim);
+	CHECK(until_answer(m, c, 20 * NS_PER_S) < 5 * NS_PER_S);
+	CHECK_INT(c->notes[CLIENT_NOTE_SESSION], 2);
+	CHECK(strstr(c->last[CLIENT_NOTE_ERROR], "open connections") != NULL);
+	printf("# 3600 s asleep: %s\n", c->last[CLIENT_NOTE_ERROR]);
+	mesh_free(m);
 }
 
 /* Hops that say how full they are when a circuit is made: with enough others, none of them stays.
@@ -339,6 +380,8 @@ int main(void)
 	RUN(test_dead_exit);
 	RUN(test_dead_exit_without_another);
 	RUN(test_network_away);
+	RUN(test_sleep);
+	RUN(test_long_sleep);
 	RUN(test_full_nodes_are_turned_down);
 	RUN(test_all_are_full);
 	RUN(test_changing_routes_costs_nothing);

@@ -306,6 +306,38 @@ static void test_no_buffers_is_no_spin(void)
 	sim_free(s);
 }
 
+static bool open_session(struct sim *s, struct sim_node *c, uint32_t path)
+{
+	const struct now now = sim_now(s);
+	const unsigned before = c->seen[EVENT_SESSION_OPEN];
+
+	engine_session_open(c->engine, path, &now);
+	sim_pump(s, c);
+	sim_run(s, NS_PER_S);
+	return c->seen[EVENT_SESSION_OPEN] > before;
+}
+
+/* Sessions without a path wait for their clients as long as there is room; with one they stay. */
+static void test_full_exit(void)
+{
+	struct sim *s = sim_create(&(struct sim_params){
+	    .nodes = NODES, .clients = 2, .seed = 11, .batches = 64, .exit_sessions = 2});
+	struct sim_node *a = sim_node(s, CLIENT_A), *b = sim_node(s, CLIENT_A + 1);
+	uint32_t path_a, path_b, other;
+
+	NEED(sim_connect(s, a, route, HOPS, &path_a));
+	NEED(sim_connect(s, b, route, HOPS, &path_b));
+	send_many(s, a, 10, 100);
+	CHECK_INT(a->packets, 10);
+	CHECK(!open_session(s, a, path_a)); /* both have a path */
+	b->is_dead = true;
+	sim_run(s, 300 * NS_PER_S); /* its circuits end, its session waits */
+	CHECK_INT(sim_stats(s, EXIT).sessions, 2);
+	NEED(sim_connect(s, a, route, HOPS, &other));
+	CHECK_INT(sim_stats(s, EXIT).sessions, 2);
+	sim_free(s);
+}
+
 static void test_exit_without_ipv4(void)
 {
 	static const uint8_t zero[16];
@@ -340,6 +372,7 @@ int main(void)
 	RUN(test_packets_find_the_other_path);
 	RUN(test_congestion_marks_reach_the_sender);
 	RUN(test_no_buffers_is_no_spin);
+	RUN(test_full_exit);
 	RUN(test_exit_without_ipv4);
 	return test_done();
 }
