@@ -4,6 +4,7 @@
 #define CLIENT_CLIENT_INT_H
 
 #include "client/client.h"
+#include "client/train.h"
 
 enum {
 	ROUTES_MAX = CLIENT_PATHS_MAX,
@@ -14,7 +15,6 @@ enum {
 	ROUNDS_DOUBT_MAX = 2, /* to one that the engine suspects: its traffic has waited already */
 	AT_ONCE_MAX = 2,      /* routes being made while nothing carries the traffic */
 	DEGRADED_MAX = 2,     /* routes that are watched for doing well again */
-	TRAIN_CELLS = 12,
 	WHY_MAX = 160,
 	LOAD_FULL_PERCENT = 80,
 	FULLS_MAX = 6,       /* routes in a row that are turned down for that ... */
@@ -57,16 +57,6 @@ enum route_state {
 	ROUTE_ATTACHING,
 	ROUTE_STANDING, /* attached */
 	ROUTE_DRAINING,
-};
-
-/* Cells to a hop close behind each other, and how far apart their answers come. */
-struct train {
-	uint8_t hop; /* 0: none is under way */
-	uint8_t sent, gaps;
-	uint64_t begun_ns, next_ns, end_ns; /* next_ns: of the next cells; else of the next train */
-	uint64_t last_ns, last_cells;       /* the answer before, and what had come in then */
-	uint64_t bps[TRAIN_CELLS];          /* by each gap, in order of size */
-	uint64_t budget_bytes;
 };
 
 /* One path of ours, from the choice of its nodes to its end. */
@@ -253,18 +243,6 @@ void watch_on_event(struct client *c, struct client_route *r, const struct engin
 		    const struct now *now);
 void watch_tick(struct client *c, struct client_route *r, const struct now *now);
 uint64_t watch_deadline(const struct client_route *r);
-
-/* ---- train.c: what a standing route can carry ---- */
-void train_begin(struct client_route *r, const struct now *now);
-/* train_earn: it has carried so many bytes: trains may take a share of that. */
-void train_earn(struct client_route *r, uint64_t bytes);
-/* train_hurry: something is odd: the next one now, if there is the budget. */
-void train_hurry(struct client_route *r, const struct now *now);
-/* train_on_echo: true when the answer was one of a train's, and not its first. */
-bool train_on_echo(struct client *c, struct client_route *r, const struct engine_event *ev,
-		   const struct now *now);
-void train_tick(struct client *c, struct client_route *r, const struct now *now);
-uint64_t train_deadline(const struct client_route *r);
 
 /* ---- degrade.c: what follows from verdicts ---- */
 /* degrade_judge(c, r, now): after whatever was measured. */

@@ -152,9 +152,10 @@ static const struct config_key profile_keys[] = {
 	     "meets until another route is made."},
     {"isolate", &value_enum, FIELD(config_profile, isolate, enum config_isolate),
      .fallback = "destination", .words = isolations, .is_live = true,
-     .help = "Which connections share a route: any, those to one address, or those of one "
-	     "application (its user and its control group). Calls, shells and short questions take a "
-	     "clearly shorter route than that, if there is one."},
+     .help =
+	 "Which connections share a route: any, those to one address, or those of one "
+	 "application (its user and its control group). Calls, shells and short questions take a "
+	 "clearly shorter route than that, if there is one."},
     {"duplicate", &value_bool, FIELD(config_profile, duplicate, bool), .fallback = "no",
      .is_live = true,
      .help = "Send the small packets of calls and games over two routes at once, so that losing "

@@ -9,7 +9,6 @@ import subprocess
 import time
 
 import tap
-from labs import wait_until
 from talks import CALL, CALL_PORT, TalkCase
 
 AWAY_S = int(os.environ.get("AWAY_S") or "10")
