@@ -356,5 +356,6 @@ int main(void)
 	RUN(test_load_spreads);
 	RUN(test_refuted_are_avoided);
 	RUN(test_systems_are_apart);
+	rng_seeded_free(&rng);
 	return test_done();
 }
