@@ -33,7 +33,7 @@ AS_USER = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"
 if os.getuid() == 0:
     AS_USER += ["--reuid", "65534", "--regid", "65534", "--clear-groups"]
 # What a minimal machine and its closed network allow; nothing of it concerns the proxy.
-BROWSER = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+BROWSER = ["chromium-headless-shell", "--no-sandbox", "--disable-gpu", "--disable-quic",
            "--no-first-run", "--disable-background-networking", "--disable-component-update",
            "--disable-sync", "--disable-dev-shm-usage"]
 SNAPSHOT = """
@@ -174,7 +174,7 @@ class ProxyTest(MeshCase):
             answer = json.loads(self.mesh.exec("client", *AS_USER, *SOCKS, "127.0.0.1", "1080", name))
             self.assertEqual(answer, {"rcode": 0, "address": origin})
 
-    @unittest.skipUnless(shutil.which("chromium"), "chromium is not installed")
+    @unittest.skipUnless(shutil.which(BROWSER[0]), f"{BROWSER[0]} is not installed")
     def test_browser(self):
         """A page, its name resolved at the exit, rendered."""
         with tempfile.TemporaryDirectory() as folder:
