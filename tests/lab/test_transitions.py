@@ -76,7 +76,7 @@ class TransitionTest(MeshCase):
         self.config, self.good = config, config.read_text(encoding="utf-8")
         (state_dir,) = re.findall(r"(?m)^state_dir = (.*)$", self.good)
         self.look_command = LOOK.format(lock=f"{state_dir}/lock")
-        self.seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
+        self.seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
         self.dice = random.Random(self.seed)
         self.alive = True
         self.wanted = False
