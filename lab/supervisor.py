@@ -17,6 +17,7 @@ from control import Door
 from errors import LabError
 from network import Network
 from node import Node, write_locations
+from registry import Registry
 from runtime import program
 from service import Service, is_listening
 from space import Space
@@ -113,15 +114,36 @@ class Supervisor:
         seeds = {name: node.init() for name, node in self._nodes.items() if node.host.is_node}
         entries = [host.name for host in self._topology.with_role("entry")]
         locations = write_locations(self._topology, self._runtime.path / "location.db")
+        registry = self._make_registry(seeds)
         for name, node in self._nodes.items():
             node.write_config([seeds[seed] for seed in node.host.seeds or entries],
-                              self._resolvers(), locations, self._topology.config)
+                              self._resolvers(), locations,
+                              self._with_registry(name, self._topology.config, registry))
             self._add_service(node.host, "macrod", node.command(), node.is_answering)
         self._wait_ready(hosts)
 
+    def _make_registry(self, seeds):
+        if self._topology.registry_keeper is None:
+            return None
+        registry = Registry(self._runtime.path)
+        for name, seed in seeds.items():
+            if name not in self._topology.later_members:
+                registry.add(self._topology.hosts[name], seed)
+        return registry
+
+    def _with_registry(self, name, more, registry):
+        """The configuration's sections, with what tells of the registry."""
+        if registry is None:
+            return more
+        keys = {"registrar": registry.registrar}
+        if name == self._topology.registry_keeper:
+            keys["registry"] = str(registry.path)
+        return {**more, "mesh": {**keys, **more.get("mesh", {})}}
+
     def _wait_acquainted(self):
         """Until each node knows all others; a topology may be such that this never is."""
-        strangers = {name: node for name, node in self._nodes.items() if node.host.is_node}
+        strangers = {name: node for name, node in self._nodes.items()
+                     if node.host.is_node and name not in self._topology.later_members}
         names = set(strangers)
 
         def all_know():
@@ -140,6 +162,8 @@ class Supervisor:
             "pid": self._spaces[host.name].pid, "v4": host.v4, "v6": host.v6,
             "country": host.country, "roles": host.roles, "operator": host.operator,
             "config": str(node.config_path) if node else None,
+            "registry": (str(self._runtime.path / "registry.db")
+                         if host.name == self._topology.registry_keeper else None),
             "socket": str(node.socket_path) if node else None,
         }
 

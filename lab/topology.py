@@ -107,9 +107,11 @@ def distance_ms(a, b):
 class Topology:
     """hosts: by name, in the file's order.  link_settings(a, b): what their direction starts with."""
 
-    def __init__(self, hosts, links, config, is_flat=False, scale=1.0):
+    def __init__(self, hosts, links, config, registry=None, is_flat=False, scale=1.0):
         self.hosts = {host.name: host for host in hosts}
         self._config = config
+        self.registry_keeper = (registry or {}).get("keeper")  # None: an open mesh
+        self.later_members = set((registry or {}).get("later", ()))
         self._links = links
         self._is_flat = is_flat
         self._scale = scale
@@ -178,9 +180,10 @@ def load(path, is_flat=False, scale=1.0):
         raise LabError(f"topology {path}: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise LabError(f"topology {path}: {error}") from error
-    unknown = set(document) - {"hosts", "link", "config"}
+    unknown = set(document) - {"hosts", "link", "config", "registry"}
     if unknown:
-        raise LabError(f"{path}: unknown table {sorted(unknown)[0]}: [hosts], [[link]] or [config]")
+        raise LabError(f"{path}: unknown table {sorted(unknown)[0]}: [hosts], [[link]], "
+                       "[config] or [registry]")
     if not 1 <= len(document.get("hosts", {})) <= HOSTS_MAX:
         raise LabError(f"{path}: [hosts] has one line for each of 1 to {HOSTS_MAX} hosts")
     hosts = [_read_host(path, name, index, fields)
@@ -190,4 +193,10 @@ def load(path, is_flat=False, scale=1.0):
     for host in hosts:
         for seed in set(host.seeds) - names:
             raise LabError(f"{path}: host {host.name}: seeds: no such host {seed!r}")
-    return Topology(hosts, links, document.get("config", {}), is_flat, scale)
+    registry = document.get("registry", {})
+    if set(registry) - {"keeper", "later"} or (registry and "keeper" not in registry):
+        raise LabError(f"{path}: [registry] has keeper, the node that has it, and later, nodes that "
+                       "are no members yet")
+    for name in {registry.get("keeper"), *registry.get("later", ())} - {None} - names:
+        raise LabError(f"{path}: [registry]: no such host {name!r}")
+    return Topology(hosts, links, document.get("config", {}), registry, is_flat, scale)

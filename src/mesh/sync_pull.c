@@ -376,6 +376,9 @@ static enum pull_verdict end_log(struct pull *p)
 	const enum registry_result result = log_apply(&p->log, p->now.wall_ns / NS_PER_S);
 
 	log_end(&p->log);
+	/* Another mirror's answer was first, or brought even more. */
+	if (result == REGISTRY_KNOWN || result == REGISTRY_STALE || result == REGISTRY_GAP)
+		return PULL_GOES_ON;
 	p->result.registry = result;
 	p->result.events += registry_head(p->registry)->events - before;
 	return result == REGISTRY_OK ? PULL_GOES_ON : PULL_LIED;
