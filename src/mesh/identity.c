@@ -26,13 +26,21 @@ static void derive(struct identity *id, const uint8_t *seed, const uint8_t *link
 	dh_keypair_from_secret(&id->link, link_secret);
 }
 
+/* In base64url: a seed token that begins with it would look like an option on a command line. */
+static bool begins_with_dash(const uint8_t id[static NODE_ID_LEN])
+{
+	return id[0] >> 2 == 62;
+}
+
 void identity_generate(struct identity *id, const struct rng *rng)
 {
 	uint8_t seed[crypto_sign_SEEDBYTES], link_secret[DH_LEN];
 
-	rng_fill(rng, seed, sizeof(seed));
-	rng_fill(rng, link_secret, sizeof(link_secret));
-	derive(id, seed, link_secret);
+	do {
+		rng_fill(rng, seed, sizeof(seed));
+		rng_fill(rng, link_secret, sizeof(link_secret));
+		derive(id, seed, link_secret);
+	} while (begins_with_dash(id->id));
 	secret_wipe(seed, sizeof(seed));
 	secret_wipe(link_secret, sizeof(link_secret));
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Forty daemons that know one other each find all, forget who is gone, and agree."""
+"""Forty daemons of a registry's members that know one other each find all, forget who is gone, and
+agree; one more is used as soon as it is registered and runs."""
 
 import itertools
 import time
@@ -12,6 +13,8 @@ from mesh import MeshCase
 NODES = 40
 VALIDITY_S = 20
 NAMES = [f"node-{i}" for i in range(NODES)]
+NEWCOMER = "newcomer"
+KEEPER = NAMES[0]
 ROLES = (["entry", "relay"], ["relay", "exit"], ["entry", "exit"])
 COUNTRIES = ("de", "nl", "fr", "gb", "us")
 
@@ -25,8 +28,11 @@ def _host(number):
 
 
 class DiscoveryTest(MeshCase):
-    HOSTS = "\n".join(["[config.node]", f'validity = "{VALIDITY_S}s"', "[hosts]",
+    HOSTS = "\n".join(["[registry]", f'keeper = "{KEEPER}"', f'later = ["{NEWCOMER}"]',
+                       "[config.node]", f'validity = "{VALIDITY_S}s"', "[hosts]",
                        *map(_host, range(NODES)),
+                       f'{NEWCOMER} = {{ country = "se", roles = ["relay", "exit"], '
+                       f'seeds = ["{NAMES[7]}"] }}',
                        'client = { country = "de", roles = ["client"], seeds = ["node-0"] }',
                        'client2 = { country = "de", roles = ["client"], seeds = ["node-3"] }'])
 
@@ -36,6 +42,11 @@ class DiscoveryTest(MeshCase):
         return ({mesh["known_nodes"] for mesh in meshes},
                 {mesh["view"]["digest"] for mesh in meshes})
 
+    def registries(self, names):
+        """(members, those without a descriptor), as each daemon has it."""
+        meshes = [self.mesh.api(name, "mesh")["mesh"] for name in names]
+        return {(mesh["registry"]["members"], mesh["registry"]["missing"]) for mesh in meshes}
+
     def wait_agreed(self, names, count, within_s):
         """Until all these know so many nodes and have one view; the seconds it took."""
         start = time.monotonic()
@@ -44,19 +55,33 @@ class DiscoveryTest(MeshCase):
         return time.monotonic() - start
 
     def forget(self, name):
-        """What the daemon keeps of others."""
+        """What the daemon keeps of others, and who the members are."""
         state = self.mesh.runtime.host_folder(name) / "state"
-        for path in state.glob("nodes-*.db*"):
+        for path in [*state.glob("nodes-*.db*"), *state.glob("registry*.db*")]:
             path.unlink()
 
+    def registry(self, *words):
+        """macro registry WORDS, where the registrar's key is."""
+        return self.mesh.macro("registry", *words, "--file", self.mesh.everyone[KEEPER]["registry"],
+                               host=KEEPER)
+
+    def seed_of(self, name):
+        state = self.mesh.runtime.host_folder(name) / "state"
+        return self.mesh.macro("node", "seed", "--state-dir", str(state), "--address",
+                               f"{self.addresses[name][0]}:4600", host=name).strip()
+
+    def exits_of(self, client):
+        return {node["name"] for node in self.mesh.api(client, "exits")["exits"]}
+
     def test_1_everyone_finds_everyone(self):
-        for name in NAMES:
+        for name in [*NAMES, NEWCOMER]:
             self.mesh.do("kill", name)
             self.forget(name)
         for name in NAMES:
             self.mesh.ask("restart", host=name)
         seconds = self.wait_agreed(NAMES, NODES, 10)
         print(f"# {NODES} daemons, one seed each: all agree {seconds:.1f} s after the last start")
+        self.assertEqual(self.registries(NAMES), {(NODES, 0)})
 
     def test_2_clients_choose_from_the_same(self):
         for name in ("client", "client2"):
@@ -67,26 +92,49 @@ class DiscoveryTest(MeshCase):
             self.assertGreaterEqual(mesh["exchange"]["pulls"], 2)
             self.assertEqual(mesh["exchange"]["lied"], 0)
 
+    def use(self, exit_node, start, since):
+        """A client goes out there as soon as it knows it, within 10 s."""
+        wait_until(lambda: exit_node in self.exits_of("client"), 10, "the client knows the node")
+        self.assertEqual(self.mesh.connect(exit_name=exit_node)[-1], exit_node)
+        seconds = time.monotonic() - start
+        print(f"# a node is used by a client {seconds:.1f} s after {since}")
+        self.assertLess(seconds, 10)
+
     def test_3_a_dead_node_goes_and_a_new_one_is_used(self):
         exit_node = "node-1"
         self.mesh.do("kill", exit_node)
         everyone = [name for name in NAMES if name != exit_node] + ["client"]
         seconds = self.wait_agreed(everyone, NODES - 1, VALIDITY_S + 15)
         print(f"# a killed node is forgotten after {seconds:.1f} s (validity {VALIDITY_S} s)")
-        exits = {node["name"] for node in self.mesh.api("client", "exits")["exits"]}
-        self.assertNotIn(exit_node, exits)
+        self.assertNotIn(exit_node, self.exits_of("client"))
+        self.assertEqual(self.registries(everyone), {(NODES, 1)})  # a member, not heard of
         self.forget(exit_node)
         start = time.monotonic()
         self.mesh.ask("restart", host=exit_node)
-        wait_until(lambda: exit_node in {node["name"] for node in
-                                         self.mesh.api("client", "exits")["exits"]},
-                   10, "the client knows the new node")
-        self.assertEqual(self.mesh.connect(exit_name=exit_node)[-1], exit_node)
-        seconds = time.monotonic() - start
-        print(f"# a node is used by a client {seconds:.1f} s after its start")
-        self.assertLess(seconds, 10)
+        self.use(exit_node, start, "its start")
 
-    def test_4_half_killed_parted_and_healed(self):
+    def test_4_a_new_member(self):
+        """Registered and started, it is used; removed, it is not, though it runs."""
+        self.assertNotIn(NEWCOMER, self.exits_of("client"))
+        start = time.monotonic()
+        slot = self.registry("add", self.seed_of(NEWCOMER), "--operator", f"op-{NEWCOMER}",
+                             "--roles", "relay,exit").strip()
+        self.mesh.ask("restart", host=NEWCOMER)
+        self.use(NEWCOMER, start, "macro registry add")
+        self.wait_agreed([*NAMES, NEWCOMER, "client", "client2"], NODES + 1, 10)
+        start = time.monotonic()
+        self.registry("change", slot, "--roles", "relay")  # what it says of itself is too much
+        self.wait_agreed([*NAMES, "client", "client2"], NODES, 10)
+        print(f"# an exit that may be none any more is forgotten {time.monotonic() - start:.1f} s "
+              "after macro registry change")
+        wait_until(lambda: self.mesh.api(NEWCOMER, "mesh")["mesh"]["own_refusal"] == "wrong_roles",
+                   10, "the node is told why")
+        self.registry("remove", slot)
+        wait_until(lambda: self.registries([*NAMES, "client"]) == {(NODES, 0)}, 10,
+                   "all know of the removal")
+        self.mesh.do("kill", NEWCOMER)
+
+    def test_5_half_killed_parted_and_healed(self):
         living, dead = NAMES[:NODES // 2], NAMES[NODES // 2:]
         for name in dead:
             self.mesh.do("kill", name)

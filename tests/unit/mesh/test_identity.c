@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mesh/identity.h"
+#include "mesh/seed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,6 +84,23 @@ static void test_identities_differ(void)
 	CHECK(memcmp(a.id, b.id, NODE_ID_LEN) != 0);
 	CHECK(memcmp(a.link.public, b.link.public, DH_LEN) != 0);
 	CHECK(memcmp(a.id, a.link.secret, DH_LEN) != 0);
+}
+
+/* Tokens are words on command lines. */
+static void test_tokens_are_no_options(void)
+{
+	struct rng rng = rng_seeded(11);
+
+	for (unsigned i = 0; i < 1000; i++) {
+		char text[SEED_TEXT_MAX];
+		struct identity id;
+		struct seed s = {.addr = {.port = 4600}};
+
+		identity_generate(&id, &rng);
+		memcpy(s.id, id.id, sizeof(s.id));
+		NEED(seed_format(&s, text)[0] != '-');
+	}
+	rng_seeded_free(&rng);
 }
 
 static void test_damage(void)
@@ -191,6 +209,7 @@ int main(void)
 	path = xasprintf("%s/identity", dir);
 	RUN(test_create_then_load);
 	RUN(test_identities_differ);
+	RUN(test_tokens_are_no_options);
 	RUN(test_damage);
 	RUN(test_permissions);
 	RUN(test_not_a_file);
