@@ -8,6 +8,7 @@
 enum {
 	PUSH_TRIES_MAX = 6,
 	EVENTS_MAX = 32,
+	ENDED_MAX = 16,
 	BEHIND_PER_S = 2, /* at most so often are we told that others have more */
 	BEHIND_BURST = 8,
 	SINGLE_MAX = 256, /* members looked at one by one when the registry changes */
@@ -31,11 +32,20 @@ struct source {
 	uint8_t push_tries;
 };
 
+/* The last question to a mirror that we are done with: a late answer must not seem to be to the
+ * next one. */
+struct ended {
+	uint64_t peer;
+	uint16_t request;
+};
+
 struct dirsync {
 	struct dirsync_params params;
 	struct serve serve;
 	struct registry_subscriber members;
 	struct source sources[DIRSYNC_PULLS_MAX];
+	struct ended ended[ENDED_MAX]; /* ring */
+	unsigned ended_count;
 	struct bucket behind;
 	uint8_t own[DESCRIPTOR_MAX];
 	uint16_t own_len; /* 0: nothing published */
@@ -149,6 +159,26 @@ static void want_push(struct dirsync *ds, struct source *s)
 	s->push_request = ++ds->push_request;
 }
 
+static uint16_t last_request(const struct dirsync *ds, uint64_t peer)
+{
+	for (unsigned i = 0; i < ENDED_MAX; i++)
+		if (ds->ended[i].peer == peer)
+			return ds->ended[i].request;
+	return 0;
+}
+
+static void keep_last_request(struct dirsync *ds, uint64_t peer, uint16_t request)
+{
+	struct ended *slot = NULL;
+
+	for (unsigned i = 0; i < ENDED_MAX && slot == NULL; i++)
+		if (ds->ended[i].peer == peer)
+			slot = &ds->ended[i];
+	if (slot == NULL)
+		slot = &ds->ended[ds->ended_count++ % ENDED_MAX];
+	*slot = (struct ended){peer, request};
+}
+
 int dirsync_pull(struct dirsync *ds, uint64_t peer, const struct now *now)
 {
 	struct source *s = source_of(ds, peer);
@@ -159,10 +189,18 @@ int dirsync_pull(struct dirsync *ds, uint64_t peer, const struct now *now)
 		return -EALREADY;
 	if (s == NULL)
 		return -ENOSPC;
-	*s = (struct source){.peer = peer,
-			     .pull = pull_create(ds->params.dir, ds->params.registry, now)};
+	*s = (struct source){
+	    .peer = peer,
+	    .pull = pull_create(ds->params.dir, ds->params.registry, last_request(ds, peer), now)};
 	want_push(ds, s); /* it may not know us, or have restarted and forgotten us */
 	return 0;
+}
+
+bool dirsync_is_heard(struct dirsync *ds, uint64_t peer)
+{
+	const struct source *s = source_of(ds, peer);
+
+	return s != NULL && s->pull != NULL && pull_is_heard(s->pull);
 }
 
 static void release(struct source *s)
@@ -182,6 +220,7 @@ static void end_pull(struct dirsync *ds, struct source *s, enum pull_verdict ver
 	ds->stats.mirrors_lied += verdict == PULL_LIED;
 	ds->stats.cells_received += ev->result.cells;
 	ds->stats.cells_lost += ev->result.lost;
+	keep_last_request(ds, s->peer, pull_last_request(s->pull));
 	pull_free(s->pull);
 	s->pull = NULL;
 	release(s);

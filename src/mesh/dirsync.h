@@ -30,6 +30,9 @@ void dirsync_free(struct dirsync *ds);
  * too many.  Its end is told as an event. */
 MUST_USE int dirsync_pull(struct dirsync *ds, uint64_t peer, const struct now *now);
 
+/* dirsync_is_heard(ds, peer): the mirror that we pull from has answered something. */
+bool dirsync_is_heard(struct dirsync *ds, uint64_t peer);
+
 /* dirsync_down(ds, peer): nothing can be sent to it any more. */
 void dirsync_down(struct dirsync *ds, uint64_t peer);
 

@@ -14,10 +14,12 @@ enum {
 	SEED_ONE_IN = 8, /* calls that go to a seed all the same: halves of a mesh meet there */
 };
 
-#define CALL_NS        (4 * NS_PER_S) /* for a link to come up */
+#define CALL_NS        (4 * NS_PER_S) /* for a link to come up ... */
+#define SLOW_NS        (NS_PER_S / 2) /* ... before somebody else is called too */
 #define PATH_CALL_NS   (6 * NS_PER_S) /* for a path */
-#define PATH_PEER      (1ull << 63)   /* with a path's number; links and circuits are below */
-#define EARLY_NS       NS_PER_S       /* first gap between rounds; doubles up to the period */
+#define PATH_SLOW_NS   (2 * NS_PER_S)
+#define PATH_PEER      (1ull << 63) /* with a path's number; links and circuits are below */
+#define EARLY_NS       NS_PER_S     /* first gap between rounds; doubles up to the period */
 #define RETRY_MAX_NS   (60 * NS_PER_S)
 #define REFRESH_GAP_NS (NS_PER_S / 4)
 
@@ -110,7 +112,9 @@ static bool call_by_path(struct membership *m, struct call *c, const struct now 
 	path = m->paths.open(m->paths.ctx, to.id, now);
 	if (path == 0)
 		return false;
-	*c = (struct call){.peer = PATH_PEER | path, .give_up_ns = now->mono_ns + PATH_CALL_NS};
+	*c = (struct call){.peer = PATH_PEER | path,
+			   .slow_ns = now->mono_ns + PATH_SLOW_NS,
+			   .give_up_ns = now->mono_ns + PATH_CALL_NS};
 	memcpy(c->id, to.id, NODE_ID_LEN);
 	memcpy(c->link_key, to.link_public, DH_LEN); /* whose onion key opened the CREATE */
 	return true;
@@ -124,6 +128,7 @@ static bool call_by_link(struct membership *m, struct call *c, const struct now 
 		return false;
 	*c = (struct call){
 	    .peer = engine_link(m->params.engine, to.link_public, &to.addr, now),
+	    .slow_ns = now->mono_ns + SLOW_NS,
 	    .give_up_ns = now->mono_ns + CALL_NS,
 	};
 	memcpy(c->id, to.id, NODE_ID_LEN);
@@ -156,12 +161,17 @@ static void end_call(struct membership *m, struct call *c, const struct now *now
 
 /* ---- rounds ---- */
 
-static unsigned calls_under_way(const struct membership *m)
+/* Those that may still be answered; one that is slow may, but is not waited for. */
+static unsigned calls_under_way(const struct membership *m, const struct now *now)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < CALLS_MAX; i++)
-		n += m->calls[i].peer != 0;
+	for (size_t i = 0; i < CALLS_MAX; i++) {
+		const struct call *c = &m->calls[i];
+
+		n += c->peer != 0 &&
+		     (c->slow_ns > now->mono_ns || dirsync_is_heard(m->sync, c->peer));
+	}
 	return n;
 }
 
@@ -212,12 +222,12 @@ static void end_round(struct membership *m, const struct now *now)
 static void step_round(struct membership *m, const struct now *now)
 {
 	while (m->round.is_running) {
-		const unsigned under_way = calls_under_way(m);
+		const unsigned wanted = calls_wanted(m);
 
-		if (calls_wanted(m) > under_way && m->round.attempts < ATTEMPTS_MAX &&
+		if (wanted > calls_under_way(m, now) && m->round.attempts < ATTEMPTS_MAX &&
 		    call_one(m, now))
 			continue;
-		if (under_way > 0)
+		if (calls_under_way(m, now) > 0 || (wanted > 0 && busy(m).count > 0))
 			return;
 		end_round(m, now);
 	}
@@ -306,6 +316,16 @@ static void pump(struct membership *m, const struct now *now)
 		send(m, &out, now);
 }
 
+/* Pulled from: the pull itself tells when it is over. */
+static struct call answering(const struct call *c, const struct now *now)
+{
+	struct call out = *c;
+
+	out.give_up_ns = NEVER;
+	out.slow_ns = now->mono_ns + ((c->peer & PATH_PEER) != 0 ? PATH_SLOW_NS : SLOW_NS);
+	return out;
+}
+
 /* The way to a mirror stands. */
 static void begin_pull(struct membership *m, uint64_t peer, const struct now *now)
 {
@@ -316,7 +336,7 @@ static void begin_pull(struct membership *m, uint64_t peer, const struct now *no
 	if (pulls_under_way(m) >= MAX(mirrors_needed(m), 1u))
 		end_call(m, c, now); /* others were faster */
 	else if (dirsync_pull(m->sync, peer, now) == 0)
-		c->give_up_ns = NEVER;
+		*c = answering(c, now);
 	else
 		end_call(m, c, now); /* it was pulled from anyway */
 }
@@ -515,6 +535,11 @@ void membership_tick(struct membership *m, const struct now *now)
 	pump(m, now);
 }
 
+static uint64_t next_look_ns(const struct call *c, const struct now *now)
+{
+	return c->slow_ns > now->mono_ns ? MIN(c->slow_ns, c->give_up_ns) : c->give_up_ns;
+}
+
 uint64_t membership_deadline(const struct membership *m, const struct now *now)
 {
 	uint64_t due = MIN(dirsync_deadline(m->sync, now), m->next_round_ns);
@@ -523,6 +548,6 @@ uint64_t membership_deadline(const struct membership *m, const struct now *now)
 		return now->mono_ns;
 	for (size_t i = 0; i < CALLS_MAX; i++)
 		if (m->calls[i].peer != 0)
-			due = MIN(due, m->calls[i].give_up_ns);
+			due = MIN(due, next_look_ns(&m->calls[i], now));
 	return MIN(due, epoch_deadline(m, now));
 }

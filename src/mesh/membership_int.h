@@ -14,6 +14,7 @@ enum {
 struct call {
 	uint64_t peer; /* 0: free */
 	uint8_t id[NODE_ID_LEN], link_key[DH_LEN];
+	uint64_t slow_ns;    /* from then on others are tried as well */
 	uint64_t give_up_ns; /* NEVER once it is pulled from */
 };
 

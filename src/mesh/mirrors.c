@@ -5,6 +5,7 @@ enum {
 	REDRAWS = 8,        /* to find a mirror with a good score ... */
 	REDRAWS_MAX = 64,   /* ... or any */
 	SLOTS_TRIED = 256,  /* to find one that is not removed */
+	SILENT_ONE_IN = 8,  /* of those drawn without a descriptor: they are tried */
 	LACKED_SLACK = 8,   /* descriptors that may be on their way to an honest mirror ... */
 	LACKED_ONE_IN = 20, /* ... and the share of all */
 };
@@ -194,6 +195,13 @@ static bool random_member(const struct mirrors *m, struct registry_member *out)
 	return false;
 }
 
+/* One of whom nothing has been heard does probably not run, unless we have heard of few. */
+static bool is_worth_a_try(const struct mirrors *m)
+{
+	return 2 * directory_count(m->dir) < registry_members(m->registry) ||
+	       rng_below(m->rng, SILENT_ONE_IN) == 0;
+}
+
 /* Of the registry's list, which no mirror can bend by what it withholds; where there is none, of
  * all that are known. */
 static bool draw(const struct mirrors *m, uint8_t roles, struct seed *out)
@@ -204,7 +212,9 @@ static bool draw(const struct mirrors *m, uint8_t roles, struct seed *out)
 	if (!random_member(m, &r))
 		return draw_known(directory_random(m->dir, m->rng), roles, out);
 	d = directory_by_id(m->dir, r.record.key);
-	return d != NULL ? draw_known(d, roles, out) : draw_contact(&r.record, roles, out);
+	if (d != NULL)
+		return draw_known(d, roles, out);
+	return is_worth_a_try(m) && draw_contact(&r.record, roles, out);
 }
 
 static bool pick(const struct mirrors *m, uint8_t roles, bool is_known,

@@ -18,7 +18,8 @@ enum {
 	PART_FETCHED = 64, /* descriptors of a part that is not halved any more ... */
 	PART_AIM = 40,     /* ... and what halving aims at */
 	STEP_MAX = 6,
-	TRIES_MAX = 6, /* of a question in a row, and of a part that does not come */
+	TRIES_MAX = 6,     /* of a question in a row, and of a part that does not come */
+	TRIES_UNHEARD = 2, /* of the first one: it may be dead, though its link is not yet */
 	FORGED_MAX = 8,
 	SLACK = 64,
 	WINDOW_FIRST = 64, /* cells */
@@ -70,6 +71,7 @@ struct pull {
 	uint16_t asked_credit;      /* of the last question */
 	bool has_lost;              /* the window no longer doubles */
 	uint64_t cut_ns;            /* when the window was last halved */
+	bool is_heard;
 	uint64_t heard_ns;
 	unsigned silences; /* in a row */
 	uint64_t srtt_ns, rttvar_ns;
@@ -96,12 +98,14 @@ static void add_level(struct pull *p, struct tree_part above, unsigned step)
 					       (uint16_t)(((unsigned)above.index << step) + i)});
 }
 
-struct pull *pull_create(struct directory *dir, struct registry *registry, const struct now *now)
+struct pull *pull_create(struct directory *dir, struct registry *registry, uint16_t request,
+			 const struct now *now)
 {
 	struct pull *p = xcalloc(1, sizeof(*p));
 
 	p->dir = dir;
 	p->registry = registry;
+	p->request = request;
 	p->window = WINDOW_FIRST;
 	p->heard_ns = now->mono_ns;
 	add_level(p, (struct tree_part){0}, directory_count(dir) > PART_FETCHED ? LEVEL_FIRST : 0);
@@ -115,6 +119,16 @@ void pull_free(struct pull *p)
 	log_end(&p->log);
 	free(p->items);
 	free(p);
+}
+
+uint16_t pull_last_request(const struct pull *p)
+{
+	return p->request;
+}
+
+bool pull_is_heard(const struct pull *p)
+{
+	return p->is_heard;
 }
 
 const struct pull_result *pull_result(const struct pull *p)
@@ -558,6 +572,7 @@ enum pull_verdict pull_take(struct pull *p, const struct sync_msg *m, const stru
 		return PULL_UNASKED;
 	p->now = *now;
 	p->heard_ns = now->mono_ns;
+	p->is_heard = true;
 	p->silences = 0;
 	if (!q->is_heard)
 		measure(p, now->mono_ns - q->sent_ns);
@@ -589,7 +604,7 @@ enum pull_verdict pull_tick(struct pull *p, const struct now *now)
 		is_silent = true;
 	}
 	p->silences += is_silent;
-	if (p->silences > TRIES_MAX)
+	if (p->silences > (p->is_heard ? TRIES_MAX : TRIES_UNHEARD))
 		return PULL_FAILED;
 	return state(p);
 }

@@ -34,8 +34,11 @@ struct pull_result {
 };
 
 /* dir and registry (NULL: an open mesh) are borrowed.  The registry comes first: who is a member
- * decides which descriptors can be taken. */
-struct pull *pull_create(struct directory *dir, struct registry *registry, const struct now *now);
+ * decides which descriptors can be taken.  request: the number of the last question to this mirror,
+ * whose answer may still come. */
+struct pull *pull_create(struct directory *dir, struct registry *registry, uint16_t request,
+			 const struct now *now);
+uint16_t pull_last_request(const struct pull *p);
 void pull_free(struct pull *p);
 
 /* pull_next_out(p, out, now): the next question, until false; out's peer is not set. */
@@ -47,6 +50,9 @@ enum pull_verdict pull_take(struct pull *p, const struct sync_msg *m, const stru
 /* pull_tick(p, now): questions lost; GOES_ON, DONE or FAILED. */
 enum pull_verdict pull_tick(struct pull *p, const struct now *now);
 uint64_t pull_deadline(const struct pull *p);
+
+/* pull_is_heard(p): the mirror has answered something. */
+bool pull_is_heard(const struct pull *p);
 
 const struct pull_result *pull_result(const struct pull *p);
 
