@@ -241,6 +241,7 @@ static unsigned spread(uint64_t seed, bool with_hints)
 	struct mesh *m = mesh_create();
 	unsigned sessions[EXITS] = {0}, most = 0;
 
+	rng_seeded_free(&rng);
 	rng = rng_seeded(seed);
 	for (unsigned i = 0; i < EXITS; i++)
 		add_exit(m, "NL", 100000);
