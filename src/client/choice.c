@@ -6,33 +6,57 @@
 #include <stdio.h>
 
 enum {
-	LEAVE_OUT_MAX = AVOID_MAX + ROUTES_MAX * HOPS_MAX,
+	LEAVE_OUT_MAX = AVOIDED_MAX + ROUTES_MAX * HOPS_MAX,
 	DRAWS_MAX = 8,
 };
 
-void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now)
+/* Of those avoided: it, or the one that matters least. */
+static struct avoided *slot_of(struct client *c, const uint8_t id[static NODE_ID_LEN])
 {
 	struct avoided *slot = &c->avoid[0];
 
-	for (size_t i = 0; i < AVOID_MAX; i++) {
+	for (size_t i = 0; i < AVOIDED_MAX; i++) {
 		struct avoided *a = &c->avoid[i];
 
-		if (a->until_ns != 0 && memcmp(a->id, id, NODE_ID_LEN) == 0) {
-			slot = a;
-			break;
-		}
+		if (a->for_ns != 0 && memcmp(a->id, id, NODE_ID_LEN) == 0)
+			return a;
 		if (a->until_ns < slot->until_ns)
 			slot = a;
 	}
+	*slot = (struct avoided){.for_ns = 0};
 	memcpy(slot->id, id, NODE_ID_LEN);
-	slot->until_ns = now->mono_ns + AVOID_NS;
+	return slot;
+}
+
+/* Often it is not its fault, or it is back soon; so it is tried again soon, and later each time. */
+void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now)
+{
+	struct avoided *a = slot_of(c, id);
+
+	if (a->until_ns > now->mono_ns) /* known already */
+		return;
+	if (a->for_ns == 0 || now->mono_ns - a->until_ns > AVOID_MAX_NS)
+		a->for_ns = AVOID_MIN_NS;
+	else
+		a->for_ns = MIN(2 * a->for_ns, AVOID_MAX_NS);
+	a->until_ns = now->mono_ns + a->for_ns;
+}
+
+uint64_t choice_again_ns(const struct client *c, const struct now *now)
+{
+	uint64_t first_ns = NEVER;
+
+	for (size_t i = 0; i < AVOIDED_MAX; i++)
+		if (c->avoid[i].until_ns > now->mono_ns)
+			first_ns = MIN(first_ns, c->avoid[i].until_ns);
+	return first_ns;
 }
 
 void choice_readmit(struct client *c, const uint8_t id[static NODE_ID_LEN])
 {
-	for (size_t i = 0; i < AVOID_MAX; i++)
+	for (size_t i = 0; i < AVOIDED_MAX; i++)
 		if (memcmp(c->avoid[i].id, id, NODE_ID_LEN) == 0)
-			c->avoid[i].until_ns = 0;
+			c->avoid[i] = (struct avoided){.for_ns = 0};
 }
 
 void choice_forget(struct client *c)
@@ -58,10 +82,10 @@ static void add(struct leave_out *l, const uint8_t id[static NODE_ID_LEN])
 /* Those that failed last first. */
 static void add_failed(const struct client *c, const struct now *now, struct leave_out *l)
 {
-	const struct avoided *list[AVOID_MAX];
+	const struct avoided *list[AVOIDED_MAX];
 	size_t n = 0;
 
-	for (size_t i = 0; i < AVOID_MAX; i++) {
+	for (size_t i = 0; i < AVOIDED_MAX; i++) {
 		size_t at = n;
 
 		if (c->avoid[i].until_ns <= now->mono_ns)

@@ -9,7 +9,7 @@
 enum {
 	ROUTES_MAX = CLIENT_PATHS_MAX,
 	NOTES_MAX = 32,
-	AVOID_MAX = 32,
+	AVOIDED_MAX = 32,
 	ASKS_MAX = 3,         /* of each question to the exit */
 	ROUNDS_IDLE_MAX = 3,  /* of ECHOs to a path that is only thought to live */
 	ROUNDS_DOUBT_MAX = 2, /* to one that the engine suspects: its traffic has waited already */
@@ -23,7 +23,8 @@ enum {
 
 #define BUILD_TIMEOUT_NS   (4 * NS_PER_S)
 #define ASK_TIMEOUT_MIN_NS (NS_PER_S / 2)
-#define AVOID_NS           (60 * NS_PER_S)
+#define AVOID_MIN_NS       (8 * NS_PER_S) /* one that failed; twice that each time it does again */
+#define AVOID_MAX_NS       (128 * NS_PER_S)
 #define DRAIN_NS           (2 * NS_PER_S)
 #define SUCCESSOR_NS       (30 * NS_PER_S) /* before the hops forget a circuit */
 #define STAGGER_NS         (NS_PER_S / 10) /* between routes that are not urgent */
@@ -103,7 +104,7 @@ struct client_route {
 
 struct avoided {
 	uint8_t id[NODE_ID_LEN];
-	uint64_t until_ns;
+	uint64_t until_ns, for_ns; /* 0: it never was */
 };
 
 struct client_session {
@@ -129,7 +130,7 @@ struct client {
 	struct path_use use[ROUTES_MAX]; /* as the engine was told last */
 	size_t use_count;
 
-	struct avoided avoid[AVOID_MAX];
+	struct avoided avoid[AVOIDED_MAX];
 	unsigned fulls;       /* routes turned down in a row, because a hop was full */
 	uint64_t degraded_ns; /* when a route was left for doing badly, last */
 	uint64_t improve_ns;  /* next look for better ones; 0: not set yet */
@@ -260,6 +261,8 @@ void mirror_offer_paths(struct client *c);
 /* ---- choice.c ---- */
 void choice_avoid(struct client *c, const uint8_t id[static NODE_ID_LEN], const struct now *now);
 void choice_forget(struct client *c);
+/* choice_again_ns: when the next of those to avoid may be tried again; NEVER: there are none. */
+uint64_t choice_again_ns(const struct client *c, const struct now *now);
 /* choice_readmit: it does well again. */
 void choice_readmit(struct client *c, const uint8_t id[static NODE_ID_LEN]);
 /* choice_exit: into w, what is wished for as the exit.  False with why filled. */

@@ -443,7 +443,8 @@ static void seek_one(struct client *c, bool is_coming, const struct now *now)
 
 	if (!route_start(c, AIM_SESSION, now, why)) {
 		if (lives || is_coming)
-			c->retry_ns = now->mono_ns + (lives ? SCARCE_NS : RETRY_SESSION_NS);
+			c->retry_ns = MIN(choice_again_ns(c, now),
+					  now->mono_ns + (lives ? SCARCE_NS : RETRY_SESSION_NS));
 		else
 			no_way(c, why, now);
 		return;
