@@ -4,17 +4,18 @@ What a machine sends past its tunnel; runs on it.
 
   leak.py watch DEVICE         until its input ends, then all IP packets that left by the device, as
                                JSON: [[time, text], ...], except neighbour discovery and DHCP
-  leak.py send TARGETS         until its input ends, packets of all kinds to the TARGETS (JSON, see
-                               Sender), which carry TAG where they carry anything
+  leak.py send NAME TARGETS    until its input ends, packets of all kinds to the TARGETS (JSON, see
+                               Sender), which carry TAG and the NAME where they carry anything
 """
 
 import json
+import re
 import select
 import socket
 import struct
 import sys
 
-TAG = b"this should not be seen"
+TAG = b"this should not be seen from "
 PAUSE_S = 0.05
 _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
@@ -42,8 +43,9 @@ def _describe(packet):
     if protocol == _UDP and ports in ((68, 67), (546, 547)):
         return None
     source, destination = (socket.inet_ntop(family, end) for end in ends)
-    tag = " TAG" if TAG in packet else ""
-    return f"{protocol} {source} {ports[0]} {destination} {ports[1]} {len(packet)}{tag}"
+    tag = re.search(TAG + rb"(\w+)", packet)
+    text = f"{protocol} {source} {ports[0]} {destination} {ports[1]} {len(packet)}"
+    return f"{text} TAG {tag[1].decode()}" if tag else text
 
 
 def watch(device):
@@ -70,9 +72,9 @@ def watch(device):
     json.dump(seen, sys.stdout)
 
 
-def _question():
+def _question(tag):
     """A DNS query of www.test whose first label tells it from others."""
-    name = b"".join(bytes([len(label)]) + label for label in (TAG, b"www", b"test"))
+    name = b"".join(bytes([len(label)]) + label for label in (tag, b"www", b"test"))
     return struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + name + b"\0" + struct.pack("!2H", 1, 1)
 
 
@@ -81,7 +83,8 @@ class Sender:
     "groups": multicast and broadcast, "device": to bind to, "keep": [address, port] of a TCP server
     to stay connected with}"""
 
-    def __init__(self, targets):
+    def __init__(self, name, targets):
+        self._tag = TAG + name.encode()
         self._targets = targets
         self._kept = None
         if targets.get("keep"):
@@ -89,7 +92,7 @@ class Sender:
             self._kept.setblocking(False)
 
     @staticmethod
-    def _attempt(kind, destination, device, data=TAG, protocol=0):
+    def _attempt(kind, destination, device, data=b"", protocol=0):
         """One packet, or a refusal."""
         family = socket.AF_INET6 if ":" in destination[0] else socket.AF_INET
         try:
@@ -109,32 +112,32 @@ class Sender:
         is_v6 = ":" in address
         protocol = socket.IPPROTO_ICMPV6 if is_v6 else socket.IPPROTO_ICMP
         header = struct.pack("!BBHHH", 128 if is_v6 else 8, 0, 0, 7, 7)
-        self._attempt(socket.SOCK_RAW, (address, 0), device, header + TAG, protocol)
+        self._attempt(socket.SOCK_RAW, (address, 0), device, header + self._tag, protocol)
 
     def round(self):
         for device in ("", self._targets.get("device", "")):
             for address in self._targets["hosts"] + self._targets["nodes"] + self._targets["lan"]:
                 for port in (53, 4600, 9999):
-                    data = _question() if port == 53 else TAG
+                    data = _question(self._tag) if port == 53 else self._tag
                     self._attempt(socket.SOCK_DGRAM, (address, port), device, data)
                 for port in (80, 853, 4600):
                     self._attempt(socket.SOCK_STREAM, (address, port), device)
                 self._icmp(address, device)
             for address in self._targets["groups"]:
-                self._attempt(socket.SOCK_DGRAM, (address, 5353), device)
+                self._attempt(socket.SOCK_DGRAM, (address, 5353), device, self._tag)
         if self._kept:
             try:
-                self._kept.send(TAG)
+                self._kept.send(self._tag)
             except OSError:
                 pass
 
 
-def send(targets):
-    sender = Sender(json.loads(targets))
+def send(name, targets):
+    sender = Sender(name, json.loads(targets))
     print("ready", flush=True)
     while not select.select([sys.stdin], [], [], PAUSE_S)[0]:
         sender.round()
 
 
 if __name__ == "__main__":
-    {"watch": watch, "send": send}[sys.argv[1]](sys.argv[2])
+    {"watch": watch, "send": send}[sys.argv[1]](*sys.argv[2:])

@@ -65,6 +65,15 @@ table inet dock {
     }
 }
 """
+# Out of one network into another, of which the client sees no more than its address.
+MOVE = """
+ip addr del {from4}/16 dev eth0
+ip addr add {to4}/16 dev eth0
+ip addr del {from6}/32 dev eth0
+ip addr add {to6}/32 dev eth0 nodad
+ip route replace default via {gateway4}
+ip -6 route replace default via {gateway6}
+"""
 RENEW_CABLE = """
 ip link set eth0 down
 ip link set eth0 up
@@ -79,20 +88,21 @@ class Wire:
 
     def __init__(self, case, keep=None):
         self._mesh = case.mesh
-        lan = [re.sub(r"2$", "1", address) for address in case.addresses["client"]]
         targets = {
             "hosts": case.addresses["origin"],
             "nodes": [*case.addresses["front"], *case.addresses["back"]],
-            "lan": lan, "groups": ["255.255.255.255", "224.0.0.251", "ff02::fb%eth0"],
+            "lan": case.gateways, "groups": ["255.255.255.255", "224.0.0.251", "ff02::fb%eth0"],
             "device": "eth0", "keep": keep,
         }
         self._start = [("watch", [*LEAK, "watch", "eth0"]),
-                       ("root", [*LEAK, "send", json.dumps(targets)]),
-                       ("container", ["nsenter", "--target", case.container, "--net",
-                                      *LEAK, "send", json.dumps({**targets, "keep": None})])]
+                       ("root", [*LEAK, "send", "root", json.dumps(targets)]),
+                       ("container", ["nsenter", "--target", case.container, "--net", *LEAK, "send",
+                                      "container", json.dumps({**targets, "keep": None})])]
         if os.getuid() == 0:
             self._start.append(("nobody", ["setpriv", "--reuid", "65534", "--regid", "65534",
-                                           "--clear-groups", *LEAK, "send", json.dumps(targets)]))
+                                           "--clear-groups", *LEAK, "send", "nobody",
+                                           json.dumps(targets)]))
+        self.senders = [name for name, _ in self._start[1:]]
         self._children = []
         self.seen = None
 
@@ -126,7 +136,9 @@ class LeakTest(MeshCase):
         cls.mesh.exec("client", "sh", "-ec", CONTAINER_LINK.format(pid=cls.container))
         cls.mesh.exec("client", "nft", MASQUERADE)
         nodes = {address for name in NODES for address in cls.addresses[name]}
-        own = "|".join(map(re.escape, cls.addresses["client"]))
+        cls.elsewhere = [re.sub(r"2$", "77", address) for address in cls.addresses["client"]]
+        cls.gateways = [re.sub(r"2$", "1", address) for address in cls.addresses["client"]]
+        own = "|".join(map(re.escape, [*cls.addresses["client"], *cls.elsewhere]))
         cls.cell = re.compile(rf"17 ({own}) \d+ ({'|'.join(map(re.escape, nodes))}) 4600 "
                               rf"({'|'.join(map(str, CELLS))})")
 
@@ -158,22 +170,29 @@ class LeakTest(MeshCase):
         self.assertEqual(leaks[:5], [], f"{len(leaks)} packets left past the tunnel")
 
     def assert_leaky(self, wire, since, until):
-        """Each kind of packet is seen where nothing holds it: or the test could not fail."""
+        """Each kind of packet is seen where nothing holds it, and each sender: or the test could not
+        fail."""
         text = "\n".join(self.leaks(wire, since, until))
         own4, own6 = self.addresses["client"]
-        for pattern in (rf"^6 {own4} \d+ \S+ 80 ", rf"^6 {own6} \d+ \S+ 80 ",
-                        rf"^17 {own4} \d+ \S+ 9999 .* TAG", rf"^17 {own6} \d+ \S+ 9999 .* TAG",
-                        rf"^17 {own4} \d+ \S+ 53 .* TAG", rf"^17 {own6} \d+ \S+ 53 .* TAG",
-                        rf"^1 {own4} ", rf"^58 {own6} ", r"^6 .* 853 "):
-            self.assertRegex(text, re.compile(pattern, re.M))
+        for own in (own4, own6):
+            for pattern in (rf"^6 {own} \d+ \S+ 80 ", rf"^6 {own} \d+ \S+ 853 ", rf"^(1|58) {own} ",
+                            *(rf"^17 {own} \d+ \S+ {port} .* TAG {name}$"
+                              for port in (53, 4600, 9999) for name in wire.senders)):
+                self.assertRegex(text, re.compile(pattern, re.M))
 
     def kill(self):
         self.mesh.do("kill", "client", "KILL")
 
     def pull_cable(self):
-        v4, v6 = self.addresses["client"]
         self.mesh.exec("client", "sh", "-c", RENEW_CABLE.format(
-            v6=v6, gateway4=re.sub(r"2$", "1", v4), gateway6=re.sub(r"2$", "1", v6)))
+            v6=self.addresses["client"][1], gateway4=self.gateways[0], gateway6=self.gateways[1]))
+
+    def move(self, source, target):
+        """Until a page comes from there."""
+        self.mesh.exec("client", "sh", "-ec", MOVE.format(
+            from4=source[0], from6=source[1], to4=target[0], to6=target[1],
+            gateway4=self.gateways[0], gateway6=self.gateways[1]))
+        self.mesh.curl("http://www.test/ip")
 
     def disturb(self):
         """What happens to a connected client.  It is connected again at the end."""
@@ -194,6 +213,8 @@ class LeakTest(MeshCase):
         self.wait_state("connected")
         mesh.do("restart", "client")
         self.wait_state("connected")
+        self.move(self.addresses["client"], self.elsewhere)
+        self.move(self.elsewhere, self.addresses["client"])
         self.pull_cable()
         exit_name = mesh.route()[-1] if self.status()["state"] == "connected" else "back"
         mesh.do("kill", exit_name, "KILL")
