@@ -105,6 +105,7 @@ enum code run_disconnect(struct cli *cli);
 enum code run_reconnect(struct cli *cli);
 enum code run_status(struct cli *cli);
 enum code run_route_show(struct cli *cli);
+enum code run_route_explain(struct cli *cli);
 enum code run_kill_switch(struct cli *cli);
 enum code run_unlock(struct cli *cli);
 enum code run_portal(struct cli *cli);

@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 		code = cli_has(&cli, "help") ? run_help(&cli) : cli.verb->run(&cli);
 	free(cli.socket);
 	/* Output that could not be written (a full disk) is no success. */
-	if (fflush(stdout) != 0 && code == CODE_OK)
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CODE_OK)
 		code = cli_error(CODE_FAILED, "cannot write the output");
 	return (int)code;
 }

@@ -272,6 +272,10 @@ void show_status(const struct cli *cli, const json_t *status, bool is_verbose)
 		show_line("Kill switch ends by:", "%s, or macro unlock", json_text(status, "undo"));
 	if (is_verbose)
 		show_details(status);
+	if (is_verbose && json_is_object(route)) {
+		putchar('\n');
+		show_route(cli, status);
+	}
 }
 
 /* As far as the database knows otherwise, it is said. */
@@ -314,6 +318,18 @@ static const json_t *loss_of(const json_t *health)
 	return json_number_value(in) > json_number_value(out) ? in : out;
 }
 
+/* What it was seen to carry towards us; a dash while it carries nothing. */
+static const char *show_goodput(const json_t *health, char out[static SHOW_TEXT_MAX])
+{
+	const json_int_t bps = json_count(health, "goodput_in_bps");
+
+	if (bps == 0)
+		snprintf(out, SHOW_TEXT_MAX, "-");
+	else
+		show_bit_rate(bps, out);
+	return out;
+}
+
 static const char *colour_of(const char *word)
 {
 	if (strcmp(word, "ok") == 0 || strcmp(word, "green") == 0)
@@ -335,12 +351,13 @@ static void show_verdict(const struct cli *cli, const json_t *hop)
 static void show_hop(const struct cli *cli, size_t number, const json_t *hop)
 {
 	char role[32], rtt[SHOW_TEXT_MAX], jitter[SHOW_TEXT_MAX], loss[SHOW_TEXT_MAX],
-	    uptime[SHOW_TEXT_MAX];
+	    goodput[SHOW_TEXT_MAX], uptime[SHOW_TEXT_MAX];
 
 	json_join(json_object_get(hop, "roles"), "+", role, sizeof(role));
-	printf("%-3zu%-11s%-34s%-7s%10s%9s%8s%8s  ", number, role, node_name(hop),
+	printf("%-3zu%-11s%-25s%-7s%10s%9s%8s%12s%8s  ", number, role, node_name(hop),
 	       json_text(hop, "country"), show_ms(json_object_get(hop, "rtt_ms"), rtt),
 	       show_ms(json_object_get(hop, "jitter_ms"), jitter), show_percent(loss_of(hop), loss),
+	       show_goodput(hop, goodput),
 	       show_percent(json_object_get(hop, "uptime_percent"), uptime));
 	show_verdict(cli, hop);
 }
@@ -349,10 +366,9 @@ static void show_other_path(const json_t *path)
 {
 	static const struct {
 		const char *role, *label;
-	} labels[] = {{"in_use", "Also in use:"},
-		      {"backup", "Backup:"},
-		      {"spare", "To another exit:"},
-		      {"making", "Being made:"},
+	} labels[] = {{"in_use", "Also in use:"},    {"backup", "Backup:"},
+		      {"degraded", "Doing badly:"},  {"trial", "On trial:"},
+		      {"spare", "To another exit:"}, {"making", "Being made:"},
 		      {"ending", "Ending:"}};
 	const json_t *hops = json_object_get(json_object_get(path, "route"), "hops");
 	const json_int_t flows = json_count(path, "flows");
@@ -377,8 +393,8 @@ void show_route(const struct cli *cli, const json_t *answer)
 	const json_t *paths = json_object_get(answer, "paths");
 	const json_t *list = json_object_get(paths, "list");
 
-	printf("%-3s%-11s%-34s%-7s%10s%9s%8s%8s  %s\n", "#", "ROLE", "NODE", "COUNTRY", "RTT",
-	       "JITTER", "LOSS", "UPTIME", "HEALTH");
+	printf("%-3s%-11s%-25s%-7s%10s%9s%8s%12s%8s  %s\n", "#", "ROLE", "NODE", "COUNTRY", "RTT",
+	       "JITTER", "LOSS", "GOODPUT", "UPTIME", "HEALTH");
 	for (size_t i = 0; i < json_array_size(hops); i++)
 		show_hop(cli, i + 1, json_array_get(hops, i));
 	for (size_t i = 1; i < json_array_size(list); i++) /* the first one is the route */

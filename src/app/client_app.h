@@ -93,6 +93,7 @@ int client_app_portal(struct client_app *a, const struct portal_request *rq,
 int client_app_split(struct client_app *a, const struct split_request *rq,
 		     char why[static VIEW_TEXT_LEN]);
 void client_app_status(struct client_app *a, struct status_view *out);
+void client_app_explain(struct client_app *a, struct explanation_view *out);
 
 /* ---- client_app.c, for client_command.c and client_lock.c: on the worker's thread ---- */
 
@@ -129,6 +130,8 @@ enum view_state client_app_state(const struct client_app *a, const struct client
 /* Why nothing passes, and how to end that. */
 void client_app_blocked_reason(const struct client_app *a, char out[static VIEW_TEXT_LEN]);
 enum view_verdict client_verdict(const struct verdict *v);
+/* client_place_roles(place, hops): of a hop, counted from 0. */
+uint8_t client_place_roles(unsigned place, unsigned hops);
 void client_route_fill(const struct client_path *p, struct route_view *out);
 /* client_throughput_tick: call it now and then; it has a look once a second. */
 void client_throughput_tick(struct client_app *a, const struct now *now);

@@ -68,6 +68,13 @@ static void health_fill(const struct health_figures *f, const struct verdict *ve
 		 verdict_why(verdict, why));
 }
 
+uint8_t client_place_roles(unsigned place, unsigned hops)
+{
+	return (uint8_t)((place == 0 ? VIEW_ROLE_ENTRY : 0) |
+			 (place > 0 && place + 1 < hops ? VIEW_ROLE_RELAY : 0) |
+			 (place + 1 == hops ? VIEW_ROLE_EXIT : 0));
+}
+
 void client_route_fill(const struct client_path *p, struct route_view *out)
 {
 	out->hop_count = p->hops;
@@ -81,9 +88,7 @@ void client_route_fill(const struct client_path *p, struct route_view *out)
 		endpoint_format(&from->addr, h->address);
 		h->rtt_ns = from->rtt_ns;
 		h->status = VIEW_HOP_OK;
-		h->roles = (uint8_t)((i == 0 ? VIEW_ROLE_ENTRY : 0) |
-				     (i > 0 && i + 1 < p->hops ? VIEW_ROLE_RELAY : 0) |
-				     (i + 1 == p->hops ? VIEW_ROLE_EXIT : 0));
+		h->roles = client_place_roles(i, p->hops);
 		health_fill(&from->figures, &from->verdict, from->uptime_ppm, &h->health);
 	}
 }

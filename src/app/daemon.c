@@ -49,6 +49,14 @@ static void op_status(void *ctx, struct status_view *out)
 		no_client(out->reason);
 }
 
+static void op_explain(void *ctx, struct explanation_view *out)
+{
+	struct daemon *d = ctx;
+
+	if (d->is_client)
+		client_app_explain(&d->client, out);
+}
+
 /* Of a daemon that is both, the client's are shown. */
 static const struct directory *dir_of(const struct daemon *d)
 {
@@ -320,6 +328,7 @@ static int op_unbind_profile(void *ctx, const struct profile_request *rq,
 
 static const struct control_ops ops = {
     .status = op_status,
+    .explain = op_explain,
     .exits = op_exits,
     .nodes = op_nodes,
     .node = op_node,

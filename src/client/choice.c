@@ -3,6 +3,7 @@
  * now. */
 #include "client/client_int.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 enum {
@@ -295,4 +296,31 @@ uint64_t choice_cost(struct client *c, const struct client_route *r, const struc
 	    .book = c->params.book, .apart = apart, .apart_count = kept_routes(c, r, apart)};
 
 	return path_cost_of(c->chooser, &w, &nodes, now);
+}
+
+int client_explain(struct client *c, const struct now *now, struct path_explanation *out)
+{
+	struct route_nodes apart[ROUTES_MAX], nodes;
+	struct leave_out leave = {.n = 0};
+	struct path_wish w = {
+	    .hops = c->wish.hops,
+	    .avoid = leave.id[0],
+	    .book = c->params.book,
+	    .places = c->params.places,
+	    .guards = c->params.guards,
+	    .apart = apart,
+	};
+	char why[PATH_WHY_MAX];
+
+	if (c->primary == NULL)
+		return -ENOENT;
+	nodes = nodes_of(c->primary);
+	if (!choice_exit(c, c->wish.exit, &w, why)) { /* not to be had any more, but in use */
+		w.exit = PATH_EXIT_NODE;
+		memcpy(w.exit_id, c->session.exit, NODE_ID_LEN);
+	}
+	add_failed(c, now, &leave);
+	w.avoid_count = leave.n;
+	w.apart_count = kept_routes(c, c->primary, apart);
+	return path_explain(c->chooser, &w, &nodes, now, c->params.rng, out);
 }

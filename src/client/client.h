@@ -12,6 +12,7 @@
 #include "health/book.h"
 #include "mesh/exit_wish.h"
 #include "mesh/membership.h"
+#include "mesh/path_explain.h"
 
 struct client;
 
@@ -139,6 +140,10 @@ void client_expect(struct client *c, const struct client_wish *wish, const struc
  * on the line, how much the bytes inside are. */
 uint32_t client_goodput_ppm(unsigned hops);
 uint32_t client_share_ppm(uint64_t bytes, uint64_t cells);
+
+/* client_explain(c, now, out): why the first route in use goes through these nodes and not others.
+ * -ENOENT: there is none, or one of its nodes is no longer known. */
+MUST_USE int client_explain(struct client *c, const struct now *now, struct path_explanation *out);
 
 /* What the owner must know, in order. */
 enum client_note_type {

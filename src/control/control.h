@@ -3,7 +3,7 @@
  * The control API: HTTP and JSON on a Unix socket, for root, the daemon's own user and a group.
  * Schema 1:
  *
- *   GET  /v1/status, /v1/route, /v1/exits, /v1/nodes, /v1/node, /v1/counters
+ *   GET  /v1/status, /v1/route, /v1/route/explain, /v1/exits, /v1/nodes, /v1/node, /v1/counters
  *   GET  /v1/killswitch, /v1/profiles, /v1/network
  *   GET  /v1/events[?follow=1]    JSON lines, beginning with the present state when followed
  *   POST /v1/connect {"profile", "exit", "hops", "only"}, /v1/disconnect, /v1/reconnect
@@ -21,6 +21,7 @@
 #define CONTROL_CONTROL_H
 
 #include "control/event_view.h"
+#include "control/view_explain.h"
 #include "control/view_profile.h"
 
 #define CONTROL_SCHEMA     1
@@ -68,6 +69,7 @@ struct reconnect_request {
  */
 struct control_ops {
 	void (*status)(void *ctx, struct status_view *out);
+	void (*explain)(void *ctx, struct explanation_view *out);
 	void (*exits)(void *ctx, struct node_list_view *out);
 	void (*nodes)(void *ctx, struct node_list_view *out);
 	void (*node)(void *ctx, struct own_node_view *out);

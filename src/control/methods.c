@@ -35,6 +35,14 @@ static struct answer get_route(const struct call *c)
 	return answer_json(route_json(&view));
 }
 
+static struct answer get_explanation(const struct call *c)
+{
+	struct explanation_view view = {0};
+
+	c->ops->explain(c->ctx, &view);
+	return answer_json(explanation_json(&view));
+}
+
 static struct answer get_list(const struct call *c, const char *key,
 			      void (*op)(void *ctx, struct node_list_view *out))
 {
@@ -295,6 +303,7 @@ static const struct method {
 } methods[] = {
     {"/v1/status", MHD_HTTP_METHOD_GET, get_status},
     {"/v1/route", MHD_HTTP_METHOD_GET, get_route},
+    {"/v1/route/explain", MHD_HTTP_METHOD_GET, get_explanation},
     {"/v1/exits", MHD_HTTP_METHOD_GET, get_exits},
     {"/v1/nodes", MHD_HTTP_METHOD_GET, get_nodes},
     {"/v1/node", MHD_HTTP_METHOD_GET, get_node},

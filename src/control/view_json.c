@@ -121,7 +121,7 @@ static const char *event_name(enum view_event e)
 	return "error";
 }
 
-static json_t *roles_json(uint8_t roles)
+json_t *roles_json(uint8_t roles)
 {
 	static const struct {
 		enum view_role role;
@@ -136,7 +136,7 @@ static json_t *roles_json(uint8_t roles)
 	return list;
 }
 
-static json_t *node_ref_json(const struct node_ref *n)
+json_t *node_ref_json(const struct node_ref *n)
 {
 	if (n->name[0] == '\0' && n->id[0] == '\0' && n->country[0] == '\0')
 		return json_null();

@@ -6,10 +6,12 @@
 #include <jansson.h>
 
 #include "control/event_view.h"
+#include "control/view_explain.h"
 #include "control/view_profile.h"
 
 json_t *status_json(const struct status_view *v);
 json_t *route_json(const struct status_view *v);
+json_t *explanation_json(const struct explanation_view *v);
 json_t *node_list_json(const char *key, const struct node_list_view *v);
 json_t *mesh_json(const struct mesh_view *v);
 json_t *equivocations_json(const struct equivocation_list_view *v);

@@ -16,6 +16,8 @@ json_t *ms_or_null(bool is_known, uint64_t ns);
 json_t *percent_or_null(bool is_known, uint32_t ppm);
 /* RFC 3339 in UTC; 0 is "not known". */
 json_t *time_or_null(uint64_t wall_ns);
+json_t *node_ref_json(const struct node_ref *n); /* null: empty */
+json_t *roles_json(uint8_t roles);
 const char *kill_switch_name(enum view_kill_switch k);
 
 /* view_profile_json.c */

@@ -36,6 +36,7 @@ class ApiTest(MeshCase):
             self.check(self.mesh.api("client", name), name)
         self.check(self.mesh.api("client", "route"), "route_answer")
         self.check(self.mesh.api("client", "network"), "network_answer")
+        self.check(self.mesh.api("client", "route/explain"), "explanation_answer")
         for event in self.mesh.events():
             self.check(event, "event")
             self.assertEqual(unnamed_units(event), set())
@@ -58,6 +59,22 @@ class ApiTest(MeshCase):
         self.assertEqual(unnamed_units(status), set())
         self.assertEqual({hop["verdict"] for hop in status["route"]["hops"]}, {"green"})
         self.assertGreaterEqual(len(status["paths"]["list"]), 2)
+
+    def test_explanation(self):
+        """Of each hop: what it costs, and others that came close."""
+        route = self.mesh.connect(3)
+        told = self.mesh.api("client", "route/explain")["explanation"]
+        self.assertEqual([hop["node"]["name"] for hop in told["hops"]], route)
+        parts = [sum(value for key, value in hop["cost"].items() if key != "is_measured")
+                 for hop in told["hops"]]
+        self.assertAlmostEqual(sum(parts), told["cost_ms"], places=1)
+        relay = told["hops"][1]
+        self.assertTrue(relay["others"])
+        self.assertNotIn(route[1], [other["node"]["name"] for other in relay["others"]])
+        shown = self.mesh.macro("route", "explain")
+        for name in route:
+            self.assertIn(name, shown)
+        self.assertIn(f"not {relay['others'][0]['node']['name']}", shown)
 
     def test_follow(self):
         """A stream begins with the present state, then tells of each change."""

@@ -147,6 +147,50 @@ static void op_status(void *ctx, struct status_view *out)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static const struct explanation_view explanation = {
+    .hop_count = 2,
+    .cost_ns = 64500 * NS_PER_US,
+    .hop =
+	{
+	    {
+		.node = {"entry-1", "aaaaaaaa11", "DE"},
+		.roles = VIEW_ROLE_ENTRY,
+		.link_rtt_ns = 12345678,
+		.is_measured = true,
+		.load_ns = 2 * NS_PER_MS,
+		.bandwidth_bps = 100000000,
+		.has_load = true,
+		.load_percent = 57,
+		.is_guard = true,
+		.candidates = 3,
+		.other_count = 2,
+		.other = {{{"entry-4", "aaaaaaaa44", "SE"}, NULL, true, 1500 * NS_PER_US},
+			  {{"entry-5", "aaaaaaaa55", "NL"},
+			   "in a network already on the path",
+			   false,
+			   NS_PER_MS}},
+	    },
+	    {
+		.node = {"exit-3", "cccccccc33", "NL"},
+		.roles = VIEW_ROLE_EXIT,
+		.link_rtt_ns = 20 * NS_PER_MS,
+		.health_ns = 30200 * NS_PER_US,
+		.bandwidth_bps = 1000000000,
+		.candidates = 1,
+	    },
+	},
+};
+
+static void op_explain(void *ctx, struct explanation_view *out)
+{
+	struct fake *f = ctx;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->status.route.hop_count > 0)
+		*out = explanation;
+	pthread_mutex_unlock(&f->lock);
+}
+
 static void op_mesh(void *ctx, struct mesh_view *out)
 {
 	(void)ctx;
@@ -449,6 +493,7 @@ static int op_unbind_profile(void *ctx, const struct profile_request *request,
 
 const struct control_ops fake_ops = {
     .status = op_status,
+    .explain = op_explain,
     .exits = op_nodes,
     .nodes = op_nodes,
     .node = op_node,

@@ -24,6 +24,18 @@
 
 static const char connected[] = CONNECTED, cost_connected[] = COST CONNECTED;
 
+static const char route_shown[] =
+    "#  ROLE       NODE                     COUNTRY       RTT   JITTER    LOSS     GOODPUT  "
+    "UPTIME  HEALTH\n"
+    "1  entry      entry-1                  DE        12.3 ms   0.2 ms   1.2 %   90 Mbit/s  "
+    "99.9 %  green\n"
+    "2  relay      relay-2                  FR        20.0 ms   4.0 ms   9.8 %   90 Mbit/s "
+    "100.0 %  red: loss 9.8 %, limit 5 %\n"
+    "3  exit       exit-3                   NL              -        -       -           - "
+    "      -  unknown\n"
+    "Also in use:      you > entry-1 > relay-2 > exit-3  43.0 ms  12 connections\n"
+    "Backup:           you > entry-1 > relay-2 > exit-3  43.0 ms  does not answer\n";
+
 static void test_status(void)
 {
 	char *verbose;
@@ -44,7 +56,7 @@ static void test_status(void)
 	fake_set(&fake, VIEW_CONNECTED, "");
 	check("status", 0, connected, "");
 	check("status --check", 0, connected, "");
-	verbose = xasprintf("%s%s", connected,
+	verbose = xasprintf("%s%s\n%s", connected,
 			    "    Profile:                default\n"
 			    "    Since:                  2026-01-02T03:04:05.678Z\n"
 			    "    Tunnel address:         10.88.0.2, fd6d:6d00::2\n"
@@ -57,7 +69,8 @@ static void test_status(void)
 			    "    Measured cost:          about 39.0 ms more than without, 61.0 ms "
 			    "to the exit; 87 % of the line is yours\n"
 			    "    Session:                0123abcd\n"
-			    "    Paths:                  2 active, 1 backup\n");
+			    "    Paths:                  2 active, 1 backup\n",
+			    route_shown);
 	check("status -v", 0, verbose, "");
 	free(verbose);
 	fake_set(&fake, VIEW_DISCONNECTED, "");
@@ -90,22 +103,29 @@ static void test_json(void)
 
 static void test_route(void)
 {
-	static const char route[] =
-	    "#  ROLE       NODE                              COUNTRY       RTT   JITTER    LOSS  "
-	    "UPTIME  HEALTH\n"
-	    "1  entry      entry-1                           DE        12.3 ms   0.2 ms   1.2 %  "
-	    "99.9 %  green\n"
-	    "2  relay      relay-2                           FR        20.0 ms   4.0 ms   9.8 % "
-	    "100.0 %  red: loss 9.8 %, limit 5 %\n"
-	    "3  exit       exit-3                            NL              -        -       - "
-	    "      -  unknown\n"
-	    "Also in use:      you > entry-1 > relay-2 > exit-3  43.0 ms  12 connections\n"
-	    "Backup:           you > entry-1 > relay-2 > exit-3  43.0 ms  does not answer\n";
-
 	check("route show", 3, "", "macro: there is no route: disconnected\n");
 	fake_set(&fake, VIEW_CONNECTED, "");
-	check("route show", 0, route, "");
-	check("route", 0, route, "");
+	check("route show", 0, route_shown, "");
+	check("route", 0, route_shown, "");
+	fake_set(&fake, VIEW_DISCONNECTED, "");
+}
+
+static void test_route_explain(void)
+{
+	check("route explain", 3, "", "macro: there is no route to explain\n");
+	check_json("route explain --json", 3, "explanation");
+	fake_set(&fake, VIEW_CONNECTED, "");
+	check("route explain", 0,
+	      "The route costs 64.5 ms. Of some good ones one is drawn, the cheaper the likelier.\n"
+	      "1  entry      entry-1 (DE): 12.3 ms (measured), 2.0 ms for its load\n"
+	      "     one of 3 entries that are kept to; 100 Mbit/s, 57 % in use\n"
+	      "     not entry-4 (SE): 1.5 ms less; the lot fell otherwise\n"
+	      "     not entry-5 (NL): in a network already on the path\n"
+	      "2  exit       exit-3 (NL): 20.0 ms (guessed), 30.2 ms for how it did\n"
+	      "     one of 1 that may stand here; 1.0 Gbit/s\n",
+	      "");
+	check_json("route explain --json", 0, "explanation");
+	CHECK(strstr(out, "\"more_ms\": -1.5") != NULL);
 	fake_set(&fake, VIEW_DISCONNECTED, "");
 }
 
@@ -548,6 +568,7 @@ int main(int argc, char **argv)
 	RUN(test_status);
 	RUN(test_json);
 	RUN(test_route);
+	RUN(test_route_explain);
 	RUN(test_exit_list);
 	RUN(test_connect);
 	RUN(test_connect_fails);
