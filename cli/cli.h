@@ -104,6 +104,7 @@ enum code run_connect(struct cli *cli);
 enum code run_disconnect(struct cli *cli);
 enum code run_reconnect(struct cli *cli);
 enum code run_status(struct cli *cli);
+enum code run_notify(struct cli *cli);
 enum code run_route_show(struct cli *cli);
 enum code run_route_explain(struct cli *cli);
 enum code run_kill_switch(struct cli *cli);

@@ -13,6 +13,7 @@ static const char *const without_effect[] = {
     "registry verify", "registry export", "config check",  "config sample",
     "completion",      "version",         "help",          "complete",
     "invite create",   "netcheck",        "node check",    "mesh equivocations",
+    "route explain",   "notify",
 };
 
 /* These change files of this machine, not what a daemon does; what they made is shown by: */
