@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "app/proxy_app.h"
 
-#include "app/mesh_app.h"
-#include "app/places_app.h"
-#include "app/registry_app.h"
-#include "app/worker.h"
-#include "mesh/peers.h"
+#include "app/visitor.h"
 #include "util/log.h"
 #include "util/xalloc.h"
 
@@ -13,9 +9,6 @@
 #include <sys/resource.h>
 
 enum {
-	PROXY_BATCHES = 256,
-	PROXY_LINKS_MAX = 64,
-	PROXY_QUEUE_CELLS = 4096, /* that wait for the socket: dropping them costs TCP much more */
 	CONNS_MAX = 4096,
 	FILES_PER_CONN = 2, /* a UDP association has a second socket */
 	FILES_OTHER = 64,
@@ -33,12 +26,7 @@ struct lane {
 
 struct proxy_app {
 	struct proxy_app_params params;
-	struct worker worker;
-	struct dh_keypair link_key; /* of this run only */
-	struct registry_app registry;
-	struct directory *dir;
-	struct places_app places;
-	struct membership *membership;
+	struct visitor visitor;
 	struct server server;
 	struct lane lane[PROXY_USERS_MAX];
 	unsigned users; /* so far */
@@ -159,13 +147,7 @@ static void lane_start(struct proxy_app *a, struct lane *l, const struct proxy_u
 	l->user = *user;
 	l->number = a->users++;
 	l->is_used = true;
-	l->client = client_create(&(struct client_params){
-	    .engine = a->worker.engine,
-	    .membership = a->membership,
-	    .dir = a->dir,
-	    .rng = &rng_system,
-	    .places = a->places.places,
-	});
+	l->client = visitor_client(&a->visitor);
 	client_connect(l->client, &a->params.wish, now);
 	take_notes(a, l, now);
 }
@@ -202,7 +184,8 @@ static struct tunnel *tunnel_for(void *ctx, const struct proxy_user *user, const
 		return NULL;
 	}
 	lane_stop(a, found, now);
-	membership_want(a->membership, true, now); /* the lane that stopped is not the last */
+	membership_want(a->visitor.membership, true,
+			now); /* the lane that stopped is not the last */
 	lane_start(a, found, user, now);
 	found->used_ns = now->mono_ns;
 	return &found->tunnel;
@@ -214,7 +197,7 @@ static void on_event(void *ctx, const struct engine_event *ev, const struct now 
 {
 	struct proxy_app *a = ctx;
 
-	membership_on_event(a->membership, ev, now);
+	visitor_on_event(&a->visitor, ev, now);
 	for (size_t i = 0; i < PROXY_USERS_MAX; i++) {
 		if (!a->lane[i].is_used)
 			continue;
@@ -227,9 +210,7 @@ static void tick(void *ctx, const struct now *now)
 {
 	struct proxy_app *a = ctx;
 
-	registry_app_tick(&a->registry, now);
-	membership_tick(a->membership, now);
-	places_tick(a->places.places, now);
+	visitor_tick(&a->visitor, now);
 	for (size_t i = 0; i < PROXY_USERS_MAX; i++) {
 		if (!a->lane[i].is_used)
 			continue;
@@ -242,11 +223,8 @@ static void tick(void *ctx, const struct now *now)
 static uint64_t deadline(void *ctx, const struct now *now)
 {
 	const struct proxy_app *a = ctx;
-	uint64_t at =
-	    MIN(membership_deadline(a->membership, now), registry_app_deadline(&a->registry));
+	uint64_t at = MIN(visitor_deadline(&a->visitor, now), server_deadline(&a->server, now));
 
-	at = MIN(at, server_deadline(&a->server, now));
-	at = MIN(at, places_deadline(a->places.places));
 	for (size_t i = 0; i < PROXY_USERS_MAX; i++)
 		if (a->lane[i].is_used)
 			at = MIN(at, client_deadline(a->lane[i].client));
@@ -263,7 +241,7 @@ static void send_packets(void *ctx, const struct packet *p, size_t n)
 {
 	struct proxy_app *a = ctx;
 
-	engine_recv_client(a->worker.engine, p, n, &a->worker.now);
+	engine_recv_client(a->visitor.worker.engine, p, n, &a->visitor.worker.now);
 }
 
 static void turn(void *ctx, const struct now *now)
@@ -272,31 +250,8 @@ static void turn(void *ctx, const struct now *now)
 
 	do {
 		server_turn(&a->server, now);
-		worker_pump(&a->worker);
+		worker_pump(&a->visitor.worker);
 	} while (server_is_busy(&a->server));
-}
-
-static bool by_id(void *ctx, const uint8_t id[static NODE_ID_LEN], struct node_peer *out)
-{
-	const struct proxy_app *a = ctx;
-
-	return peers_by_id(a->dir, id, out);
-}
-
-static bool by_link_key(void *ctx, const uint8_t key[static DH_LEN], struct node_peer *out)
-{
-	const struct proxy_app *a = ctx;
-
-	return peers_by_link_key(a->dir, key, out);
-}
-
-static bool no_onion_key(void *ctx, unsigned i, struct dh_keypair *key, uint32_t *key_id)
-{
-	(void)ctx;
-	(void)i;
-	(void)key;
-	(void)key_id;
-	return false; /* nobody's hop */
 }
 
 /* ---- beginning and end ---- */
@@ -316,84 +271,39 @@ static unsigned conns_max(void)
 	return (unsigned)MAX(1, MIN(room, CONNS_MAX));
 }
 
-static int open_worker(struct proxy_app *a, char error[static PROXY_TEXT_MAX])
-{
-	return worker_open(&a->worker,
-			   &(struct worker_config){
-			       .udp = {.gso = true, .gro = true},
-			       .engine = {.link_key = &a->link_key,
-					  .max_links = PROXY_LINKS_MAX,
-					  .batches = PROXY_BATCHES,
-					  .queue_cells = PROXY_QUEUE_CELLS,
-					  .rng = &rng_system,
-					  .aead = config_aead_name(a->params.cfg),
-					  .world = {.ctx = a,
-						    .node_by_id = by_id,
-						    .node_by_link_key = by_link_key,
-						    .onion_key = no_onion_key}},
-			       .sink = SINK_CLIENT,
-			       .owner = {.ctx = a,
-					 .on_event = on_event,
-					 .tick = tick,
-					 .deadline = deadline,
-					 .on_packets = on_packets,
-					 .turn = turn},
-			   },
-			   error, PROXY_TEXT_MAX);
-}
-
-static void free_app(struct proxy_app *a)
-{
-	membership_free(a->membership);
-	places_app_close(&a->places);
-	directory_free(a->dir);
-	registry_app_close(&a->registry);
-	secret_wipe(&a->link_key, sizeof(a->link_key));
-	free(a);
-}
-
 struct proxy_app *proxy_app_open(const struct proxy_app_params *params,
 				 char error[static PROXY_TEXT_MAX])
 {
 	struct proxy_app *a = xcalloc(1, sizeof(*a));
-	struct seed seeds[SEEDS_MAX];
-	const struct now now = now_read();
-	struct membership_params membership;
-	int seed_count;
+	struct worker *w = &a->visitor.worker;
+	const struct worker_owner owner = {.ctx = a,
+					   .on_event = on_event,
+					   .tick = tick,
+					   .deadline = deadline,
+					   .on_packets = on_packets,
+					   .turn = turn};
 	struct server_params sp = {
-	    .loop = &a->worker.loop, .conns_max = conns_max(), .tunnel_for = tunnel_for, .ctx = a};
+	    .loop = &w->loop, .conns_max = conns_max(), .tunnel_for = tunnel_for, .ctx = a};
 
 	a->params = *params;
-	dh_keypair_generate(&a->link_key, &rng_system);
-	if (registry_app_open(&a->registry, params->cfg, &now, error, PROXY_TEXT_MAX) != 0)
+	if (visitor_open(&a->visitor, params->cfg, &owner, error, PROXY_TEXT_MAX) != 0)
 		goto err_free;
-	a->dir = mesh_directory(params->cfg, a->registry.reg);
-	places_app_open(&a->places, params->cfg, a->dir);
-	seed_count = mesh_seeds(params->cfg, a->registry.reg, seeds, error, PROXY_TEXT_MAX);
-	if (seed_count < 0 || open_worker(a, error) != 0)
-		goto err_free;
-	membership = mesh_membership_params(params->cfg, a->registry.reg);
-	membership.engine = a->worker.engine;
-	membership.dir = a->dir;
-	membership.seeds = seeds;
-	membership.seed_count = (size_t)seed_count;
-	a->membership = membership_create(&membership);
 	stack_open(send_packets, a);
 	memcpy(sp.listen, params->listen, sizeof(sp.listen));
 	if (server_open(&a->server, &sp, error, PROXY_TEXT_MAX) != 0)
-		goto err_close_worker;
-	lane_start(a, &a->lane[0], &(struct proxy_user){0}, &a->worker.now);
-	if (worker_start(&a->worker, error, PROXY_TEXT_MAX) != 0)
+		goto err_close_visitor;
+	lane_start(a, &a->lane[0], &(struct proxy_user){0}, &w->now);
+	if (worker_start(w, error, PROXY_TEXT_MAX) != 0)
 		goto err_close_server;
 	return a;
 
 err_close_server:
 	server_close(&a->server);
-	lane_stop(a, &a->lane[0], &a->worker.now);
-err_close_worker:
-	worker_close(&a->worker);
+	lane_stop(a, &a->lane[0], &w->now);
+err_close_visitor:
+	visitor_close(&a->visitor);
 err_free:
-	free_app(a);
+	free(a);
 	return NULL;
 }
 
@@ -408,10 +318,10 @@ static void shut(void *ctx, const struct now *now)
 
 void proxy_app_close(struct proxy_app *a, struct server_stats *stats)
 {
-	worker_call(&a->worker, shut, a);
-	worker_close(&a->worker);
+	worker_call(&a->visitor.worker, shut, a);
+	visitor_close(&a->visitor);
 	*stats = a->server.stats;
-	free_app(a);
+	free(a);
 }
 
 void proxy_app_local(const struct proxy_app *a, enum server_port port, struct endpoint *out)
