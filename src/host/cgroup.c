@@ -59,8 +59,8 @@ static bool find_mount(char out[static CGROUP_PATH_MAX])
 	bool found = false;
 	char line[4096];
 
-	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
-		found = take_mount(line, out);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		found |= take_mount(line, out); /* a later one may cover the others */
 	if (f != NULL)
 		fclose(f);
 	return found;

@@ -11,7 +11,17 @@
 #include "util/log.h"
 #include "util/xalloc.h"
 
-#define METRIC_LAST 0xffffff00u
+#define METRIC_LAST     0xffffff00u
+#define MTU_OUTSIDE_MIN 1500u
+
+/*
+ * What goes outside has the tunnel's route until it is marked, and the device's MTU is the limit of
+ * datagrams that must not be fragmented: then it is the usual one, and the route says what fits.
+ */
+static uint32_t device_mtu(const struct client_net_config *cfg)
+{
+	return cfg->has_outside ? MAX(cfg->mtu_bytes, MTU_OUTSIDE_MIN) : cfg->mtu_bytes;
+}
 
 static struct netlink_route *plan_route(struct change_list *list,
 					const struct client_net_config *cfg,
@@ -22,6 +32,8 @@ static struct netlink_route *plan_route(struct change_list *list,
 	r->dst = *dst;
 	r->table = cfg->table;
 	snprintf(r->dev, sizeof(r->dev), "%s", dev);
+	if (device_mtu(cfg) != cfg->mtu_bytes && strcmp(dev, cfg->tun) == 0)
+		r->mtu_bytes = cfg->mtu_bytes;
 	return r;
 }
 
@@ -144,7 +156,7 @@ static void plan_family(struct change_list *list, const struct client_net_config
 static int plan(struct change_list *list, struct netlink *nl, const struct client_net_config *cfg,
 		struct host_error *err)
 {
-	const struct plan_tun tun = {cfg->tun, cfg->mtu_bytes, cfg->is_tun_persistent};
+	const struct plan_tun tun = {cfg->tun, device_mtu(cfg), cfg->is_tun_persistent};
 	struct change *c;
 	int code;
 

@@ -56,7 +56,9 @@ struct netlink_route {
 	struct ip_prefix dst;
 	uint32_t table;
 	char dev[IFNAMSIZ]; /* empty: unreachable; of several, the first */
-	uint32_t metric;    /* 0: the kernel's choice; not needed for deleting */
+	/* Not needed for deleting. */
+	uint32_t metric;    /* 0: the kernel's choice */
+	uint32_t mtu_bytes; /* 0: the device's */
 	/* Filled by dumps only. */
 	uint8_t protocol;    /* what we add has NETLINK_PROTOCOL */
 	uint8_t gateway[16]; /* all zero: none, or one of another family */
