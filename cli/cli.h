@@ -112,6 +112,7 @@ enum code run_unlock(struct cli *cli);
 enum code run_portal(struct cli *cli);
 enum code run_exclude(struct cli *cli);
 enum code run_only(struct cli *cli);
+enum code run_run(struct cli *cli);
 enum code run_profile_list(struct cli *cli);
 enum code run_profile_show(struct cli *cli);
 enum code run_profile_use(struct cli *cli);

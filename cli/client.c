@@ -140,20 +140,42 @@ enum code client_post(const struct cli *cli, const char *path, json_t *body)
 	return code;
 }
 
-json_t *client_try_get(const struct cli *cli, const char *path)
+/* An answer of whatever kind, or NULL; *status is that of HTTP. */
+static json_t *try_quietly(CURL *c, long *status)
 {
-	CURL *c = open_request(cli, path);
 	struct body body = {.max = BODY_MAX};
 	json_t *json = NULL;
 
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, append);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &body);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, 2L); /* somebody waits at a prompt */
 	if (curl_easy_perform(c) == CURLE_OK)
 		json = json_loadb(body.text != NULL ? body.text : "", body.len, 0, NULL);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, status);
 	curl_easy_cleanup(c);
 	free(body.text);
 	return json;
+}
+
+json_t *client_try_get(const struct cli *cli, const char *path)
+{
+	CURL *c = open_request(cli, path);
+	long status;
+
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, 2L); /* somebody waits at a prompt */
+	return try_quietly(c, &status);
+}
+
+bool client_try_post(const struct cli *cli, const char *path, json_t *body)
+{
+	CURL *c = open_request(cli, path);
+	char *text = json_dumps(body, 0);
+	long status = 0;
+
+	curl_easy_setopt(c, CURLOPT_POSTFIELDS, text);
+	json_decref(try_quietly(c, &status));
+	json_decref(body);
+	free(text);
+	return status >= 200 && status < 300;
 }
 
 struct follower {

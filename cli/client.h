@@ -24,7 +24,9 @@ enum code client_ask(const struct cli *cli, const char *path, json_t *body, json
 enum code client_follow(const struct cli *cli, long timeout_s,
 			bool (*on_event)(void *ctx, json_t *event), void *ctx);
 
-/* client_is_up(cli): does a daemon answer?  Never prints. */
+/* The same for what may fail: they never print.  client_try_get: NULL if nobody answers;
+ * client_try_post: whether it was done. */
 json_t *client_try_get(const struct cli *cli, const char *path);
+bool client_try_post(const struct cli *cli, const char *path, json_t *body);
 
 #endif

@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/mesh_app.h"
 #include "app/proxy_app.h"
-#include "cli/cli.h"
+#include "cli/wish.h"
 #include "util/bytes.h"
 
 static const char *const port_options[SERVER_PORTS] = {"socks", "http"};
@@ -52,39 +51,21 @@ static enum code read_ports(const struct cli *cli, struct endpoint out[static SE
 
 static enum code read_wish(const struct cli *cli, struct proxy_app_params *p)
 {
-	const char *name = cli_option(cli, "profile");
-	const char *exit_name = cli_option(cli, "exit");
-	enum code code;
-	long hops;
+	struct connect_request rq;
+	const enum code code = wish_read(cli, p->cfg, &p->profile, &rq);
 
-	if (name == NULL)
-		name = p->cfg->client.profile;
-	p->profile = config_profile_find(p->cfg, name);
-	if (p->profile == NULL)
-		return cli_error(CODE_USAGE, "there is no profile \"%s\" in %s", name,
-				 cli->config_path);
+	if (code != CODE_OK)
+		return code;
 	if (p->profile->dns_tls != NULL)
 		return cli_error(CODE_USAGE,
 				 "[profile %s] has dns_tls, and the proxy asks name servers in "
 				 "plain text behind the exit; --profile another one",
-				 name);
-	if (exit_name != NULL && !config_exit_is_valid(exit_name))
-		return cli_error(CODE_USAGE,
-				 "--exit: \"%s\" is neither auto, a country's two letters, nor a "
-				 "node's name or id",
-				 exit_name);
-	if (!mesh_has_source(p->cfg))
-		return cli_error(CODE_FAILED,
-				 "%s: [mesh] seeds is empty: without a seed no node can be found; "
-				 "'macro node seed' on a node prints one",
-				 cli->config_path);
-	hops = (long)p->profile->hops;
-	code = cli_number(cli, "hops", 1, HOPS_MAX, &hops);
-	p->wish.hops = (unsigned)hops;
+				 p->profile->name);
+	p->wish.hops = rq.hops != 0 ? rq.hops : p->profile->hops;
 	p->wish.rotate_s = p->profile->rotate_s;
 	snprintf(p->wish.exit, sizeof(p->wish.exit), "%s",
-		 exit_name != NULL ? exit_name : p->profile->exit);
-	return code;
+		 rq.exit[0] != '\0' ? rq.exit : p->profile->exit);
+	return CODE_OK;
 }
 
 /* ---- what is said ---- */

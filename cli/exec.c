@@ -13,12 +13,14 @@ enum code exec_missing(const struct cli *cli)
 			 cli->verb->name, cli->verb->name);
 }
 
-enum code exec_command(const struct cli *cli)
+enum code exec_failed(const struct cli *cli, int err)
 {
-	int err;
-
-	execvp(cli->operands[0], cli->operands); /* argv ends with a null pointer, and so do they */
-	err = errno;
 	return cli_error(err == ENOENT ? CODE_NO_PROGRAM : CODE_CANNOT_RUN, "%s: %s",
 			 cli->operands[0], strerror(err));
+}
+
+enum code exec_command(const struct cli *cli)
+{
+	execvp(cli->operands[0], cli->operands); /* argv ends with a null pointer, and so do they */
+	return exec_failed(cli, errno);
 }

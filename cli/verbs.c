@@ -34,6 +34,15 @@ static const struct option_spec connect_options[] = {
 
 static const struct option_spec only_options[] = {TIMEOUT, {0}};
 
+static const struct option_spec run_options[] = {
+    {"profile", 0, "NAME", "profile of the configuration", WORD_PROFILE},
+    {"exit", 0, "WHERE", "auto, a country's two letters, or a node's name or id", WORD_EXIT},
+    {"hops", 0, "N", "number of nodes on the route, 1 to 5", WORD_HOPS},
+    {"quiet", 'q', NULL, "say nothing of the route", WORD_TEXT},
+    TIMEOUT,
+    {0},
+};
+
 static const struct option_spec disconnect_options[] = {WAIT, TIMEOUT, {0}};
 
 static const struct option_spec reconnect_options[] = {
@@ -218,6 +227,13 @@ const struct verb cli_verbs[] = {
      .takes_command = true,
      .shown_by = "status",
      .undone_by = "disconnect"},
+    {.name = "run",
+     .help = "run a program in a network of its own, with no way out but a profile's exit",
+     .run = run_run,
+     .options = run_options,
+     .operands = "COMMAND...",
+     .operands_max = 1000,
+     .takes_command = true},
     {.name = "profile list",
      .help = "list the profiles, with what each is expected to cost",
      .run = run_profile_list,
