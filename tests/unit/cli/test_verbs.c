@@ -32,7 +32,7 @@ static const struct {
 };
 
 /* These run as long as something is in force, and end it with them. */
-static const char *const while_running[] = {"proxy", "exclude"};
+static const char *const while_running[] = {"proxy", "exclude", "run"};
 
 /* What can lock traffic in, or open a hole in the lock. */
 static const char *const locks[] = {"connect",     "killswitch",   "portal",
