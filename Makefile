@@ -3,6 +3,7 @@
 #   make test FILTER=sim     one family of tests (unit, fuzz, sim, lab)
 #   make test-transitions ROUNDS=1000  random commands and kills; all has to agree after each
 #   make test-failover ROUNDS=20  how long a dead or hung node holds up a download and a call
+#   make test-degrade ROUNDS=5  how soon a bad relay is left, and used again when it is well
 #   make test SANITIZE=1     with ASan and UBSan, in build-asan (so is any other target)
 ifdef SANITIZE
 BUILD ?= build-asan
@@ -14,7 +15,7 @@ endif
 export BUILD FILTER ROUNDS SEED
 export MACRO_BUILD = $(abspath $(BUILD))
 
-.PHONY: all deps run-deps run test test-failover test-leaks test-transitions threads bench lint fmt fuzz install uninstall clean
+.PHONY: all deps run-deps run test test-degrade test-failover test-leaks test-transitions threads bench lint fmt fuzz install uninstall clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -54,6 +55,10 @@ test-transitions: deps all
 # How long a dead or hung node holds up a download and a call.
 test-failover: deps all
 	@tests/lab/test_failover.py
+
+# How soon a slow, lossy or thin relay is named and left, and used again when it is well.
+test-degrade: deps all
+	@ROUNDS=$(or $(ROUNDS),2) tests/lab/test_degrade.py
 
 bench: deps all
 	@bench/run

@@ -73,6 +73,7 @@ class MultipathTest(TalkCase):
         self.check_death(in_use[1], before)
 
     def check_death(self, lost, before):
+        mark = self.now()
         self.mesh.do("kill", lost[1])
         after_death = self.order("all", 400)
         wait_until(lambda: lost not in self.mesh.routes(), 30, f"{lost[1]} left")
@@ -81,7 +82,9 @@ class MultipathTest(TalkCase):
         moved = [flow for flow in range(FLOWS) if after[flow] != before[flow]]
         print(f"# {lost[1]} killed: {len(moved)} flows moved, "
               f"{FLOWS * 400 - sum(after_death['echoed'])} of {FLOWS * 400} packets lost")
-        self.assertEqual(moved, [flow for flow in range(FLOWS) if before[flow] == tuple(lost)])
+        self.assertEqual(moved, [flow for flow in range(FLOWS) if before[flow] == tuple(lost)],
+                         [(before[flow], after[flow]) for flow in moved] +
+                         [event["text"] for event in self.events_after(mark)])
         self.assertNotIn(tuple(lost), after)
         self.assertEqual([after_death["echoed"][flow] for flow in range(FLOWS)
                           if flow not in moved], [400] * (FLOWS - len(moved)))
