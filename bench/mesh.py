@@ -126,9 +126,9 @@ class Mesh:
         return names
 
     def limit(self, words):
-        """Every host's cable, both ends; [] takes the limit back."""
+        """Every host's way out; [] takes the limit back."""
         for host in self.state["hosts"]:
-            self.ask("wan", source=host, destination=None, words=words or ["rate=0"], is_both=True,
+            self.ask("wan", source=host, destination=None, words=words or ["rate=0"], is_both=False,
                      is_clear=False)
 
     def distance(self, words):

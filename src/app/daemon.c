@@ -206,6 +206,8 @@ static void op_counters(void *ctx, struct counters_view *out)
 	    {"paths", s.paths},
 	    {"events_lost", s.events_lost},
 	    {"resent_packets", s.resent_packets},
+	    {"queued_marked", s.queued_marked},
+	    {"queued_dropped", s.queued_dropped},
 	};
 	_Static_assert(ARRAY_LEN(totals) <= VIEW_TOTALS_MAX, "totals fit the view");
 	memcpy(out->totals, totals, sizeof(totals));

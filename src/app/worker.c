@@ -19,44 +19,50 @@ enum {
 
 /* ---- out ---- */
 
-/* True when the socket has room again: then the engine may have more to send. */
-static bool watch(struct worker *w)
+static void watch(struct worker *w)
 {
 	const bool blocked = w->blocked != NULL;
 	int rc = 0;
 
 	if (blocked == w->is_paused)
-		return false;
+		return;
 	w->is_paused = blocked;
 	rc |= loop_change(&w->loop, &w->udp_fd, EPOLLIN | (blocked ? EPOLLOUT : 0u));
-	if (w->has_tun)
+	if (w->has_tun && !w->has_queue)
 		rc |= loop_change(&w->loop, &w->tun_fd, blocked ? 0u : EPOLLIN);
 	if (rc != 0)
 		log_error("event loop: cannot change what is watched");
 	engine_block(w->engine, blocked, &w->now);
-	return !blocked;
 }
 
-static void send_batches(struct worker *w)
+/* True when nothing is left. */
+static bool send_blocked(struct worker *w)
 {
-	struct tx_batch *fresh = engine_take_batches(w->engine);
-	struct tx_batch **end = &w->blocked;
-	struct tx_batch *list, *rest, *next;
+	struct tx_batch *list = w->blocked, *next;
+	struct tx_batch *const rest = udp_send(&w->udp, list);
 
-	while (*end != NULL)
-		end = &(*end)->next;
-	*end = fresh;
-	list = w->blocked;
-	if (list == NULL)
-		return;
-	rest = udp_send(&w->udp, list);
 	for (; list != rest; list = next) {
 		next = list->next;
 		engine_return_batch(w->engine, list);
 	}
 	w->blocked = rest;
-	if (watch(w))
-		send_batches(w);
+	if (rest != NULL)
+		udp_full(&w->udp, now_read().mono_ns);
+	watch(w);
+	return rest == NULL;
+}
+
+static void send_batches(struct worker *w)
+{
+	struct tx_batch **end;
+
+	do {
+		for (end = &w->blocked; *end != NULL; end = &(*end)->next)
+			;
+		*end = engine_take_batches(w->engine);
+		if (w->is_paused) /* EPOLLOUT says when */
+			return;
+	} while ((w->blocked == NULL || send_blocked(w)) && engine_next_turn(w->engine, &w->now));
 }
 
 static void write_packets(struct worker *w)
@@ -137,8 +143,12 @@ static void udp_ready(struct loop_fd *f, uint32_t events)
 	struct worker *w = container_of(f, struct worker, udp_fd);
 	struct rx_dgram *d;
 
-	if (events & EPOLLOUT)
-		send_batches(w);
+	if (events & EPOLLOUT) {
+		w->now = now_read();
+		udp_writable(&w->udp, w->now.mono_ns);
+		if (send_blocked(w))
+			send_batches(w);
+	}
 	for (unsigned round = 0; round < RX_ROUNDS; round++) {
 		const int n = udp_recv(&w->udp, &d);
 		size_t own = n > 0 ? (size_t)n : 0;
@@ -150,6 +160,12 @@ static void udp_ready(struct loop_fd *f, uint32_t events)
 		if (n < 0 || w->udp.is_drained)
 			return;
 	}
+}
+
+/* Those behind a TUN without a queue of ours wait in the kernel's: back-pressure. */
+static bool may_take_from_tun(const struct worker *w)
+{
+	return w->has_tun && (w->has_queue || w->blocked == NULL);
 }
 
 /* One read of the TUN; false when it is time to wait again. */
@@ -178,7 +194,7 @@ static void tun_ready(struct loop_fd *f, uint32_t events)
 	struct worker *w = container_of(f, struct worker, tun_fd);
 
 	(void)events;
-	for (unsigned round = 0; round < RX_ROUNDS && w->blocked == NULL; round++)
+	for (unsigned round = 0; round < RX_ROUNDS && may_take_from_tun(w); round++)
 		if (!take_from_tun(w))
 			return;
 }
@@ -186,7 +202,7 @@ static void tun_ready(struct loop_fd *f, uint32_t events)
 /* Part of a large segment that was read before and does not show as readable. */
 static bool tun_waits(const struct worker *w)
 {
-	return w->has_tun && w->blocked == NULL && tun_has_rest(&w->tun);
+	return may_take_from_tun(w) && tun_has_rest(&w->tun);
 }
 
 /* ---- calls from other threads ---- */
@@ -327,7 +343,10 @@ int worker_open(struct worker *w, const struct worker_config *cfg, char *error, 
 	const char *what;
 	int rc;
 
-	*w = (struct worker){.sink = cfg->sink, .owner = cfg->owner, .now = now_read()};
+	*w = (struct worker){.sink = cfg->sink,
+			     .has_queue = cfg->engine.queue_cells > 0,
+			     .owner = cfg->owner,
+			     .now = now_read()};
 	list_init(&w->posts);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->answered, NULL);
@@ -449,7 +468,7 @@ int worker_tun_open(struct worker *w, const char *name, char *error, size_t erro
 		return rc;
 	}
 	w->tun_fd = (struct loop_fd){.fd = w->tun.fd, .ready = tun_ready};
-	rc = loop_add(&w->loop, &w->tun_fd, w->is_paused ? 0u : EPOLLIN);
+	rc = loop_add(&w->loop, &w->tun_fd, w->is_paused && !w->has_queue ? 0u : EPOLLIN);
 	if (rc != 0) {
 		snprintf(error, error_len, "TUN %s: event loop: %s", name, strerror(-rc));
 		tun_close(&w->tun);

@@ -34,7 +34,8 @@ struct worker {
 	struct udp udp;
 	struct tun tun;
 	bool has_tun;
-	bool is_paused;        /* TUN not read while the socket is full: back-pressure */
+	bool is_paused; /* the socket is full */
+	bool has_queue; /* the engine's, for what must wait; without it, the TUN is not read then */
 	enum packet_sink sink; /* whose packets the TUN carries */
 	struct engine *engine;
 	struct worker_owner owner;

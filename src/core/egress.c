@@ -7,6 +7,7 @@ enum {
 	WIRE_LEN = CELL_WIRE_LEN,
 	BURST_MIN = 64 * WIRE_LEN, /* full batches need it */
 	TAKE = 16 * WIRE_LEN,      /* of the shared rate at once; little is left unused */
+	TURN_CELLS = EGRESS_CELLS,
 };
 
 #define QUEUE_TURN_NS NS_PER_MS
@@ -127,9 +128,15 @@ static void spend(struct egress *eg)
 		eg->tokens_bytes -= WIRE_LEN;
 }
 
+bool egress_may_drain(struct egress *eg)
+{
+	return eg->queue != NULL && eg->queue->count > 0 && may_leave(eg);
+}
+
+/* Only so many at once: what the socket then has no room for waits in no order but its own. */
 static void drain(struct egress *eg, const struct now *now)
 {
-	while (eg->queue->count > 0 && may_leave(eg)) {
+	for (unsigned i = 0; i < TURN_CELLS && egress_may_drain(eg); i++) {
 		struct queued *c = queue_next(eg->queue, now->mono_ns);
 		struct egress_slot s = {0};
 

@@ -72,6 +72,9 @@ void egress_cancel(struct egress *eg, const struct egress_slot *s);
 /* egress_block(eg, blocked): the socket is full, or has room again. */
 void egress_block(struct egress *eg, bool blocked);
 
+/* egress_may_drain: a flush moves something out of the queue now. */
+bool egress_may_drain(struct egress *eg);
+
 /* egress_deadline: when a flush can move something out of the queue; NEVER when it is empty. */
 uint64_t egress_deadline(const struct egress *eg);
 

@@ -146,6 +146,13 @@ void engine_block(struct engine *e, bool is_blocked, const struct now *now)
 	engine_finish(e, now);
 }
 
+bool engine_next_turn(struct engine *e, const struct now *now)
+{
+	if (egress_may_drain(&e->egress))
+		engine_finish(e, now);
+	return e->egress.ready_head != NULL;
+}
+
 /* ---- datagrams in ---- */
 
 /* Cells of one kind that can be worked on together. */

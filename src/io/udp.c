@@ -8,8 +8,8 @@
 #include "io/udp_priv.h"
 
 enum {
-	SOCKET_BUFFER_LEN = 8 << 20
-}; /* 5800 cells: some 10 ms at 5 Gbit/s */
+	RECEIVE_LEN = 8 << 20, /* 5800 cells: some 10 ms at 5 Gbit/s */
+};
 
 socklen_t udp_name_put(union udp_name *name, int family, const struct endpoint *e)
 {
@@ -42,12 +42,10 @@ static int set(const struct udp *u, int level, int option, int value)
 }
 
 /* As large as we may: beyond the system's limit only with CAP_NET_ADMIN. */
-static void grow_buffers(const struct udp *u)
+static void grow_receive_buffer(const struct udp *u)
 {
-	if (set(u, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER_LEN) < 0)
-		(void)set(u, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER_LEN);
-	if (set(u, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER_LEN) < 0)
-		(void)set(u, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER_LEN);
+	if (set(u, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_LEN) < 0)
+		(void)set(u, SOL_SOCKET, SO_RCVBUF, RECEIVE_LEN);
 }
 
 enum {
@@ -103,7 +101,8 @@ static const char *configure(struct udp *u, const struct udp_config *cfg)
 		return "set SO_MARK (needs CAP_NET_ADMIN)";
 	if (cfg->joins && set(u, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
 		return "set SO_REUSEPORT";
-	grow_buffers(u);
+	grow_receive_buffer(u);
+	udp_room_begin(u);
 	u->gro = cfg->gro && set(u, IPPROTO_UDP, UDP_GRO, 1) == 0;
 	if (cfg->gso && getsockopt(u->fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &len) == 0)
 		u->gso = UDP_GSO_ON;

@@ -4,6 +4,7 @@
 #define IO_UDP_H
 
 #include "util/dgram.h"
+#include "util/now.h"
 
 /* Segmentation by the kernel: in doubt after an error that may also mean a too small MTU. */
 enum udp_gso {
@@ -31,6 +32,8 @@ struct udp {
 	bool gro;
 	enum udp_gso gso;
 	bool is_drained; /* the last udp_recv left nothing: wait before the next */
+	int room; /* of the send buffer, in bytes as the kernel counts them, without doubling */
+	uint64_t full_ns; /* since then it is full; 0: it is not */
 	struct udp_stats stats;
 	struct udp_rx *rx;
 	struct udp_tx *tx;
@@ -75,6 +78,21 @@ MUST_USE int udp_recv(struct udp *u, struct rx_dgram **dgrams);
  * another reason is dropped and counted.
  */
 MUST_USE struct tx_batch *udp_send(struct udp *u, struct tx_batch *list);
+
+/*
+ * How much the kernel may hold of what was sent.  A buffer that takes a slow line long to empty is
+ * a queue where all wait behind all; the engine's own queue is fair, and marks.  So the buffer is
+ * made as large as what leaves in UDP_ROOM_NS.
+ *
+ * udp_full(u, now_ns): udp_send did not send all.  udp_writable(u, now_ns): EPOLLOUT came, so half
+ * of the buffer has left; call it before sending again.
+ */
+#define UDP_ROOM_NS (4 * NS_PER_MS)
+void udp_full(struct udp *u, uint64_t now_ns);
+void udp_writable(struct udp *u, uint64_t now_ns);
+
+/* udp_room_after(room, took_ns): the next buffer, when half of this one took so long to leave. */
+int udp_room_after(int room, uint64_t took_ns);
 
 /* udp_send_one(u, to, data, len): a single datagram, lost when the socket has no room. */
 void udp_send_one(struct udp *u, const struct endpoint *to, uint8_t *data, uint16_t len);

@@ -18,6 +18,9 @@ union udp_name {
 socklen_t udp_name_put(union udp_name *name, int family, const struct endpoint *e);
 void udp_name_get(const union udp_name *name, struct endpoint *e);
 
+/* udp_room_begin: the send buffer of a socket whose line is not known yet. */
+void udp_room_begin(struct udp *u);
+
 struct udp_rx *udp_rx_create(bool gro);
 void udp_rx_free(struct udp_rx *rx);
 struct udp_tx *udp_tx_create(void);
