@@ -180,7 +180,7 @@ enum engine_event_type {
 	EVENT_PATH_MESSAGE,    /* an answer to one of ours, from the last hop of a path */
 	EVENT_PATH_OPEN,
 	EVENT_PATH_FAILED, /* hop and status say who gave up; hop 0: the entry cannot be reached */
-	EVENT_PATH_CLOSED, /* by the other side */
+	EVENT_PATH_CLOSED, /* by some hop (hop is 1), or because the entry is dead (0) */
 	EVENT_ECHO,
 	EVENT_SESSION_OPEN,
 	EVENT_SESSION_FAILED,
@@ -204,7 +204,7 @@ struct engine_event {
 	 * does not follow as long as we do not have its descriptor). */
 	uint8_t link_key[DH_LEN];
 	bool link_says_node;
-	unsigned hop;                /* PATH_FAILED, ECHO, COUNTERS */
+	unsigned hop;                /* PATH_FAILED, _CLOSED, ECHO, COUNTERS */
 	enum hop_status status;      /* PATH_FAILED */
 	enum control_status control; /* SESSION_FAILED, PATH_ATTACH_FAILED */
 	uint64_t rtt_ns;             /* PATH_OPEN, ECHO; LINK_UP: the handshake's, no less */

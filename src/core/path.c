@@ -200,17 +200,21 @@ out:
 	secret_wipe(&r, sizeof(r));
 }
 
+static void closed(struct engine *e, struct path *p, unsigned hop)
+{
+	struct engine_event *ev = engine_event(e, EVENT_PATH_CLOSED);
+
+	ev->path = p->id;
+	ev->hop = hop;
+	path_free(e, p);
+}
+
 void path_on_destroy(struct engine *e, struct path *p)
 {
-	struct engine_event *ev;
-
-	if (p->state != PATH_OPEN) { /* farther hops would have answered: it is the entry's */
+	if (p->state == PATH_OPEN)
+		closed(e, p, 1);
+	else /* farther hops would have answered: it is the entry's */
 		path_failed(e, p, 0, HOP_NO_NEXT);
-		return;
-	}
-	ev = engine_event(e, EVENT_PATH_CLOSED);
-	ev->path = p->id;
-	path_free(e, p);
 }
 
 void engine_path_close(struct engine *e, uint32_t id, const struct now *now)
@@ -242,7 +246,7 @@ void path_neighbour_dead(struct engine *e, struct neighbour *nb)
 		if (p->entry != nb)
 			continue;
 		if (p->state == PATH_OPEN)
-			path_on_destroy(e, p);
+			closed(e, p, 0);
 		else
 			path_failed(e, p, 0, HOP_NO_NEXT);
 	}
