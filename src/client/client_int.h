@@ -4,6 +4,7 @@
 #define CLIENT_CLIENT_INT_H
 
 #include "client/client.h"
+#include "client/takeover.h"
 #include "client/train.h"
 
 enum {
@@ -26,6 +27,7 @@ enum {
 #define AVOID_MIN_NS       (8 * NS_PER_S) /* one that failed; twice that each time it does again */
 #define AVOID_MAX_NS       (128 * NS_PER_S)
 #define DRAIN_NS           (2 * NS_PER_S)
+#define DRAIN_IDLE_NS      (NS_PER_S / 2)  /* it carried nothing */
 #define SUCCESSOR_NS       (30 * NS_PER_S) /* before the hops forget a circuit */
 #define STAGGER_NS         (NS_PER_S / 10) /* between routes that are not urgent */
 #define SCARCE_NS          (30 * NS_PER_S) /* until the mesh may have nodes for one more */
@@ -54,6 +56,7 @@ enum route_state {
 	ROUTE_FREE,
 	ROUTE_BUILDING,
 	ROUTE_HELD,    /* a spare's circuit, without a session */
+	ROUTE_READY,   /* a spare, attached to a session of its own */
 	ROUTE_OPENING, /* asking for a session */
 	ROUTE_ATTACHING,
 	ROUTE_STANDING, /* attached */
@@ -73,18 +76,20 @@ struct client_route {
 	uint64_t successor_ns; /* another is to take over */
 	uint64_t ready_wall_ns;
 
-	bool is_spare;        /* to another exit than the session's */
-	bool is_trial;        /* in place of the rival, if it turns out better */
-	bool is_degraded;     /* left for doing badly, and watched */
-	bool is_suspect;      /* the engine's word: its traffic is not acknowledged */
-	bool is_silent;       /* ours: the exit does not answer ECHOs */
-	bool is_leaving;      /* ends when another stands */
-	bool is_poor;         /* its verdict is not green: others are used first */
-	uint8_t weight;       /* in use, if not 0 */
-	const char *why;      /* it leaves */
-	uint32_t rival;       /* path of one that it may replace */
-	uint64_t trial_ns;    /* when that is decided */
-	uint64_t degraded_ns; /* since when */
+	bool is_spare;              /* to another exit than the session's */
+	bool is_taken;              /* a spare that is to be the session's as soon as it can */
+	struct session_grant grant; /* a spare's own */
+	bool is_trial;              /* in place of the rival, if it turns out better */
+	bool is_degraded;           /* left for doing badly, and watched */
+	bool is_suspect;            /* the engine's word: its traffic is not acknowledged */
+	bool is_silent;             /* ours: the exit does not answer ECHOs */
+	bool is_leaving;            /* ends when another stands */
+	bool is_poor;               /* its verdict is not green: others are used first */
+	uint8_t weight;             /* in use, if not 0 */
+	const char *why;            /* it leaves */
+	uint32_t rival;             /* path of one that it may replace */
+	uint64_t trial_ns;          /* when that is decided */
+	uint64_t degraded_ns;       /* since when */
 
 	uint64_t echo_ns;   /* next round of ECHOs, or the end of this one's time */
 	bool is_asked;      /* a round is under way */
@@ -93,6 +98,8 @@ struct client_route {
 	uint64_t doubt_ns;  /* since when the engine suspects it */
 	uint64_t silent_ns; /* since when it is silent */
 	uint64_t asked_ns;  /* when the last round was */
+	bool is_near;       /* in it, the hop before the exit answered */
+	bool is_witness;    /* the round before: that one did, and the exit did not */
 
 	uint64_t alert_ns; /* since when rounds follow each other closely; 0: they do not */
 	struct train train;
@@ -114,6 +121,8 @@ struct client_session {
 	bool is_new;        /* the owner has not been told yet */
 	uint64_t silent_ns; /* since when no path of it lives; 0: one does */
 	uint64_t heard_ns;  /* since then, anything else answered first; 0: nothing has */
+	uint64_t asked_ns;  /* since when the exit owes an answer; 0: it does not */
+	struct closings closed;
 };
 
 struct client {
@@ -135,6 +144,7 @@ struct client {
 	uint64_t degraded_ns; /* when a route was left for doing badly, last */
 	uint64_t improve_ns;  /* next look for better ones; 0: not set yet */
 	uint64_t retry_ns;    /* no new route before */
+	uint64_t spare_ns;    /* no new spare before */
 	uint64_t backoff_ns;
 	uint64_t view_due_ns; /* seeds should have answered */
 	uint64_t hurry_ns;    /* a change of the network is to be followed then; NEVER: none is */
@@ -169,8 +179,8 @@ struct client_note *client_note_cause(struct client *c, enum client_note_type ty
 /* session_use(c, why, now): tell the engine, after any change of what there is to use; why (or
  * NULL) those who look on. */
 void session_use(struct client *c, const struct cause *why, const struct now *now);
-/* session_new(c, r, ev, now): the route's exit has granted one; what the last one had ends. */
-void session_new(struct client *c, struct client_route *r, const struct engine_event *ev,
+/* session_new(c, r, grant, now): the route's session is ours now; what the last one had ends. */
+void session_new(struct client *c, struct client_route *r, const struct session_grant *grant,
 		 const struct now *now);
 /* session_forget(c, now): as if there had been none; its routes go. */
 void session_forget(struct client *c, const struct now *now);
@@ -180,8 +190,8 @@ void session_stands(struct client *c, struct client_route *r, const struct now *
 bool session_any_lives(const struct client *c);
 /* session_connections: those with packets in the last minute. */
 uint32_t session_connections(const struct client *c);
-/* session_heard(c, now): someone has answered: our network works. */
-void session_heard(struct client *c, const struct now *now);
+/* session_is_complete: there are as many paths as there should be. */
+bool session_is_complete(const struct client *c);
 /* session_trim(c, keep, now): there may be one too many; not that one (or NULL). */
 void session_trim(struct client *c, const struct client_route *keep, const struct now *now);
 void session_tick(struct client *c, const struct now *now);
@@ -201,7 +211,12 @@ bool route_start(struct client *c, enum route_aim aim, const struct now *now,
 struct client_route *route_build(struct client *c, const struct path_route *pr,
 				 const struct now *now, char why[static PATH_WHY_MAX]);
 void route_open(struct client *c, struct client_route *r, const struct now *now);
-void route_attach(struct client *c, struct client_route *r, const struct now *now);
+/* route_attach: to the session that it names.  route_stand: it is attached. */
+void route_attach(struct client *c, struct client_route *r, uint32_t session,
+		  const struct now *now);
+void route_stand(struct client *c, struct client_route *r, const struct now *now);
+/* route_hold: a spare's circuit stands; the session that it may have ends. */
+void route_hold(struct client *c, struct client_route *r, const struct now *now);
 void route_on_event(struct client *c, struct client_route *r, const struct engine_event *ev,
 		    const struct now *now);
 void route_tick(struct client *c, struct client_route *r, const struct now *now);
@@ -238,6 +253,8 @@ bool route_shares_node(const struct client_route *a, const struct client_route *
 
 /* ---- watch.c: does a standing route live, and which hop does not ---- */
 void watch_begin(struct client *c, struct client_route *r, const struct now *now);
+/* watch_hold: a spare is only asked whether it lives. */
+void watch_hold(struct client_route *r, const struct now *now);
 /* watch_now(c, r, now): ask at once. */
 void watch_now(struct client *c, struct client_route *r, const struct now *now);
 void watch_on_event(struct client *c, struct client_route *r, const struct engine_event *ev,

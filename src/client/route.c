@@ -128,8 +128,10 @@ void route_drop(struct client *c, struct client_route *r, const struct now *now)
 
 void route_drain(struct client_route *r, const struct now *now)
 {
+	const uint64_t wait_ns = r->weight != 0 ? DRAIN_NS : DRAIN_IDLE_NS;
+
 	r->weight = 0;
-	enter(r, ROUTE_DRAINING, now->mono_ns + DRAIN_NS);
+	enter(r, ROUTE_DRAINING, now->mono_ns + wait_ns);
 }
 
 /* ---- failure ---- */
@@ -179,7 +181,8 @@ static void tell_failed(struct client *c, const struct cause *cause, bool was_st
 void route_fail(struct client *c, struct client_route *r, unsigned hop, const struct now *now,
 		const char *what, ...)
 {
-	const bool was_standing = r->state == ROUTE_STANDING, was_used = r->weight != 0;
+	const bool was_standing = r->state == ROUTE_STANDING, was_used = r->weight != 0,
+		   was_spare = r->is_spare;
 	char who[DESCRIPTOR_TEXT_MAX], said[WHY_MAX], text[CLIENT_REASON_MAX];
 	const struct client_hop named = r->hop[hop > 0 ? hop - 1 : 0];
 	const struct cause cause = {.text = text, .hop = hop, .who = &named};
@@ -197,7 +200,10 @@ void route_fail(struct client *c, struct client_route *r, unsigned hop, const st
 	if (hop == 1 && session_any_lives(c))
 		note_guard(c, r, false, now);
 	route_drop(c, r, now);
-	back_off(c, was_standing, now);
+	if (was_spare)
+		c->spare_ns = now->mono_ns + RETRY_MIN_NS;
+	else
+		back_off(c, was_standing, now);
 	if (c->session.silent_ns == 0 || c->session.heard_ns != 0) /* not our own network's fault */
 		snprintf(c->reason, sizeof(c->reason), "%s", text);
 	tell_failed(c, &cause, was_standing, was_used);
@@ -249,11 +255,12 @@ static void make_room(struct client *c, const struct now *now)
 		route_drop(c, first, now);
 }
 
-void route_attach(struct client *c, struct client_route *r, const struct now *now)
+void route_attach(struct client *c, struct client_route *r, uint32_t session, const struct now *now)
 {
-	make_room(c, now);
+	if (!r->is_spare)
+		make_room(c, now);
 	enter(r, ROUTE_ATTACHING, 0);
-	r->session = c->session.id;
+	r->session = session;
 	ask(c, r, now);
 }
 
@@ -287,12 +294,44 @@ static bool is_full(const struct client *c, const struct client_route *r,
 	return most > LOAD_FULL_PERCENT && c->fulls < fulls_max(c);
 }
 
+void route_hold(struct client *c, struct client_route *r, const struct now *now)
+{
+	if (r->session != 0)
+		engine_session_close(c->params.engine, r->session, now);
+	r->session = 0;
+	r->is_taken = false;
+	enter(r, ROUTE_HELD, NEVER);
+	watch_hold(r, now);
+}
+
+static void on_session(struct client *c, struct client_route *r, const struct engine_event *ev,
+		       const struct now *now)
+{
+	r->grant = ev->grant;
+	if (r->is_spare) {
+		takeover_granted(c, r, now);
+		return;
+	}
+	session_new(c, r, &r->grant, now);
+	route_attach(c, r, c->session.id, now);
+}
+
+static void on_attached(struct client *c, struct client_route *r, const struct now *now)
+{
+	if (!r->is_spare) {
+		route_stand(c, r, now);
+		return;
+	}
+	enter(r, ROUTE_READY, NEVER);
+	takeover_ready(c, r, now);
+}
+
 static void on_open(struct client *c, struct client_route *r, const struct engine_event *ev,
 		    const struct now *now)
 {
 	const struct client_session *s = &c->session;
 
-	session_heard(c, now);
+	takeover_heard(c, now);
 	r->rtt_ns = ev->rtt_ns;
 	note_loads(c, r, ev, now);
 	if (is_full(c, r, ev)) {
@@ -302,14 +341,14 @@ static void on_open(struct client *c, struct client_route *r, const struct engin
 	}
 	c->fulls = 0;
 	if (r->is_spare)
-		enter(r, ROUTE_HELD, NEVER);
+		route_hold(c, r, now);
 	else if (s->id != 0 && memcmp(s->exit, r->hop[r->n - 1].id, NODE_ID_LEN) == 0)
-		route_attach(c, r, now);
+		route_attach(c, r, s->id, now);
 	else
 		route_open(c, r, now);
 }
 
-static void on_attached(struct client *c, struct client_route *r, const struct now *now)
+void route_stand(struct client *c, struct client_route *r, const struct now *now)
 {
 	enter(r, ROUTE_STANDING, NEVER);
 	r->ready_wall_ns = now->wall_ns;
@@ -324,7 +363,7 @@ static void on_attach_failed(struct client *c, struct client_route *r,
 	char who[DESCRIPTOR_TEXT_MAX];
 	struct client_note *n;
 
-	if (ev->control != CONTROL_UNKNOWN) {
+	if (ev->control != CONTROL_UNKNOWN || r->is_spare) {
 		route_fail(c, r, r->n, now, "refused the session's path");
 		return;
 	}
@@ -343,20 +382,24 @@ static void on_attach_failed(struct client *c, struct client_route *r,
 	route_open(c, r, now);
 }
 
-static void on_closed(struct client *c, struct client_route *r, const struct now *now)
+static void on_closed(struct client *c, struct client_route *r, const struct engine_event *ev,
+		      const struct now *now)
 {
-	if (r->state == ROUTE_DRAINING)
+	if (r->state == ROUTE_DRAINING) {
 		*r = (struct client_route){0};
-	else
-		route_fail(c, r, r->reached > 0 && r->reached < r->n ? r->reached + 1 : 0, now,
-			   "a hop closed the circuit");
+		return;
+	}
+	if (r->state == ROUTE_STANDING && ev->hop > 0)
+		takeover_closed(c, r, now);
+	route_fail(c, r, r->reached > 0 && r->reached < r->n ? r->reached + 1 : 0, now,
+		   "a hop closed the circuit");
 }
 
 static void on_failed(struct client *c, struct client_route *r, const struct engine_event *ev,
 		      const struct now *now)
 {
 	if (ev->hop > 0)
-		session_heard(c, now);
+		takeover_heard(c, now);
 	if (ev->status == HOP_NO_NEXT || ev->hop == 0)
 		route_fail(c, r, MIN(ev->hop + 1, r->n), now, "cannot be reached");
 	else
@@ -375,11 +418,11 @@ void route_on_event(struct client *c, struct client_route *r, const struct engin
 		on_failed(c, r, ev, now);
 		break;
 	case EVENT_PATH_CLOSED:
-		on_closed(c, r, now);
+		on_closed(c, r, ev, now);
 		break;
 	case EVENT_SESSION_OPEN:
 		if (r->state == ROUTE_OPENING && r->session == ev->session)
-			session_new(c, r, ev, now);
+			on_session(c, r, ev, now);
 		break;
 	case EVENT_SESSION_FAILED:
 		if (r->state == ROUTE_OPENING && r->session == ev->session)
@@ -412,13 +455,14 @@ void route_on_event(struct client *c, struct client_route *r, const struct engin
 
 void route_tick(struct client *c, struct client_route *r, const struct now *now)
 {
-	if (r->state == ROUTE_STANDING)
+	if (r->state == ROUTE_STANDING || r->state == ROUTE_HELD)
 		watch_tick(c, r, now);
 	if (r->state == ROUTE_FREE || r->due_ns > now->mono_ns)
 		return;
 	switch (r->state) {
 	case ROUTE_FREE:
 	case ROUTE_HELD:
+	case ROUTE_READY:
 	case ROUTE_STANDING:
 		break;
 	case ROUTE_BUILDING:
@@ -441,5 +485,5 @@ uint64_t route_deadline(const struct client_route *r)
 {
 	if (r->state == ROUTE_FREE)
 		return NEVER;
-	return r->state == ROUTE_STANDING ? watch_deadline(r) : r->due_ns;
+	return r->state == ROUTE_STANDING || r->state == ROUTE_HELD ? watch_deadline(r) : r->due_ns;
 }

@@ -2,8 +2,7 @@
 /*
  * The session and its paths: how many there should be, which of them carry the traffic, and what to
  * do when none lives.  Paths in use stay in use while they do well; one that ages or does badly is
- * marked as leaving, and ends when another stands.  When all are silent, a circuit to another exit
- * is made and held; if that works while our exit still says nothing, the exit is dead.
+ * marked as leaving, and ends when another stands.
  */
 #include "client/client_int.h"
 
@@ -157,34 +156,16 @@ void session_forget(struct client *c, const struct now *now)
 			route_drop(c, &c->route[i], now);
 }
 
-void session_new(struct client *c, struct client_route *r, const struct engine_event *ev,
+void session_new(struct client *c, struct client_route *r, const struct session_grant *grant,
 		 const struct now *now)
 {
 	r->is_spare = true; /* the one that stays */
 	session_forget(c, now);
 	r->is_spare = false;
 	c->session = (struct client_session){
-	    .id = ev->session, .grant = ev->grant, .is_new = true, .silent_ns = now->mono_ns};
+	    .id = r->session, .grant = *grant, .is_new = true, .silent_ns = now->mono_ns};
 	memcpy(c->session.exit, r->hop[r->n - 1].id, NODE_ID_LEN);
 	engine_session_options(c->params.engine, c->session.id, &c->wish.options, now);
-	route_attach(c, r, now);
-}
-
-static void drop_spares(struct client *c, const struct now *now)
-{
-	for (size_t i = 0; i < ROUTES_MAX; i++)
-		if (c->route[i].state != ROUTE_FREE && c->route[i].is_spare)
-			route_drop(c, &c->route[i], now);
-}
-
-static void lives_again(struct client *c, const struct now *now)
-{
-	c->session.silent_ns = c->session.heard_ns = 0;
-	c->backoff_ns = 0;
-	drop_spares(c, now);
-	c->reason[0] = '\0';
-	if (c->state != CLIENT_CONNECTED)
-		client_set_state(c, CLIENT_CONNECTED, now, "%s", "");
 }
 
 /* One that leaves may go now: what carries nothing, then what is in use. */
@@ -219,19 +200,11 @@ void session_stands(struct client *c, struct client_route *r, const struct now *
 			    route_hop_text(r, r->n, who));
 	c->session.is_new = false;
 	if (c->session.silent_ns != 0)
-		lives_again(c, now);
+		takeover_lives_again(c, now);
 	c->backoff_ns = 0;
 	if (!r->is_trial)
 		improve_soon(c, now);
 	session_use(c, cause.text != NULL ? &cause : NULL, now);
-}
-
-/* ---- is the exit dead ---- */
-
-void session_heard(struct client *c, const struct now *now)
-{
-	if (c->session.silent_ns != 0 && c->session.heard_ns == 0)
-		c->session.heard_ns = now->mono_ns;
 }
 
 bool session_any_lives(const struct client *c)
@@ -240,36 +213,6 @@ bool session_any_lives(const struct client *c)
 		if (route_lives(&c->route[i]))
 			return true;
 	return false;
-}
-
-/* Its index, or ROUTES_MAX. */
-static size_t held_spare(const struct client *c)
-{
-	size_t i = 0;
-
-	while (i < ROUTES_MAX && c->route[i].state != ROUTE_HELD)
-		i++;
-	return i;
-}
-
-static uint64_t exit_patience_ns(const struct client *c)
-{
-	uint64_t most_ns = EXIT_PATIENCE_NS;
-
-	for (size_t i = 0; i < ROUTES_MAX; i++)
-		if (c->route[i].state == ROUTE_STANDING || c->route[i].state == ROUTE_HELD)
-			most_ns = MAX(most_ns, 3 * route_rtt_ns(&c->route[i]));
-	return most_ns;
-}
-
-/* Our network works, and has for long enough that the exit would have answered. */
-static uint64_t exit_dead_ns(const struct client *c)
-{
-	const struct client_session *s = &c->session;
-
-	if (s->silent_ns == 0 || s->heard_ns == 0)
-		return NEVER;
-	return MAX(s->silent_ns, s->heard_ns) + exit_patience_ns(c);
 }
 
 uint32_t session_connections(const struct client *c)
@@ -284,53 +227,10 @@ uint32_t session_connections(const struct client *c)
 	return n;
 }
 
-/* Its connections end; new ones go through another exit. */
-static void leave_exit(struct client *c, struct client_route *spare, const struct now *now)
-{
-	char text[CLIENT_REASON_MAX], who[DESCRIPTOR_TEXT_MAX];
-	struct client_note *n;
-
-	choice_avoid(c, c->session.exit, now);
-	snprintf(text, sizeof(text),
-		 "the exit cannot be reached; open connections through it are lost; "
-		 "changing to %s",
-		 route_hop_text(spare, spare->n, who));
-	n = client_note(c, CLIENT_NOTE_ERROR, "%s", text);
-	n->has_dropped = true;
-	n->dropped = session_connections(c);
-	client_set_state(c, CLIENT_RECONNECTING, now, "%s", text);
-	route_open(c, spare, now);
-}
-
-static void judge_exit(struct client *c, const struct now *now)
-{
-	struct client_session *s = &c->session;
-	size_t spare;
-
-	if (s->id == 0)
-		return;
-	if (session_any_lives(c)) {
-		if (s->silent_ns != 0)
-			lives_again(c, now);
-		return;
-	}
-	if (s->silent_ns == 0) {
-		s->silent_ns = now->mono_ns;
-		c->retry_ns = MIN(c->retry_ns, now->mono_ns);
-	}
-	if (c->state == CLIENT_CONNECTED && now->mono_ns - s->silent_ns >= SILENT_TELL_NS)
-		client_set_state(c, CLIENT_RECONNECTING, now, "%s",
-				 s->heard_ns != 0 ? "the exit does not answer"
-						  : "nothing answers; is the network up?");
-	spare = held_spare(c);
-	if (spare < ROUTES_MAX && exit_dead_ns(c) <= now->mono_ns)
-		leave_exit(c, &c->route[spare], now);
-}
-
 /* ---- how many there should be ---- */
 
 struct tally {
-	size_t coming, stay, spares;
+	size_t coming, stay;
 };
 
 static struct tally count(const struct client *c)
@@ -341,9 +241,7 @@ static struct tally count(const struct client *c)
 	for (size_t i = 0; i < ROUTES_MAX; i++) {
 		const struct client_route *r = &c->route[i];
 
-		if (r->is_spare)
-			t.spares += r->state != ROUTE_FREE;
-		else if (r->is_trial || r->is_degraded)
+		if (r->is_spare || r->is_trial || r->is_degraded)
 			continue;
 		else if (route_is_coming(r))
 			t.coming++;
@@ -455,17 +353,9 @@ static void seek_one(struct client *c, bool is_coming, const struct now *now)
 		client_set_state(c, CLIENT_CONNECTING, now, "building a route");
 }
 
-static bool wants_spare(const struct client *c, const struct now *now)
-{
-	const struct client_session *s = &c->session;
-
-	return s->silent_ns != 0 && (!s->is_new || now->mono_ns - s->silent_ns > EXIT_PATIENCE_NS);
-}
-
 static void seek(struct client *c, const struct now *now)
 {
 	struct tally t = count(c);
-	char why[PATH_WHY_MAX];
 
 	if (c->retry_ns > now->mono_ns)
 		return;
@@ -473,8 +363,6 @@ static void seek(struct client *c, const struct now *now)
 		wait_for_view(c, now); /* membership tells when */
 		return;
 	}
-	if (wants_spare(c, now) && t.spares == 0)
-		(void)route_start(c, AIM_SPARE, now, why); /* there may be none */
 	for (; t.stay + t.coming < wanted(c) && c->retry_ns <= now->mono_ns; t.coming++)
 		seek_one(c, t.coming > 0, now);
 }
@@ -482,23 +370,23 @@ static void seek(struct client *c, const struct now *now)
 void session_tick(struct client *c, const struct now *now)
 {
 	age(c, now);
-	judge_exit(c, now);
+	takeover_tick(c, now);
 	seek(c, now);
+}
+
+bool session_is_complete(const struct client *c)
+{
+	return count(c).stay >= wanted(c);
 }
 
 uint64_t session_deadline(const struct client *c)
 {
-	const struct client_session *s = &c->session;
 	const struct tally t = count(c);
-	uint64_t due = NEVER;
+	uint64_t due = takeover_deadline(c);
 
 	for (size_t i = 0; i < ROUTES_MAX; i++)
 		if (c->route[i].state == ROUTE_STANDING && !c->route[i].is_leaving)
 			due = MIN(due, c->route[i].successor_ns);
-	if (s->silent_ns != 0 && c->state == CLIENT_CONNECTED)
-		due = MIN(due, s->silent_ns + SILENT_TELL_NS);
-	if (held_spare(c) < ROUTES_MAX)
-		due = MIN(due, exit_dead_ns(c));
 	if (t.stay + t.coming < wanted(c))
 		due = MIN(due,
 			  membership_has_view(c->params.membership) ? c->retry_ns : c->view_due_ns);

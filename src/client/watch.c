@@ -35,7 +35,10 @@ static void ask(struct client *c, struct client_route *r, const struct now *now)
 		engine_path_echo(c->params.engine, r->path, hop, now);
 		engine_path_counters(c->params.engine, r->path, hop, now);
 	}
+	if (r->state == ROUTE_STANDING)
+		takeover_asked(c, now->mono_ns);
 	r->is_asked = true;
+	r->is_near = false;
 	r->asked_ns = now->mono_ns;
 	r->echo_ns = now->mono_ns + (r->is_silent ? MAX(ECHO_SILENT_NS, rtt_ns)
 						  : MAX(ECHO_TIMEOUT_NS, rtt_ns + rtt_ns / 2));
@@ -48,6 +51,13 @@ void watch_begin(struct client *c, struct client_route *r, const struct now *now
 	(void)engine_path_stats(c->params.engine, r->path, &r->sampled);
 	r->echo_ns = now->mono_ns + 1; /* the next tick, when the owner has set up the machine */
 	train_begin(r, now);
+}
+
+void watch_hold(struct client_route *r, const struct now *now)
+{
+	r->sample_ns = NEVER;
+	r->train = (struct train){.next_ns = NEVER, .end_ns = NEVER};
+	r->echo_ns = now->mono_ns + 1;
 }
 
 void watch_now(struct client *c, struct client_route *r, const struct now *now)
@@ -79,10 +89,13 @@ static void on_echo(struct client *c, struct client_route *r, const struct engin
 		route_health_echo(&r->health, ev->hop, rtt_sample_ns(0, ev->rtt_ns, ev->hold_ns),
 				  now);
 	r->reached = MAX(r->reached, ev->hop);
-	session_heard(c, now);
+	r->is_near |= ev->hop + 1 == r->n;
+	takeover_heard(c, now);
 	if (ev->hop != r->n)
 		return;
-	r->is_silent = false;
+	if (r->state == ROUTE_STANDING)
+		takeover_answered(c, now);
+	r->is_silent = r->is_witness = false;
 	r->rounds = r->reached = 0;
 	if (!r->is_asked)
 		return;
@@ -116,12 +129,14 @@ void watch_on_event(struct client *c, struct client_route *r, const struct engin
 		r->is_suspect = true;
 		r->doubt_ns = now->mono_ns;
 		r->rounds = r->reached = 0;
+		takeover_asked(c, now->mono_ns - ev->silent_ns);
 		ask(c, r, now);
 		ask_others(c, r, now);
 	} else if (ev->type == EVENT_PATH_RECOVERED) { /* the exit has acknowledged something */
-		r->is_suspect = r->is_silent = false;
+		r->is_suspect = r->is_silent = r->is_witness = false;
 		r->rounds = r->reached = 0;
-		session_heard(c, now);
+		takeover_heard(c, now);
+		takeover_answered(c, now);
 	}
 }
 
@@ -144,11 +159,12 @@ static void judge(struct client *c, struct client_route *r, const struct now *no
 	r->is_silent = true;
 	if (now->mono_ns - r->silent_ns < GIVE_UP_NS)
 		return; /* it may only be slow; its flows have moved already */
-	if (hop == r->n && c->session.silent_ns != 0)
-		return; /* the exit itself may be dead: session.c finds out */
+	if (hop == r->n && !r->is_spare && (c->session.silent_ns != 0 || takeover_doubts(c)))
+		return; /* the exit itself may be dead: takeover.c finds out */
 	if (r->reached == 0 && !others_are_heard(c, r))
 		return;
-	if (hop >= r->n && r->n > 1) /* on other routes the exit answers: it is the link to it */
+	if (hop >= r->n && r->n > 1 &&
+	    !r->is_spare) /* on other routes the exit answers: it is the link to it */
 		choice_avoid(c, r->hop[r->n - 2].id, now);
 	route_fail(c, r, MIN(hop, r->n), now, "no answer");
 }
@@ -221,10 +237,11 @@ static bool has_carried(const struct client *c, const struct client_route *r)
 static void end_round(struct client *c, struct client_route *r, const struct now *now)
 {
 	if (has_carried(c, r)) {
-		r->is_silent = false;
+		r->is_silent = r->is_witness = false;
 		r->rounds = r->reached = 0;
 		return;
 	}
+	r->is_witness = r->is_near;
 	r->rounds += r->rounds < ROUNDS_IDLE_MAX;
 	if (r->rounds == 1)
 		ask_others(c, r, now);
@@ -252,7 +269,7 @@ void watch_tick(struct client *c, struct client_route *r, const struct now *now)
 		end_round(c, r, now);
 	if (r->rounds >= (r->is_suspect ? ROUNDS_DOUBT_MAX : ROUNDS_IDLE_MAX))
 		judge(c, r, now);
-	if (r->state == ROUTE_STANDING)
+	if (r->state == ROUTE_STANDING || r->state == ROUTE_HELD)
 		ask(c, r, now);
 }
 

@@ -38,9 +38,8 @@ static void take_notes(struct member *me)
 		me->notes[note.type]++;
 		memcpy(me->last[note.type], note.text, sizeof(note.text));
 		if (note.type == CLIENT_NOTE_SESSION) {
-			/* sim_send takes the inner address from here. */
 			client_view(me->client, &now, &me->view);
-			me->sim->last[EVENT_SESSION_OPEN].grant = me->view.grant;
+			me->sim->last[EVENT_SESSION_OPEN].grant = me->grant = me->view.grant;
 		}
 	}
 }
@@ -55,6 +54,8 @@ static void on_event(struct sim_node *n, const struct engine_event *ev, void *ct
 		client_on_event(me->client, ev, &now);
 		take_notes(me);
 	}
+	/* Not that of a session which is only held ready. */
+	n->last[EVENT_SESSION_OPEN].grant = me->grant;
 }
 
 static void on_tick(struct sim_node *n, const struct now *now, void *ctx)

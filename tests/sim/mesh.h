@@ -22,6 +22,7 @@ struct member {
 	struct book *book;     /* if they keep one */
 	struct guard_set guards;
 	struct client_view view;                         /* refreshed by mesh_view */
+	struct session_grant grant;                      /* sim_send takes the address from it */
 	unsigned notes[CLIENT_NOTE_COUNT];               /* by enum client_note_type */
 	char last[CLIENT_NOTE_COUNT][CLIENT_REASON_MAX]; /* text of each kind */
 };
