@@ -15,10 +15,19 @@ enum {
 
 /* ---- which paths carry the traffic ---- */
 
-/* What kills the first one kills this one too. */
+/* What kills one in use, which comes before it, kills this one too. */
 static bool is_tied(const struct client *c, const struct client_route *r)
 {
-	return c->primary != NULL && r != c->primary && route_shares_node(r, c->primary);
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		const struct client_route *other = &c->route[i];
+		const bool is_first =
+		    other == c->primary || (r != c->primary && (r->weight == 0 || other < r));
+
+		if (other != r && other->weight != 0 && route_lives(other) && is_first &&
+		    route_shares_node(r, other))
+			return true;
+	}
+	return false;
 }
 
 /* It carries flows only if there is no other. */
