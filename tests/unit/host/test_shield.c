@@ -24,6 +24,7 @@ static struct shield *shield;
 static char state_dir[64];
 static int far_ns; /* lives as long as this is open, and with it the cable */
 
+/* It stands once both ends know of each other: what the kernel adds by itself is there then. */
 static bool start(void)
 {
 	int near_ns;
@@ -32,7 +33,8 @@ static bool start(void)
 	    !sandbox_fresh() || (near_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0 ||
 	    !run("ip link add lan0 type veth peer name far0 && "
 		 "ip link set far0 netns /proc/%d/fd/%d && "
-		 "ip link set lan0 up && ip addr add 192.168.7.2/24 dev lan0 && "
+		 "ip link set lan0 addrgenmode none && ip link set lan0 up && "
+		 "ip addr add 192.168.7.2/24 dev lan0 && "
 		 "ip addr add fd07::2/64 dev lan0 nodad && ip route add default via 192.168.7.1 && "
 		 "ip -6 route add default via fd07::1",
 		 getpid(), far_ns) ||
@@ -40,7 +42,8 @@ static bool start(void)
 	    !run("ip addr add 192.168.7.1/24 dev far0 && ip addr add 198.51.100.9/32 dev far0 && "
 		 "ip addr add fd07::1/64 dev far0 nodad && "
 		 "ip addr add 2001:db8::9/128 dev far0 nodad && ip link set far0 up") ||
-	    setns(near_ns, CLONE_NEWNET) != 0)
+	    setns(near_ns, CLONE_NEWNET) != 0 ||
+	    !run("until ip link show dev lan0 | grep -q 'state UP'; do sleep 0.01; done"))
 		return false;
 	close(near_ns);
 	return shield_open(&shield, &err) == 0;
