@@ -382,11 +382,25 @@ static void on_attach_failed(struct client *c, struct client_route *r,
 	route_open(c, r, now);
 }
 
+/* Over another entry: so our own network works. */
+static bool lives_elsewhere(const struct client *c, const struct client_route *r)
+{
+	for (size_t i = 0; i < ROUTES_MAX; i++)
+		if (route_lives(&c->route[i]) &&
+		    memcmp(c->route[i].hop[0].id, r->hop[0].id, NODE_ID_LEN) != 0)
+			return true;
+	return false;
+}
+
 static void on_closed(struct client *c, struct client_route *r, const struct engine_event *ev,
 		      const struct now *now)
 {
 	if (r->state == ROUTE_DRAINING) {
 		*r = (struct client_route){0};
+		return;
+	}
+	if (ev->hop == 0 && lives_elsewhere(c, r)) {
+		route_fail(c, r, 1, now, "no answer");
 		return;
 	}
 	if (r->state == ROUTE_STANDING && ev->hop > 0)
