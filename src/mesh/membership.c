@@ -86,10 +86,10 @@ static bool pick(struct membership *m, struct seed *out, const struct now *now)
 	/* Only who sees clients anyway may learn from a call that there is one. */
 	const uint8_t roles = membership_is_node(m) ? ROLE_ALL : ROLE_ENTRY;
 
-	if (seed_first && mirrors_pick_seed(&m->mirrors, &called, out))
+	if (seed_first && mirrors_pick_seed(&m->mirrors, !m->is_met, &called, now, out))
 		return true;
 	return mirrors_pick_member(&m->mirrors, roles, &called, now, out) ||
-	       mirrors_pick_seed(&m->mirrors, &called, out);
+	       mirrors_pick_seed(&m->mirrors, true, &called, now, out);
 }
 
 static struct call *free_call(struct membership *m)

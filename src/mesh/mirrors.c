@@ -149,12 +149,13 @@ static bool is_free(const struct mirrors *m, const uint8_t *id, const struct mir
 	return true;
 }
 
-bool mirrors_pick_seed(struct mirrors *m, const struct mirrors_busy *busy, struct seed *out)
+bool mirrors_pick_seed(struct mirrors *m, bool any, const struct mirrors_busy *busy,
+		       const struct now *now, struct seed *out)
 {
 	for (size_t i = 0; i < m->seed_count; i++) {
 		const struct seed *s = &m->seeds[m->next_seed++ % m->seed_count];
 
-		if (!is_free(m, s->id, busy))
+		if (!is_free(m, s->id, busy) || (!any && is_bad(m, s->id, now)))
 			continue;
 		*out = *s;
 		return true;
@@ -198,7 +199,7 @@ static bool random_member(const struct mirrors *m, struct registry_member *out)
 /* One of whom nothing has been heard does probably not run, unless we have heard of few. */
 static bool is_worth_a_try(const struct mirrors *m)
 {
-	return 2 * directory_count(m->dir) < registry_members(m->registry) ||
+	return SILENT_ONE_IN * directory_count(m->dir) < registry_members(m->registry) ||
 	       rng_below(m->rng, SILENT_ONE_IN) == 0;
 }
 

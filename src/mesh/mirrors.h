@@ -50,8 +50,10 @@ bool mirrors_found(struct mirrors *m, const struct seed *seed);
 
 /* ---- whom ---- */
 
-/* mirrors_pick_seed(m, busy, out): the next one; false: there is none. */
-bool mirrors_pick_seed(struct mirrors *m, const struct mirrors_busy *busy, struct seed *out);
+/* mirrors_pick_seed(m, any, busy, now, out): the next one, unless any one that did not do badly;
+ * false: there is none. */
+bool mirrors_pick_seed(struct mirrors *m, bool any, const struct mirrors_busy *busy,
+		       const struct now *now, struct seed *out);
 
 /* mirrors_pick_member(m, roles, busy, now, out): a random one that has any of the roles, rather one
  * that did well. */

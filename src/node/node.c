@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define VALID_S        (12 * 3600)
-#define REPUBLISH_PART 6               /* of the time that a descriptor holds */
+#define REPUBLISH_PART 2               /* of the time that a descriptor holds */
 #define BACKDATE_S     30              /* for readers whose clock is a little behind */
 #define SECOND_NS      (60 * NS_PER_S) /* to the second descriptor */
 #define NEWS_LOOK_NS   NS_PER_S

@@ -11,7 +11,7 @@ from labs import wait_until
 from mesh import MeshCase
 
 NODES = 40
-VALIDITY_S = 20
+VALIDITY_S = 30
 NAMES = [f"node-{i}" for i in range(NODES)]
 NEWCOMER = "newcomer"
 KEEPER = NAMES[0]
