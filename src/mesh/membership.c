@@ -142,13 +142,15 @@ static bool call_one(struct membership *m, const struct now *now)
 
 	if (c == NULL)
 		return false;
-	m->round.attempts++;
 	while (m->round.is_by_path && m->round.paths_lost < PATHS_LOST_MAX) {
 		if (call_by_path(m, c, now))
-			return true;
+			break;
 		m->round.paths_lost++;
 	}
-	return call_by_link(m, c, now);
+	if (c->peer == 0 && !call_by_link(m, c, now))
+		return false;
+	m->round.attempts++;
+	return true;
 }
 
 /* Nothing is asked of it any more; a link runs out by itself. */
@@ -195,12 +197,15 @@ static unsigned pulls_under_way(const struct membership *m)
 	return n;
 }
 
-/* At first nobody knows who is there: all that one has is tried at once. */
+/* At first nobody knows who is there: all that one has is tried at once, until somebody answers;
+ * the others that he tells of are asked when he has told all, for what is new to us then. */
 static unsigned calls_wanted(const struct membership *m)
 {
-	const unsigned needed = mirrors_needed(m);
+	const unsigned needed = mirrors_needed(m), pulls = pulls_under_way(m);
 
-	return m->is_met || pulls_under_way(m) >= needed ? needed : CALLS_MAX;
+	if (m->is_met)
+		return needed;
+	return pulls == 0 ? CALLS_MAX : MIN(pulls, needed);
 }
 
 static uint64_t jittered(const struct membership *m, uint64_t ns)
@@ -210,7 +215,8 @@ static uint64_t jittered(const struct membership *m, uint64_t ns)
 
 static void end_round(struct membership *m, const struct now *now)
 {
-	const uint64_t most = m->round.done > 0 ? period_ns(m) : MIN(period_ns(m), RETRY_MAX_NS);
+	const bool is_content = m->round.done > 0 && membership_has_view(m);
+	const uint64_t most = is_content ? period_ns(m) : MIN(period_ns(m), RETRY_MAX_NS);
 
 	m->round.is_running = false;
 	m->rounds++;
@@ -508,6 +514,18 @@ static uint64_t epoch_deadline(const struct membership *m, const struct now *now
 		   : now->mono_ns + length_ns - now->wall_ns % length_ns;
 }
 
+/* When the registry's head gets too old to be relied on. */
+static uint64_t head_deadline(const struct membership *m, const struct now *now)
+{
+	const uint64_t age_s = m->params.head_max_age_s;
+	uint64_t old_ns;
+
+	if (m->params.registry == NULL || age_s == 0)
+		return NEVER;
+	old_ns = (registry_head(m->params.registry)->time_s + age_s + 1) * NS_PER_S;
+	return old_ns > now->wall_ns ? now->mono_ns + (old_ns - now->wall_ns) : NEVER;
+}
+
 static void give_up_calls(struct membership *m, const struct now *now)
 {
 	for (size_t i = 0; i < CALLS_MAX; i++) {
@@ -523,9 +541,21 @@ static void give_up_calls(struct membership *m, const struct now *now)
 	}
 }
 
+/* The head has got old since the next round was planned: until it is vouched for anew we are of no
+ * use. */
+static void hurry_for_head(struct membership *m, const struct now *now)
+{
+	const uint64_t soon_ns = now->mono_ns + RETRY_MAX_NS;
+
+	if (m->is_heard && m->next_round_ns != NEVER && m->next_round_ns > soon_ns &&
+	    !membership_has_view(m))
+		m->next_round_ns = soon_ns - rng_below(m->params.rng, RETRY_MAX_NS / 4);
+}
+
 void membership_tick(struct membership *m, const struct now *now)
 {
 	m->wall_s = now->wall_ns / NS_PER_S;
+	hurry_for_head(m, now);
 	m->has_found = false;
 	turn_epoch(m);
 	give_up_calls(m, now);
@@ -549,5 +579,5 @@ uint64_t membership_deadline(const struct membership *m, const struct now *now)
 	for (size_t i = 0; i < CALLS_MAX; i++)
 		if (m->calls[i].peer != 0)
 			due = MIN(due, next_look_ns(&m->calls[i], now));
-	return MIN(due, epoch_deadline(m, now));
+	return MIN(due, MIN(epoch_deadline(m, now), head_deadline(m, now)));
 }
