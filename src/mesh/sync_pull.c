@@ -260,31 +260,45 @@ static size_t put_hashes(const struct pull *p, struct sync_part *part, struct tr
 	return used;
 }
 
+/* As many of the items as one question has room for, and its answer credit. */
+static size_t choose(const struct pull *p, struct item *const *items, size_t n, uint16_t *credit)
+{
+	size_t left = SYNC_QUESTION_LEN - SYNC_FETCH_HEAD_LEN, i;
+	unsigned descriptors = 0;
+
+	for (i = 0; i < n; i++) {
+		const size_t own = directory_part_count(p->dir, items[i]->part);
+		const size_t need = SYNC_FETCH_PART_LEN + own * SYNC_HASH_LEN;
+		const unsigned more = expected(p, items[i]);
+
+		if (i > 0 &&
+		    (need > left || cells_for(p, descriptors + more) + 2 > SYNC_CREDIT_MAX))
+			break;
+		left -= MIN(need, left);
+		descriptors += more;
+	}
+	*credit = (uint16_t)MIN(cells_for(p, descriptors) + 2, (unsigned)SYNC_CREDIT_MAX);
+	return i;
+}
+
 static bool fetch(struct pull *p, struct question *q, uint8_t *body, const struct now *now)
 {
 	struct item *items[SYNC_FETCH_MAX];
 	uint8_t hashes[CELL_BODY_LEN];
-	size_t left = SYNC_QUESTION_LEN - SYNC_FETCH_HEAD_LEN, used = 0, n = 0;
-	const size_t candidates = gather(p, ITEM_FETCH, items, SYNC_FETCH_MAX);
+	size_t left = SYNC_QUESTION_LEN - SYNC_FETCH_HEAD_LEN, used = 0, n;
 	struct sync_msg m = {.type = SYNC_FETCH};
-	unsigned descriptors = 0;
 
-	for (; n < candidates; n++) {
-		const size_t own = directory_part_count(p->dir, items[n]->part);
-		const size_t need = SYNC_FETCH_PART_LEN + own * SYNC_HASH_LEN;
-
-		if (n > 0 && (need > left || cells_for(p, descriptors + expected(p, items[n])) + 2 >
-						 SYNC_CREDIT_MAX))
-			break;
-		left -= SYNC_FETCH_PART_LEN;
-		const size_t took = put_hashes(p, &m.parts[n], items[n]->part, hashes + used, left);
-		used += took;
-		left -= took;
-		descriptors += expected(p, items[n]);
-	}
-	m.credit = (uint16_t)MIN(cells_for(p, descriptors) + 2, (unsigned)SYNC_CREDIT_MAX);
+	if (p->in_flight >= p->window)
+		return false;
+	n = choose(p, items, gather(p, ITEM_FETCH, items, SYNC_FETCH_MAX), &m.credit);
 	if (n == 0 || (p->in_flight > 0 && p->in_flight + m.credit > p->window))
 		return false;
+	for (size_t i = 0; i < n; i++) {
+		left -= SYNC_FETCH_PART_LEN;
+		const size_t took = put_hashes(p, &m.parts[i], items[i]->part, hashes + used, left);
+		used += took;
+		left -= took;
+	}
 	commit(p, q, &m, items, n, now);
 	sync_encode(&m, body);
 	return true;
