@@ -2,6 +2,7 @@
 # A thin front for Meson.  Everything real is in meson.build, scripts/, lab/ and tests/.
 #   make test FILTER=sim     one family of tests (unit, fuzz, sim, lab)
 #   make test-transitions ROUNDS=1000  random commands and kills; all has to agree after each
+#   make scale               a mesh of 10,000 members in one process: docs/scale.md
 #   make test-failover ROUNDS=20  how long a dead or hung node holds up a download and a call
 #   make test-degrade ROUNDS=5  how soon a bad relay is left, and used again when it is well
 #   make test SANITIZE=1     with ASan and UBSan, in build-asan (so is any other target)
@@ -15,7 +16,7 @@ endif
 export BUILD FILTER ROUNDS SEED
 export MACRO_BUILD = $(abspath $(BUILD))
 
-.PHONY: all deps run-deps run test test-degrade test-failover test-leaks test-transitions threads bench lint fmt fuzz install uninstall clean
+.PHONY: all deps run-deps run test test-degrade test-failover test-leaks test-transitions threads scale bench lint fmt fuzz install uninstall clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -59,6 +60,11 @@ test-failover: deps all
 # How soon a slow, lossy or thin relay is named and left, and used again when it is well.
 test-degrade: deps all
 	@ROUNDS=$(or $(ROUNDS),2) tests/lab/test_degrade.py
+
+# How the view of the mesh behaves at scale; half an hour.
+scale: deps all
+	@$(BUILD)/tests/sim/directory/sim_directory 10000 50 old | sed -n 's/^# //p'
+	@$(BUILD)/tests/unit/app/test_app_view_cache 100000 | sed -n 's/^# //p'
 
 bench: deps all
 	@bench/run
