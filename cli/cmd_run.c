@@ -136,7 +136,7 @@ static int start(const struct cli *cli, const sigset_t *mask, pid_t *pid)
 /* The terminal gives its signals to the program, too; others it gets from us. */
 static enum code accompany(pid_t pid, int signals)
 {
-	int status;
+	int status = 0;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		const int sig = take_signal(signals);
@@ -190,6 +190,7 @@ static int hear_signals(sigset_t *was)
 	for (size_t i = 0; i < ARRAY_LEN(heard); i++)
 		sigaddset(&set, heard[i]);
 	sigprocmask(SIG_BLOCK, &set, was);
+	signal(SIGCHLD, SIG_DFL); /* who started us may have had it ignored */
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
