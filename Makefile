@@ -61,8 +61,9 @@ test-failover: deps all
 test-degrade: deps all
 	@ROUNDS=$(or $(ROUNDS),2) tests/lab/test_degrade.py
 
-# How the view of the mesh behaves at scale; half an hour.
+# How the view of the mesh behaves at scale: docs/scale.md; half an hour or more.
 scale: deps all
+	@$(BUILD)/tests/sim/directory/sim_directory 1000 10 | sed -n 's/^# //p'
 	@$(BUILD)/tests/sim/directory/sim_directory 10000 50 old | sed -n 's/^# //p'
 	@$(BUILD)/tests/unit/app/test_app_view_cache 100000 | sed -n 's/^# //p'
 
