@@ -150,6 +150,7 @@ struct client {
 	uint64_t hurry_ns;    /* a change of the network is to be followed then; NEVER: none is */
 	uint64_t hurried_ns;  /* the last time */
 	uint64_t due_ns;      /* what client_deadline said after the last tick */
+	int64_t clock_ns;     /* wall clock less mono when a route stood, last; 0: none has */
 
 	struct client_note notes[NOTES_MAX];
 	unsigned note_head, note_count;

@@ -200,6 +200,7 @@ void session_stands(struct client *c, struct client_route *r, const struct now *
 	struct cause cause = {.over_now = r};
 	char who[DESCRIPTOR_TEXT_MAX];
 
+	c->clock_ns = (int64_t)(now->wall_ns - now->mono_ns);
 	if (r->is_trial)
 		r->trial_ns = now->mono_ns + TRIAL_NS;
 	else
@@ -330,12 +331,27 @@ static void wait_for_view(struct client *c, const struct now *now)
 			 "no seed has answered yet; check the network and [mesh] seeds: %s", seeds);
 }
 
+/* By how much the clock was set since a route stood; 0: not so that others would mind. */
+static int64_t clock_set_s(const struct client *c, const struct now *now)
+{
+	const int64_t most_s = CREATE_CLOCK_SKEW_S / 2;
+	const int64_t by_s =
+	    ((int64_t)(now->wall_ns - now->mono_ns) - c->clock_ns) / (int64_t)NS_PER_S;
+
+	return c->clock_ns == 0 || (by_s > -most_s && by_s < most_s) ? 0 : by_s;
+}
+
 /* Nothing carries the traffic, and there is no way: what is missing may have joined since. */
 static void no_way(struct client *c, const char *why, const struct now *now)
 {
 	const uint64_t most_ns = c->session.id != 0 ? RETRY_SESSION_NS : RETRY_MAX_NS;
+	const int64_t set_s = clock_set_s(c, now);
 
-	snprintf(c->reason, sizeof(c->reason), "no route: %s", why);
+	if (set_s != 0)
+		snprintf(c->reason, sizeof(c->reason),
+			 "no route since the clock was set by %+lld s: %s", (long long)set_s, why);
+	else
+		snprintf(c->reason, sizeof(c->reason), "no route: %s", why);
 	membership_refresh(c->params.membership, now);
 	client_note(c, CLIENT_NOTE_ERROR, "%s", c->reason);
 	c->backoff_ns = MIN(most_ns, MAX(RETRY_MIN_NS, c->backoff_ns * 2));

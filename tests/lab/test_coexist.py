@@ -7,6 +7,7 @@ mean it no good.
 
 import os
 import re
+import struct
 import subprocess
 import tempfile
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 import tap
 from labs import wait_until
 from mesh import Daemon, MeshCase
+from runtime import build_folders
 
 HOSTS = """
 [hosts]
@@ -300,6 +302,41 @@ class FaultTest(MeshCase):
             self.mesh.exec("client", "macro", "--socket", str(daemon.socket), "unlock",
                            "--state-dir", state)
             self.assertNotRegex(self.ruleset(), OURS)
+
+    def test_clock_is_set(self):
+        """What stands goes on; what is new waits, locked, and says why, until the clock is right."""
+        with tempfile.NamedTemporaryFile() as clock:
+            def set_clock(seconds):
+                clock.seek(0)
+                clock.write(struct.pack("q", seconds))
+                clock.flush()
+
+            def reads_page():
+                return self.mesh.curl("http://www.test/ip").strip() in self.addresses["back"]
+            set_clock(0)
+            with Daemon(self.mesh, "client", prefix=(
+                    "env", f"LD_PRELOAD={build_folders()[0] / 'tests/lab/libclock.so'}",
+                    "ASAN_OPTIONS=verify_asan_link_order=0", f"MACRO_CLOCK={clock.name}")) as daemon:
+                daemon.macro("killswitch", "on")
+                self.addCleanup(self.mesh.call, "exec", "client", "nft", "delete", "table", "inet",
+                                "macromesh")
+                for seconds, said in ((86400, r"\+86400|\+86399"), (-86400, "-86400|-86399")):
+                    self.assertEqual(daemon.macro("connect", "--wait").returncode, 0)
+                    set_clock(seconds)
+                    time.sleep(1)  # in which it may find out
+                    self.assertTrue(reads_page())
+                    self.assertEqual(daemon.macro("disconnect", "--wait").returncode, 0)
+                    done = daemon.macro("connect", "--wait", "--timeout", "3")
+                    self.assertEqual(done.returncode, 3)
+                    self.assertRegex(done.stderr, rf"clock was set by ({said}) s: ")
+                    self.assertIn("policy drop", self.ruleset())
+                    self.assertEqual(daemon.macro("status", "--check").returncode, 5)
+                    set_clock(0)
+                    wait_until(lambda: daemon.macro("status", "--check").returncode == 0, 60,
+                               "the connection, now that the clock is right")
+                    self.assertTrue(reads_page())
+                    daemon.macro("disconnect", "--wait")
+                self.assertNotRegex(self.ruleset(), OURS)
 
     def test_without_the_program_nft(self):
         """Nor any other: the daemon runs none."""
