@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Whoever takes over the daemon by a packet shall find little to do with it: it runs no programs,
- * sees into no others, mounts nothing and loads nothing into the kernel.
+ * sees into no others, mounts nothing, makes no namespaces, loads nothing into the kernel, and
+ * finds no door to rarely used parts of it.
  */
 #include "app/confine.h"
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 static const unsigned kept[] = {
     CAP_NET_ADMIN,        /* TUN, routes, rules, nftables, marks */
@@ -59,6 +62,14 @@ static const int refused[] = {
     SCMP_SYS(setdomainname),
 };
 
+static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+
+/* Each alone is refused to clone(). */
+static const unsigned namespaces[] = {
+    CLONE_NEWCGROUP, CLONE_NEWIPC,  CLONE_NEWNET, CLONE_NEWNS,
+    CLONE_NEWPID,    CLONE_NEWUSER, CLONE_NEWUTS,
+};
+
 static bool is_kept(unsigned cap)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
@@ -80,18 +91,59 @@ static int drop_capabilities(void)
 	return capng_apply(CAPNG_SELECT_CAPS) == 0 ? 0 : -EPERM;
 }
 
-static int refuse_calls(void)
+static int refuse_calls(scmp_filter_ctx filter)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int rc = 0;
 
-	if (filter == NULL)
-		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_LEN(refused) && rc == 0; i++) {
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
 		if (rc == -EDOM)
 			rc = 0; /* this architecture has no such call */
 	}
+	return rc;
+}
+
+static int refuse_families(scmp_filter_ctx filter)
+{
+	const uint32_t refuse = SCMP_ACT_ERRNO(EAFNOSUPPORT);
+	int rc = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1,
+				  SCMP_A0(SCMP_CMP_GE, (scmp_datum_t)AF_MAX));
+
+	for (int family = 0; family < AF_MAX && rc == 0; family++) {
+		bool is_used = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(families); i++)
+			is_used = is_used || families[i] == family;
+		if (!is_used)
+			rc = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1,
+					      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+	}
+	return rc;
+}
+
+/* A filter does not see the flags of clone3; without it the C library starts threads by clone. */
+static int refuse_namespaces(scmp_filter_ctx filter)
+{
+	int rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	for (size_t i = 0; i < ARRAY_LEN(namespaces) && rc == 0; i++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+				      SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]));
+	return rc;
+}
+
+static int set_filter(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int rc;
+
+	if (filter == NULL)
+		return -ENOMEM;
+	rc = refuse_calls(filter);
+	if (rc == 0)
+		rc = refuse_families(filter);
+	if (rc == 0)
+		rc = refuse_namespaces(filter);
 	if (rc == 0)
 		rc = seccomp_load(filter);
 	seccomp_release(filter);
@@ -110,6 +162,6 @@ int confine(const char **what)
 	if (rc != 0)
 		return rc;
 	*what = "setting a system call filter";
-	rc = refuse_calls();
+	rc = set_filter();
 	return rc == -EINVAL ? 0 : rc; /* a kernel without seccomp */
 }

@@ -4,8 +4,12 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +42,18 @@ static int try_things(void)
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN) ||
 	    capng_have_capability(CAPNG_PERMITTED, CAP_DAC_OVERRIDE))
 		return 6;
+	if (socket(AF_PACKET, SOCK_DGRAM, 0) >= 0 || errno != EAFNOSUPPORT ||
+	    socket(AF_ALG, SOCK_SEQPACKET, 0) >= 0 || errno != EAFNOSUPPORT ||
+	    socket(AF_MAX, SOCK_DGRAM, 0) >= 0 || errno != EAFNOSUPPORT)
+		return 8;
+	if (socket(AF_INET, SOCK_DGRAM, 0) < 0 || socket(AF_UNIX, SOCK_STREAM, 0) < 0 ||
+	    socket(AF_NETLINK, SOCK_RAW, 0) < 0)
+		return 9;
+	if (syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL) >= 0 ||
+	    errno != EPERM)
+		return 10;
+	if (syscall(SYS_clone3, NULL, 0) >= 0 || errno != ENOSYS)
+		return 11;
 	return confine(&what) == 0 ? 0 : 7; /* again, with less */
 }
 
