@@ -284,7 +284,11 @@ static void run_traffic(const struct wire_case *c, const int sockets[static 4], 
 	mean_sizes(&in, &out);
 	printf("# offload %d-%d: B's kernel took packets of %lu, gave packets of %lu bytes\n",
 	       c->offload_a, c->offload_b, in, out);
-	CHECK(c->offload_b ? out > 3 * MTU : out > 0 && out <= MTU);
+	/* With few at a time the sender's window says how large they are: large at all will do. */
+	if (c->read_max < BATCH)
+		CHECK(out > MTU);
+	else
+		CHECK(c->offload_b ? out > 3 * MTU : out > 0 && out <= MTU);
 	if (c->offload_a && c->offload_b && c->read_max == BATCH)
 		CHECK(in > 3 * MTU);
 	carry_udp(sockets[2], "10.9.0.1");
