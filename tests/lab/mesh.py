@@ -78,9 +78,9 @@ class Mesh(Lab):
         return [hop["name"] for hop in self.api(host, "route")["route"]["hops"]]
 
     def routes(self, host="client"):
-        """The names of the hops of every route there is."""
+        """The names of the hops of every route to the session's exit."""
         return [[hop["name"] for hop in path["route"]["hops"]]
-                for path in self.api(host, "route")["paths"]["list"]]
+                for path in self.api(host, "route")["paths"]["list"] if path["role"] != "spare"]
 
     # Traffic.
 
