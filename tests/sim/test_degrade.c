@@ -6,7 +6,7 @@
 
 enum {
 	NODES = 40,
-	ROUNDS = 3,
+	ROUNDS = 2,
 };
 
 #define DELAY_NS   (20 * NS_PER_MS)
