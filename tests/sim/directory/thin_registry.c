@@ -59,7 +59,6 @@ static void begin(const struct registry_backend *backend)
 {
 	struct registry_head start;
 
-	memset(&all, 0, sizeof(all));
 	all.rng = rng_seeded(78);
 	map_init(&all.by_key, 1024, &all.rng);
 	map_init(&all.heads, 64, &all.rng);
@@ -82,6 +81,7 @@ static void end(void)
 	free(all.hash_at);
 	free(all.slots);
 	free(all.adds);
+	memset(&all, 0, sizeof(all));
 }
 
 struct registry *registry_create(const struct registry_backend *backend, const struct rng *rng)
