@@ -128,11 +128,8 @@ void engine_session_use(struct engine *e, uint32_t session, const struct path_us
 	if (s == NULL || !s->is_open)
 		return;
 	for (unsigned i = 0; i < SESSION_PATHS_MAX; i++)
-		if (s->path[i] != NULL) {
+		if (s->path[i] != NULL)
 			s->is_changed |= use_lane(&s->steer.lane[i], use, n, s->path[i]->id);
-			s->steer.lane[i].rtt_us =
-			    (uint32_t)(s->path[i]->session.live.srtt_ns / NS_PER_US);
-		}
 	if (!s->is_changed)
 		return;
 	steer_changed(&s->steer);

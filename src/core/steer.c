@@ -7,12 +7,14 @@
 enum {
 	WAYS = 4,
 	FLOW_BULK = 1 << 0,
+	FLOW_GUEST = 1 << 1, /* not on its own lane, because that is crowded */
 	/* Within a quarter of a second; what is below is a call, a game or typing. */
 	WINDOW_MS = 250,
 	INTERACTIVE_PACKETS = 50,
 	INTERACTIVE_BYTES = 16 * 1024,
 	UNIT_BYTES = 16,
 	IN_USE_MS = 60 * 1000,
+	CROWDED_US = 4000,
 };
 
 struct steer_flow {
@@ -188,6 +190,18 @@ static int shorter(const struct steer *s, int lane)
 	return s->lane[best].rtt_us < s->lane[lane].rtt_us / 5 * 4 ? best : lane;
 }
 
+/* The quickest of all lanes, if that one is crowded. */
+static int less_crowded(const struct steer *s, int lane)
+{
+	int best = lane;
+
+	for (int i = 0; i < STEER_LANES; i++)
+		if (is_fit(&s->lane[i]) && s->lane[i].rtt_us != 0 &&
+		    s->lane[i].rtt_us < s->lane[best].rtt_us)
+			best = i;
+	return 2 * s->lane[best].rtt_us + CROWDED_US < s->lane[lane].rtt_us ? best : lane;
+}
+
 /* ---- flows ---- */
 
 static uint32_t time_ms(const struct now *now)
@@ -230,6 +244,36 @@ static struct steer_flow *add(struct steer *s, uint64_t hash, const struct flow_
 	return f;
 }
 
+static void go_home(const struct steer *s, struct steer_flow *f)
+{
+	f->lane = (int8_t)choose(s, f->group);
+	f->flags &= (uint8_t)~FLOW_GUEST;
+}
+
+static void put_on(const struct steer *s, struct steer_flow *f, int lane)
+{
+	const int other = less_crowded(s, lane);
+
+	f->lane = (int8_t)other;
+	if (other != lane)
+		f->flags |= FLOW_GUEST;
+	else
+		f->flags &= (uint8_t)~FLOW_GUEST;
+}
+
+/* The lane where the flow is, or has its own, may have become crowded, or cease to be. */
+static void look_around(const struct steer *s, struct steer_flow *f, uint32_t ms)
+{
+	const struct lane *l = &s->lane[f->lane];
+
+	if ((f->flags & FLOW_BULK) != 0 || (uint64_t)(ms - f->seen_ms) * 1000 <= l->settle_us)
+		return;
+	if (f->flags & FLOW_GUEST)
+		put_on(s, f, choose(s, f->group));
+	else if (l->rtt_us > CROWDED_US)
+		put_on(s, f, f->lane);
+}
+
 /* Interactive until it has shown to be bulk, and again after a window without. */
 static void count(struct steer_flow *f, size_t len, uint32_t ms)
 {
@@ -238,7 +282,8 @@ static void count(struct steer_flow *f, size_t len, uint32_t ms)
 		const bool was_bulk =
 		    f->packets > INTERACTIVE_PACKETS || f->units > INTERACTIVE_BYTES / UNIT_BYTES;
 
-		f->flags = was_bulk ? FLOW_BULK : 0;
+		if (!was_bulk)
+			f->flags &= (uint8_t)~FLOW_BULK;
 		f->window_ms = ms;
 		f->packets = f->units = 0;
 	}
@@ -284,11 +329,14 @@ struct steering steer_packet(struct steer *s, const struct packet *p, size_t len
 	if (f == NULL) {
 		f = add(s, hash, &k, ms);
 		if (side == FLOW_UP && flow_is_urgent(p, &k))
-			f->lane = (int8_t)shorter(s, f->lane);
+			put_on(s, f, shorter(s, f->lane));
+	} else if (side == FLOW_UP) {
+		look_around(s, f, ms);
 	}
-	if (s->lane[f->lane].path_id == 0)
-		f->lane = (int8_t)choose(s, f->group);
 	count(f, len, ms);
+	if (s->lane[f->lane].path_id == 0 ||
+	    (f->flags & (FLOW_BULK | FLOW_GUEST)) == (FLOW_BULK | FLOW_GUEST))
+		go_home(s, f);
 	way.lane = f->lane;
 	if (s->duplicate && (f->flags & FLOW_BULK) == 0 && len <= STEER_SMALL)
 		way.second = other_lane(s, way.lane);
@@ -346,7 +394,7 @@ uint32_t steer_move(struct steer *s, bool all)
 
 		if (f->tag == 0 || is_candidate(s, f->lane) || (!all && is_fit(&s->lane[f->lane])))
 			continue;
-		f->lane = (int8_t)choose(s, f->group);
+		go_home(s, f);
 		moved++;
 	}
 	return moved;

@@ -252,9 +252,24 @@ static enum drop add_packet(struct engine *e, const struct packet *pkt, const st
 	return d;
 }
 
+/* How long the path's round trips are now, for the choice among paths. */
+static void time_lane(struct path *p)
+{
+	const struct liveness *live = &p->session.live;
+	struct lane *l;
+
+	if (p->owner == NULL)
+		return;
+	l = &p->owner->steer.lane[p->slot];
+	l->rtt_us = (uint32_t)MIN(live->srtt_ns / NS_PER_US, UINT32_MAX / 4);
+	l->settle_us = (uint32_t)MIN((live->srtt_ns + live->rttvar_ns) / NS_PER_US, UINT32_MAX);
+}
+
 void engine_recv_client(struct engine *e, const struct packet *pkts, size_t n,
 			const struct now *now)
 {
+	list_for_each (it, &e->paths)
+		time_lane(container_of(it, struct path, in_engine));
 	for (size_t i = 0; i < n; i++) {
 		const enum drop d = add_packet(e, &pkts[i], now);
 

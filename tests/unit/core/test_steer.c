@@ -98,6 +98,91 @@ static void test_urgent(void)
 	steer_fini(&s);
 }
 
+/* Three lanes, two carriers and a backup, where the second carrier's round trips are the longest. */
+static struct steer crowded(uint32_t rtt_us)
+{
+	struct steer s = three(1, 1, 0);
+
+	s.lane[0].rtt_us = s.lane[0].settle_us = 8000;
+	s.lane[1].rtt_us = s.lane[1].settle_us = rtt_us;
+	s.lane[2].rtt_us = s.lane[2].settle_us = 1000;
+	return s;
+}
+
+/* A destination whose flows have the second lane as their own. */
+static unsigned of_second(struct steer *s)
+{
+	for (unsigned dst = 0;; dst++)
+		if (send_one(s, dst, 0, 1000, 1).lane == 1)
+			return dst;
+}
+
+/* A short datagram, of a flow that looks urgent. */
+static int send_urgent(struct steer *s, unsigned dst, uint64_t ms)
+{
+	struct packet p = packet(dst, 9, 100);
+	const struct now now = {.mono_ns = ms * NS_PER_MS};
+
+	put_be16(bytes + 22, 7000);
+	return steer_packet(s, &p, 100, FLOW_UP, &now).lane;
+}
+
+static void test_urgent_avoids_the_crowd(void)
+{
+	struct steer s = crowded(6000);
+	const unsigned dst = of_second(&s);
+
+	CHECK_INT(send_urgent(&s, dst, 1), 1); /* twice the backup's, but 4 ms do not matter */
+	steer_fini(&s);
+	s = crowded(30000);
+	CHECK_INT(send_urgent(&s, of_second(&s), 1), 2);
+	steer_fini(&s);
+}
+
+/* Others leave in a pause, and come back in one. */
+static void test_flows_leave_a_crowd(void)
+{
+	struct steer s = crowded(6000);
+	const unsigned dst = of_second(&s);
+
+	CHECK_INT(send_one(&s, dst, 0, 1000, 10).lane, 1);
+	s.lane[1].rtt_us = s.lane[1].settle_us = 30000;
+	CHECK_INT(send_one(&s, dst, 0, 1000, 40).lane, 1); /* it might overtake what is under way */
+	CHECK_INT(send_one(&s, dst, 0, 1000, 71).lane, 2);
+	CHECK_INT(send_one(&s, dst, 0, 1000, 100).lane, 2);
+	s.lane[1].rtt_us = s.lane[1].settle_us = 6000;
+	CHECK_INT(send_one(&s, dst, 0, 1000, 101).lane, 2);
+	CHECK_INT(send_one(&s, dst, 0, 1000, 103).lane, 1);
+	steer_fini(&s);
+}
+
+static void test_bulk_stays_in_the_crowd(void)
+{
+	struct steer s = crowded(30000);
+	const unsigned dst = of_second(&s);
+	unsigned away = 0;
+
+	CHECK_INT(send_one(&s, dst, 0, 1000, 100).lane, 2);
+	for (unsigned i = 0; i < 100; i++)
+		away += send_one(&s, dst, 0, 1000, 101).lane == 2;
+	CHECK(away > 10 && away < 50); /* until it has shown to be bulk */
+	CHECK_INT(send_one(&s, dst, 0, 1000, 200).lane, 1);
+	steer_fini(&s);
+}
+
+/* Nothing may be known of the others, or they may not be used. */
+static void test_nowhere_to_go(void)
+{
+	struct steer s = crowded(30000);
+	const unsigned dst = of_second(&s);
+
+	s.lane[2].is_suspect = true;
+	s.lane[0].rtt_us = 0;
+	CHECK_INT(send_urgent(&s, dst, 1), 1);
+	CHECK_INT(send_one(&s, dst, 0, 1000, 100).lane, 1);
+	steer_fini(&s);
+}
+
 static unsigned asked;
 
 static uint64_t app_of(void *ctx, const struct flow_key *key)
@@ -264,6 +349,10 @@ int main(void)
 	RUN(test_one_path_needs_no_table);
 	RUN(test_isolation);
 	RUN(test_urgent);
+	RUN(test_urgent_avoids_the_crowd);
+	RUN(test_flows_leave_a_crowd);
+	RUN(test_bulk_stays_in_the_crowd);
+	RUN(test_nowhere_to_go);
 	RUN(test_apps);
 	RUN(test_rendezvous);
 	RUN(test_moves);
