@@ -42,7 +42,8 @@ static enum drop take_packet(struct engine *e, void *owner, const struct inner *
 /* When the path wants attention: earlier than its timer knows. */
 static void look_after(struct exit_node *x, struct exit_path *xp)
 {
-	const uint64_t due_ns = MIN(xp->sp.pack_due_ns, liveness_due(&xp->sp.live));
+	const uint64_t due_ns = MIN(MIN(xp->sp.pack_due_ns, ack_hold_due(&xp->sp.held)),
+				    liveness_due(&xp->sp.live));
 
 	if (due_ns < xp->timer.due_ns)
 		timers_set(&x->timers, &xp->timer, due_ns);
@@ -105,8 +106,34 @@ static struct outcell *cell_for(struct engine *e, struct exit_path *xp, size_t l
 	return c;
 }
 
+static void put_in(struct engine *e, struct exit_path *xp, struct outcell *c,
+		   const struct packet *pkt, const struct now *now)
+{
+	packer_packet(c, pkt);
+	if (xp->session->steer.flows != NULL)
+		resend_keep(&e->resend, xp->sp.resend_owner, c->nonce, pkt, now);
+}
+
+/* Those that wait for company go now. */
+static void let_go(struct engine *e, struct exit_path *xp, const struct now *now)
+{
+	struct packet held;
+	size_t at = 0;
+
+	while (ack_hold_next(&xp->sp.held, &at, &held)) {
+		struct outcell *c = cell_for(e, xp, held.head_len, now);
+
+		if (c == NULL)
+			engine_drop(e, DROP_NO_BUFFER);
+		else
+			put_in(e, xp, c, &held, now);
+	}
+}
+
 static void add_pack(struct engine *e, struct exit_path *xp, const struct now *now)
 {
+	if (ack_hold_due(&xp->sp.held) <= now->mono_ns)
+		let_go(e, xp, now);
 	while (spath_has_pack(&xp->sp, now)) {
 		struct outcell *c = cell_for(e, xp, spath_pack_len(&xp->sp), now);
 
@@ -147,13 +174,18 @@ static bool packet_addrs(const struct packet *p, struct inner_addrs *a)
 static enum drop put_packet(struct engine *e, struct exit_path *xp, const struct packet *pkt,
 			    size_t len, const struct now *now)
 {
-	struct outcell *c = cell_for(e, xp, len, now);
+	struct outcell *c;
 
+	if (ack_hold_take(&xp->sp.held, pkt, xp->sp.sent_last_ns, now)) {
+		add_pack(e, xp, now);
+		look_after(e->exit, xp);
+		return DROP_NONE;
+	}
+	let_go(e, xp, now);
+	c = cell_for(e, xp, len, now);
 	if (c == NULL)
 		return DROP_NO_BUFFER;
-	packer_packet(c, pkt);
-	if (xp->session->steer.flows != NULL)
-		resend_keep(&e->resend, xp->sp.resend_owner, c->nonce, pkt, now);
+	put_in(e, xp, c, pkt, now);
 	add_pack(e, xp, now);
 	return DROP_NONE;
 }
@@ -167,8 +199,10 @@ static enum drop put_twice(struct engine *e, struct exit_session *s, struct stee
 	enum drop d = DROP_NO_BUFFER;
 
 	for (unsigned i = 0; i < ARRAY_LEN(lanes); i++) {
-		struct outcell *c = cell_for(e, s->path[lanes[i]], NUMBERED_HEAD_LEN + len, now);
+		struct outcell *c;
 
+		let_go(e, s->path[lanes[i]], now);
+		c = cell_for(e, s->path[lanes[i]], NUMBERED_HEAD_LEN + len, now);
 		if (c == NULL)
 			continue;
 		packer_numbered(c, pkt, number);

@@ -7,6 +7,7 @@
 #ifndef CORE_SPATH_H
 #define CORE_SPATH_H
 
+#include "core/ack_hold.h"
 #include "core/liveness.h"
 #include "crypto/aead.h"
 #include "crypto/hash.h"
@@ -72,6 +73,7 @@ struct spath {
 	uint64_t resent_seq;         /* cells up to it were given to others (core/resend.h) */
 	uint64_t lost;               /* sent before one that was acknowledged, and never received */
 	uint64_t tx_bytes, rx_bytes; /* of inner packets */
+	struct ack_hold held; /* packets that have not left yet */
 	struct liveness live;
 	uint64_t proofs_ok, proofs_failed;
 };

@@ -100,8 +100,34 @@ struct outcell *tunnel_cell(struct engine *e, struct path *p, size_t len, const 
 	return c;
 }
 
+static void put_in(struct engine *e, struct path *p, struct outcell *c, const struct packet *pkt,
+		   const struct now *now)
+{
+	packer_packet(c, pkt);
+	if (p->owner->steer.flows != NULL)
+		resend_keep(&e->resend, p->session.resend_owner, c->nonce, pkt, now);
+}
+
+/* Those that wait for company go now. */
+static void let_go(struct engine *e, struct path *p, const struct now *now)
+{
+	struct packet held;
+	size_t at = 0;
+
+	while (ack_hold_next(&p->session.held, &at, &held)) {
+		struct outcell *c = tunnel_cell(e, p, held.head_len, now);
+
+		if (c == NULL)
+			engine_drop(e, DROP_NO_BUFFER);
+		else
+			put_in(e, p, c, &held, now);
+	}
+}
+
 static void add_pack(struct engine *e, struct path *p, const struct now *now)
 {
+	if (p->owner != NULL && ack_hold_due(&p->session.held) <= now->mono_ns)
+		let_go(e, p, now);
 	while (p->owner != NULL && spath_has_pack(&p->session, now)) {
 		struct outcell *c = tunnel_cell(e, p, spath_pack_len(&p->session), now);
 
@@ -146,12 +172,13 @@ static enum drop put_packet(struct engine *e, struct path *p, const struct packe
 
 	if (len > (size_t)INNER_MTU(p->n))
 		return DROP_TOO_BIG;
+	if (ack_hold_take(&p->session.held, pkt, p->session.sent_last_ns, now))
+		return DROP_NONE;
+	let_go(e, p, now);
 	c = tunnel_cell(e, p, len, now);
 	if (c == NULL)
 		return DROP_NO_BUFFER;
-	packer_packet(c, pkt);
-	if (p->owner->steer.flows != NULL)
-		resend_keep(&e->resend, p->session.resend_owner, c->nonce, pkt, now);
+	put_in(e, p, c, pkt, now);
 	return DROP_NONE;
 }
 
@@ -164,8 +191,10 @@ static enum drop put_twice(struct engine *e, struct session *s, struct steering 
 	enum drop d = DROP_NO_BUFFER;
 
 	for (unsigned i = 0; i < ARRAY_LEN(lanes); i++) {
-		struct outcell *c = tunnel_cell(e, s->path[lanes[i]], NUMBERED_HEAD_LEN + len, now);
+		struct outcell *c;
 
+		let_go(e, s->path[lanes[i]], now);
+		c = tunnel_cell(e, s->path[lanes[i]], NUMBERED_HEAD_LEN + len, now);
 		if (c == NULL)
 			continue;
 		packer_numbered(c, pkt, number);
@@ -252,17 +281,23 @@ static enum drop add_packet(struct engine *e, const struct packet *pkt, const st
 	return d;
 }
 
+static uint32_t in_us(uint64_t ns)
+{
+	return (uint32_t)MIN(ns / NS_PER_US, UINT32_MAX / 2);
+}
+
 /* How long the path's round trips are now, for the choice among paths. */
 static void time_lane(struct path *p)
 {
 	const struct liveness *live = &p->session.live;
 	struct lane *l;
 
-	if (p->owner == NULL)
+	if (p->owner == NULL || live->srtt_ns == 0)
 		return;
 	l = &p->owner->steer.lane[p->slot];
-	l->rtt_us = (uint32_t)MIN(live->srtt_ns / NS_PER_US, UINT32_MAX / 4);
-	l->settle_us = (uint32_t)MIN((live->srtt_ns + live->rttvar_ns) / NS_PER_US, UINT32_MAX);
+	l->rtt_us = in_us(live->srtt_ns);
+	l->rtt_min_us = l->rtt_min_us == 0 ? l->rtt_us : MIN(l->rtt_min_us, l->rtt_us);
+	l->settle_us = in_us(live->srtt_ns + live->rttvar_ns);
 }
 
 void engine_recv_client(struct engine *e, const struct packet *pkts, size_t n,
@@ -297,7 +332,7 @@ uint64_t tunnel_deadline(const struct engine *e)
 		const struct path *p = container_of(it, struct path, in_engine);
 
 		if (p->owner != NULL)
-			due = MIN(due, p->session.pack_due_ns);
+			due = MIN(due, MIN(p->session.pack_due_ns, ack_hold_due(&p->session.held)));
 	}
 	return due;
 }
