@@ -146,6 +146,7 @@ static void udp_ready(struct loop_fd *f, uint32_t events)
 	if (events & EPOLLOUT) {
 		w->now = now_read();
 		udp_writable(&w->udp, w->now.mono_ns);
+		engine_set_turn(w->engine, w->udp.turn / CELL_LEN);
 		if (send_blocked(w))
 			send_batches(w);
 	}

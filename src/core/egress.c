@@ -7,7 +7,6 @@ enum {
 	WIRE_LEN = CELL_WIRE_LEN,
 	BURST_MIN = 64 * WIRE_LEN, /* full batches need it */
 	TAKE = 16 * WIRE_LEN,      /* of the shared rate at once; little is left unused */
-	TURN_CELLS = EGRESS_CELLS,
 };
 
 #define QUEUE_TURN_NS NS_PER_MS
@@ -21,6 +20,7 @@ void egress_init(struct egress *eg, size_t batches, size_t queue_cells, struct r
 	if (queue_cells == 0)
 		return;
 	eg->queue = queue_create(queue_cells, salt);
+	eg->turn_cells = UINT32_MAX;
 	eg->rate = rate;
 }
 
@@ -115,7 +115,7 @@ static struct egress_slot batch_reserve(struct egress *eg, struct link *l, unsig
 
 static bool may_leave(struct egress *eg)
 {
-	if (eg->is_blocked)
+	if (eg->is_blocked || eg->turn_used >= eg->turn_cells)
 		return false;
 	if (eg->rate != NULL && eg->tokens_bytes < WIRE_LEN)
 		eg->tokens_bytes += rate_take(eg->rate, WIRE_LEN, TAKE, BURST_MIN, eg->now_ns);
@@ -124,6 +124,7 @@ static bool may_leave(struct egress *eg)
 
 static void spend(struct egress *eg)
 {
+	eg->turn_used++;
 	if (eg->rate != NULL)
 		eg->tokens_bytes -= WIRE_LEN;
 }
@@ -136,7 +137,7 @@ bool egress_may_drain(struct egress *eg)
 /* Only so many at once: what the socket then has no room for waits in no order but its own. */
 static void drain(struct egress *eg, const struct now *now)
 {
-	for (unsigned i = 0; i < TURN_CELLS && egress_may_drain(eg); i++) {
+	for (unsigned i = 0; i < EGRESS_CELLS && egress_may_drain(eg); i++) {
 		struct queued *c = queue_next(eg->queue, now->mono_ns);
 		struct egress_slot s = {0};
 
@@ -149,6 +150,11 @@ static void drain(struct egress *eg, const struct now *now)
 		}
 		queue_give_back(eg->queue, c);
 	}
+}
+
+void egress_set_turn(struct egress *eg, unsigned cells)
+{
+	eg->turn_cells = MAX(cells, 1u);
 }
 
 void egress_block(struct egress *eg, bool blocked)
@@ -260,6 +266,7 @@ void egress_flush(struct egress *eg, struct links *ls, const struct now *now)
 		ready_push(eg, tx);
 	}
 	eg->pending_head = eg->pending_tail = NULL;
+	eg->turn_used = 0;
 }
 
 void egress_forget(struct egress *eg, struct link *l)

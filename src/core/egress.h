@@ -48,6 +48,8 @@ struct egress {
 
 	struct queue *queue; /* NULL: cells always leave at once */
 	bool is_blocked;     /* the socket is full */
+	unsigned turn_cells; /* that may leave in one flush */
+	unsigned turn_used;
 	struct rate *rate;   /* of bytes on the wire, IP and UDP headers included; NULL: no limit */
 	uint64_t tokens_bytes; /* of it, that may leave now */
 	uint64_t now_ns;       /* of the last flush: when queued cells came, near enough */
@@ -71,6 +73,10 @@ void egress_cancel(struct egress *eg, const struct egress_slot *s);
 
 /* egress_block(eg, blocked): the socket is full, or has room again. */
 void egress_block(struct egress *eg, bool blocked);
+
+/* egress_set_turn(eg, cells): no more than these leave in one flush; what is beyond waits in the
+ * queue, if there is one. */
+void egress_set_turn(struct egress *eg, unsigned cells);
 
 /* egress_may_drain: a flush moves something out of the queue now. */
 bool egress_may_drain(struct egress *eg);

@@ -146,6 +146,11 @@ void engine_block(struct engine *e, bool is_blocked, const struct now *now)
 	engine_finish(e, now);
 }
 
+void engine_set_turn(struct engine *e, unsigned cells)
+{
+	egress_set_turn(&e->egress, cells);
+}
+
 bool engine_next_turn(struct engine *e, const struct now *now)
 {
 	if (egress_may_drain(&e->egress))

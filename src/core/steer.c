@@ -190,16 +190,23 @@ static int shorter(const struct steer *s, int lane)
 	return s->lane[best].rtt_us < s->lane[lane].rtt_us / 5 * 4 ? best : lane;
 }
 
+static bool is_crowded(const struct lane *l)
+{
+	return l->rtt_us > l->rtt_min_us + CROWDED_US;
+}
+
 /* The quickest of all lanes, if that one is crowded. */
 static int less_crowded(const struct steer *s, int lane)
 {
 	int best = lane;
 
+	if (!is_crowded(&s->lane[lane]))
+		return lane;
 	for (int i = 0; i < STEER_LANES; i++)
 		if (is_fit(&s->lane[i]) && s->lane[i].rtt_us != 0 &&
 		    s->lane[i].rtt_us < s->lane[best].rtt_us)
 			best = i;
-	return 2 * s->lane[best].rtt_us + CROWDED_US < s->lane[lane].rtt_us ? best : lane;
+	return s->lane[best].rtt_us < s->lane[lane].rtt_us / 3 * 2 ? best : lane;
 }
 
 /* ---- flows ---- */
@@ -270,7 +277,7 @@ static void look_around(const struct steer *s, struct steer_flow *f, uint32_t ms
 		return;
 	if (f->flags & FLOW_GUEST)
 		put_on(s, f, choose(s, f->group));
-	else if (l->rtt_us > CROWDED_US)
+	else if (is_crowded(l))
 		put_on(s, f, f->lane);
 }
 

@@ -5,10 +5,11 @@
  * path is suspect, ends or is no longer to be used.  One that is urgent takes the shortest path
  * instead, if that is shorter by a fifth.
  *
- * A path is crowded when its round trips take twice as long as another's, and some milliseconds:
- * then bulk flows have queues along it.  Flows that are not bulk leave it for the quickest path,
- * backups included, in a pause long enough for what they sent to have arrived, so that nothing is
- * overtaken; and come back when it is not crowded any more, or when they turn bulk.
+ * A path is crowded when its round trips take some milliseconds more than they did: then bulk
+ * flows have queues along it.  Flows that are not bulk leave it for the quickest path, backups
+ * included, if that is clearly quicker; in a pause long enough for what they sent to have arrived,
+ * so that nothing is overtaken.  They come back when it is not crowded any more, or when they turn
+ * bulk.
  */
 #ifndef CORE_STEER_H
 #define CORE_STEER_H
@@ -32,8 +33,9 @@ struct lane {
 	bool is_used;
 	uint8_t weight;  /* 0: a backup */
 	uint8_t order;   /* among backups */
-	uint32_t rtt_us; /* 0: not known */
-	uint32_t settle_us; /* what was sent so long ago has arrived, or is lost */
+	uint32_t rtt_us;     /* 0: not known */
+	uint32_t rtt_min_us; /* what it was without queues */
+	uint32_t settle_us;  /* what was sent so long ago has arrived, or is lost */
 	bool is_suspect;
 };
 

@@ -34,6 +34,7 @@ struct udp {
 	bool is_drained; /* the last udp_recv left nothing: wait before the next */
 	int room; /* of the send buffer, in bytes as the kernel counts them, without doubling */
 	uint64_t full_ns; /* since then it is full; 0: it is not */
+	uint32_t turn;    /* bytes to hand over at once; UDP_TURN_ANY: no limit */
 	struct udp_stats stats;
 	struct udp_rx *rx;
 	struct udp_tx *tx;
@@ -82,12 +83,14 @@ MUST_USE struct tx_batch *udp_send(struct udp *u, struct tx_batch *list);
 /*
  * How much the kernel may hold of what was sent.  A buffer that takes a slow line long to empty is
  * a queue where all wait behind all; the engine's own queue is fair, and marks.  So the buffer is
- * made as large as what leaves in UDP_ROOM_NS.
+ * made as large as what leaves in UDP_ROOM_NS, and on a slow line single sends are small
+ * (udp.turn: bytes, to be handed over at once).
  *
  * udp_full(u, now_ns): udp_send did not send all.  udp_writable(u, now_ns): EPOLLOUT came, so half
  * of the buffer has left; call it before sending again.
  */
-#define UDP_ROOM_NS (4 * NS_PER_MS)
+#define UDP_ROOM_NS  (4000 * NS_PER_US)
+#define UDP_TURN_ANY UINT32_MAX
 void udp_full(struct udp *u, uint64_t now_ns);
 void udp_writable(struct udp *u, uint64_t now_ns);
 

@@ -6,7 +6,9 @@
 #include "util/bytes.h"
 
 enum {
-	ROOM_MIN = 64 << 10, /* one large send, and part of another */
+	ROOM_MIN = 16 << 10,
+	ROOM_FIRST = 64 << 10, /* one large send, and part of another */
+	ROOM_SLOW = 128 << 10, /* below, large sends are much of it */
 	ROOM_MAX = 8 << 20,
 };
 
@@ -25,7 +27,8 @@ static void set_room(struct udp *u, int room)
 
 void udp_room_begin(struct udp *u)
 {
-	set_room(u, ROOM_MIN);
+	set_room(u, ROOM_FIRST);
+	u->turn = UDP_TURN_ANY;
 }
 
 int udp_room_after(int room, uint64_t took_ns)
@@ -55,4 +58,5 @@ void udp_writable(struct udp *u, uint64_t now_ns)
 	u->full_ns = 0;
 	if (room != u->room)
 		set_room(u, room);
+	u->turn = u->room < ROOM_SLOW ? (unsigned)u->room / 2 : UDP_TURN_ANY;
 }

@@ -223,8 +223,37 @@ static void test_roaming_between_reserve_and_flush(void)
 	end();
 }
 
+/* What is beyond a turn waits in the queue, and comes in the next ones, in order. */
+static void test_turns(void)
+{
+	static const unsigned turns[] = {4, 4, 2, 0};
+	uint64_t seq[EGRESS_CELLS], expected = 0;
+
+	pair_init(&t, 1);
+	bring_up(&t);
+	egress_init(&eg, 3, 16, NULL, 1);
+	egress_set_turn(&eg, 4);
+	for (unsigned i = 0; i < 10; i++)
+		CHECK(put(1, i).cell != NULL);
+	for (unsigned i = 0; i < ARRAY_LEN(turns); i++) {
+		struct tx_batch *out;
+
+		egress_flush(&eg, t.a.ls, &t.now);
+		out = egress_take(&eg);
+		CHECK_INT(out != NULL ? out->count : 0, turns[i]);
+		for (unsigned k = 0, n = out != NULL ? open_batch(out, seq) : 0; k < n; k++)
+			CHECK_INT(seq[k], expected++);
+		return_all(out);
+	}
+	egress_set_turn(&eg, 0); /* one is the least */
+	CHECK(put(1, 1).queued == NULL);
+	CHECK(put(1, 2).queued != NULL);
+	end();
+}
+
 int main(void)
 {
+	RUN(test_turns);
 	RUN(test_one_batch_for_one_link);
 	RUN(test_overhang_classes_are_apart);
 	RUN(test_cancelled_slots_leave_no_gap);

@@ -103,9 +103,10 @@ static struct steer crowded(uint32_t rtt_us)
 {
 	struct steer s = three(1, 1, 0);
 
-	s.lane[0].rtt_us = s.lane[0].settle_us = 8000;
+	s.lane[0].rtt_us = s.lane[0].rtt_min_us = s.lane[0].settle_us = 8000;
 	s.lane[1].rtt_us = s.lane[1].settle_us = rtt_us;
-	s.lane[2].rtt_us = s.lane[2].settle_us = 1000;
+	s.lane[1].rtt_min_us = 3000;
+	s.lane[2].rtt_us = s.lane[2].rtt_min_us = s.lane[2].settle_us = 1000;
 	return s;
 }
 
@@ -132,10 +133,12 @@ static void test_urgent_avoids_the_crowd(void)
 	struct steer s = crowded(6000);
 	const unsigned dst = of_second(&s);
 
-	CHECK_INT(send_urgent(&s, dst, 1), 1); /* twice the backup's, but 4 ms do not matter */
+	CHECK_INT(send_urgent(&s, dst, 1), 1); /* it is the longest, and always was */
 	steer_fini(&s);
 	s = crowded(30000);
-	CHECK_INT(send_urgent(&s, of_second(&s), 1), 2);
+	CHECK_INT(send_urgent(&s, of_second(&s), 1), 0); /* the other carrier will do */
+	s.lane[0].rtt_us = 29000; /* crowded, too */
+	CHECK_INT(send_urgent(&s, of_second(&s) + 1000, 1), 2);
 	steer_fini(&s);
 }
 
@@ -180,6 +183,8 @@ static void test_nowhere_to_go(void)
 	s.lane[0].rtt_us = 0;
 	CHECK_INT(send_urgent(&s, dst, 1), 1);
 	CHECK_INT(send_one(&s, dst, 0, 1000, 100).lane, 1);
+	s.lane[0].rtt_us = 25000; /* not clearly quicker */
+	CHECK_INT(send_one(&s, dst, 0, 1000, 200).lane, 1);
 	steer_fini(&s);
 }
 
