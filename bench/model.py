@@ -7,6 +7,7 @@ the measured primitives, and what of that the real chain reaches.
 import os
 
 INNER_MTU = {1: 1360, 3: 1324}
+INNER_MTU_BACK = 1351  # what a client asks for
 TCP_IP_HEADERS = 52  # IPv4, and TCP with timestamps
 # AEAD passes over a cell's body: the client's session and layers, one at each hop, the exit's session.
 PASSES = {1: 4, 3: 8}
@@ -41,10 +42,10 @@ def add(report):
         return
     for hops, mtu in INNER_MTU.items():
         packet_ns = _sum_ns(report, hops)
-        ceiling = os.cpu_count() * 1e9 / packet_ns * (mtu - TCP_IP_HEADERS) * 8 / 1e6
         report.add(f"model.packet_{hops}", packet_ns, "ns")
-        report.add(f"model.ceiling_{hops}", ceiling, "Mbit/s")
-        for direction in ("down", "up"):
+        for direction, size in (("down", INNER_MTU_BACK), ("up", mtu)):
+            ceiling = os.cpu_count() * 1e9 / packet_ns * (size - TCP_IP_HEADERS) * 8 / 1e6
+            report.add(f"model.ceiling_{hops}.tcp_{direction}", ceiling, "Mbit/s")
             reached = f"tcp.{direction}.ours{hops}"
             if report.has(reached):
                 report.add(f"model.share_{hops}.tcp_{direction}", 100 * report.median(reached) / ceiling,

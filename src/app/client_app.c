@@ -4,6 +4,7 @@
 #include "app/mesh_app.h"
 #include "mesh/peers.h"
 #include "util/log.h"
+#include "wire/frame.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -43,6 +44,7 @@ static void net_config(const struct client_app *a, const struct client_view *v,
 	    .state_dir = a->cfg->daemon.state_dir,
 	    .tun = a->worker.tun.name,
 	    .mtu_bytes = (uint32_t)INNER_MTU(v->hops),
+	    .back_mtu_bytes = INNER_MTU_BACK,
 	    .fwmark = a->cfg->client.fwmark,
 	    .table = a->cfg->client.table,
 	    .has_outside = safety_has_outside(&a->safety),

@@ -13,6 +13,7 @@
 
 #define METRIC_LAST     0xffffff00u
 #define MTU_OUTSIDE_MIN 1500u
+#define TCP_HEAD_LEN    20u
 
 /*
  * What goes outside has the tunnel's route until it is marked, and the device's MTU is the limit of
@@ -21,6 +22,11 @@
 static uint32_t device_mtu(const struct client_net_config *cfg)
 {
 	return cfg->has_outside ? MAX(cfg->mtu_bytes, MTU_OUTSIDE_MIN) : cfg->mtu_bytes;
+}
+
+static uint32_t ip_head_len(const struct ip_prefix *dst)
+{
+	return ip_prefix_family(dst) == AF_INET ? 20 : 40;
 }
 
 static struct netlink_route *plan_route(struct change_list *list,
@@ -32,8 +38,12 @@ static struct netlink_route *plan_route(struct change_list *list,
 	r->dst = *dst;
 	r->table = cfg->table;
 	snprintf(r->dev, sizeof(r->dev), "%s", dev);
-	if (device_mtu(cfg) != cfg->mtu_bytes && strcmp(dev, cfg->tun) == 0)
+	if (strcmp(dev, cfg->tun) != 0)
+		return r;
+	if (device_mtu(cfg) != cfg->mtu_bytes)
 		r->mtu_bytes = cfg->mtu_bytes;
+	if (cfg->back_mtu_bytes != 0)
+		r->mss_bytes = cfg->back_mtu_bytes - ip_head_len(dst) - TCP_HEAD_LEN;
 	return r;
 }
 

@@ -59,6 +59,7 @@ struct netlink_route {
 	/* Not needed for deleting. */
 	uint32_t metric;    /* 0: the kernel's choice */
 	uint32_t mtu_bytes; /* 0: the device's */
+	uint32_t mss_bytes; /* TCP segments that others are asked for; 0: by the MTU */
 	/* Filled by dumps only. */
 	uint8_t protocol;    /* what we add has NETLINK_PROTOCOL */
 	uint8_t gateway[16]; /* all zero: none, or one of another family */

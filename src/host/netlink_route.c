@@ -35,10 +35,13 @@ static int change_route(struct netlink *nl, uint16_t type, uint16_t flags,
 		mnl_attr_put_u32(msg, RTA_OIF, link.index);
 	if (r->metric != 0)
 		mnl_attr_put_u32(msg, RTA_PRIORITY, r->metric);
-	if (type == RTM_NEWROUTE && r->mtu_bytes != 0) {
+	if (type == RTM_NEWROUTE && (r->mtu_bytes != 0 || r->mss_bytes != 0)) {
 		struct nlattr *metrics = mnl_attr_nest_start(msg, RTA_METRICS);
 
-		mnl_attr_put_u32(msg, RTAX_MTU, r->mtu_bytes);
+		if (r->mtu_bytes != 0)
+			mnl_attr_put_u32(msg, RTAX_MTU, r->mtu_bytes);
+		if (r->mss_bytes != 0)
+			mnl_attr_put_u32(msg, RTAX_ADVMSS, r->mss_bytes);
 		mnl_attr_nest_end(msg, metrics);
 	}
 	return netlink_talk(nl, msg, NULL, NULL);

@@ -89,7 +89,7 @@ MUST_USE struct tx_batch *udp_send(struct udp *u, struct tx_batch *list);
  * udp_full(u, now_ns): udp_send did not send all.  udp_writable(u, now_ns): EPOLLOUT came, so half
  * of the buffer has left; call it before sending again.
  */
-#define UDP_ROOM_NS  (4000 * NS_PER_US)
+#define UDP_ROOM_NS  (4 * NS_PER_MS)
 #define UDP_TURN_ANY UINT32_MAX
 void udp_full(struct udp *u, uint64_t now_ns);
 void udp_writable(struct udp *u, uint64_t now_ns);

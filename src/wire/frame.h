@@ -108,6 +108,9 @@ struct resent {
 
 #define RESENT_HEAD_LEN 11
 
+/* The largest inner packet on the way back, whatever the hops, that leaves room for that head: 1351. */
+#define INNER_MTU_BACK (BACKWARD_AREA - FRAME_HEAD_LEN - RESENT_HEAD_LEN)
+
 /* resent_put_head: RESENT_HEAD_LEN bytes, the packet follows. */
 void resent_put_head(uint8_t *out, uint32_t path_id, uint64_t seq, uint8_t flags);
 /* resent_decode: 0 or -EINVAL (length, flags, a path id of zero). */

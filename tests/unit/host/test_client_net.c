@@ -54,6 +54,7 @@ static struct client_net_config config_make(const char *v4, const char *v6)
 	    .state_dir = state_dir,
 	    .tun = "macro0",
 	    .mtu_bytes = 1324,
+	    .back_mtu_bytes = 1351,
 	    .fwmark = MARK,
 	    .table = TABLE,
 	    .dns.count = 2,
@@ -78,6 +79,9 @@ static void check_up(bool has_v6)
 	CHECK(shows("ip -6 route get 2001:db8:9::1 mark 0x6d6d", "via 2001:db8:7::1 dev lan0"));
 	CHECK(shows("ip -6 route get 2001:db8:7::99", "dev lan0"));
 	CHECK(shows("ip link show macro0", "mtu 1324"));
+	CHECK(shows("ip route show table 27757", "default dev macro0"));
+	CHECK(shows("ip route show table 27757", "advmss 1311"));
+	CHECK(!has_v6 || shows("ip -6 route show table 27757", "advmss 1291"));
 	CHECK(shows("ip link show macro0", ",UP"));
 	CHECK(shows("cat /proc/sys/net/ipv4/conf/all/src_valid_mark", "1"));
 	CHECK(shows("cat /tmp/macro-host-*/resolv.conf",
