@@ -5,8 +5,11 @@ import json
 import time
 from dataclasses import dataclass
 
+import process
 from errors import LabError
 from mesh import UDP_PORT, bench_program
+
+DOWNLOAD_MAX_S = 60
 
 
 @dataclass
@@ -48,9 +51,30 @@ def tcp(mesh, address, seconds, is_down=True, flows=1):
                 (used["host_total"] + used["remote_total"]) / 100 * received["seconds"] * 1e9)
 
 
-def spawn_tcp(mesh, address, seconds):
-    """A download beside something else."""
-    return mesh.spawn("client", _iperf_argv(address, seconds, True, 1))
+class Download:
+    """A context: TCP beside something else, from its steady state until the end of the block."""
+
+    def __init__(self, mesh, address):
+        self._mesh = mesh
+        self._argv = _iperf_argv(address, DOWNLOAD_MAX_S, True, 1)
+        self._child = None
+
+    def __enter__(self):
+        end_by = time.monotonic() + 10
+        while self._child is None:
+            child = self._mesh.spawn("client", self._argv)
+            time.sleep(1)  # TCP's start is not the load that is meant
+            if child.poll() is None:
+                self._child = child
+            elif time.monotonic() > end_by:
+                raise LabError("iperf3: the download does not begin")
+        return self
+
+    def __exit__(self, kind, *_):
+        has_ended = self._child.poll() is not None
+        process.stop([self._child], 2)
+        if has_ended and kind is None:
+            raise LabError("iperf3: the download ended too soon")
 
 
 def _udp(mesh, *words, timeout_s):

@@ -36,12 +36,17 @@ static bool is_ack(const struct packet *p)
 	       (tcp[13] & TCP_FLAGS) == TCP_ACK;
 }
 
+static bool has_room(const struct ack_hold *h)
+{
+	return h->used + HEAD_LEN + PACKET_MAX <= ACK_HOLD_LEN;
+}
+
 bool ack_hold_take(struct ack_hold *h, const struct packet *p, uint64_t sent_ns,
 		   const struct now *now)
 {
 	uint8_t *at = h->bytes + h->used;
 
-	if (now->mono_ns - sent_ns >= ACK_HOLD_NS || !is_ack(p))
+	if (now->mono_ns - sent_ns >= ACK_HOLD_NS || !has_room(h) || !is_ack(p))
 		return false;
 	if (h->used == 0)
 		h->due_ns = sent_ns + ACK_HOLD_NS;
@@ -49,7 +54,7 @@ bool ack_hold_take(struct ack_hold *h, const struct packet *p, uint64_t sent_ns,
 	at[1] = p->flags;
 	memcpy(at + HEAD_LEN, p->head, p->head_len);
 	h->used = (uint16_t)(h->used + HEAD_LEN + p->head_len);
-	if (h->used + HEAD_LEN + PACKET_MAX > ACK_HOLD_LEN)
+	if (!has_room(h))
 		h->due_ns = now->mono_ns;
 	return true;
 }

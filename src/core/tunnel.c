@@ -172,8 +172,11 @@ static enum drop put_packet(struct engine *e, struct path *p, const struct packe
 
 	if (len > (size_t)INNER_MTU(p->n))
 		return DROP_TOO_BIG;
-	if (ack_hold_take(&p->session.held, pkt, p->session.sent_last_ns, now))
+	if (ack_hold_take(&p->session.held, pkt, p->session.sent_last_ns, now)) {
+		if (ack_hold_due(&p->session.held) <= now->mono_ns)
+			let_go(e, p, now);
 		return DROP_NONE;
+	}
 	let_go(e, p, now);
 	c = tunnel_cell(e, p, len, now);
 	if (c == NULL)

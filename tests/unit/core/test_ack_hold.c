@@ -115,6 +115,7 @@ static void test_full(void)
 		CHECK(ack_hold_take(&h, &p, SENT_NS, &soon));
 		n++;
 	} while (ack_hold_due(&h) > soon.mono_ns && n < 1000);
+	CHECK(!ack_hold_take(&h, &p, SENT_NS, &soon));
 	while (ack_hold_next(&h, &at, &out))
 		frames += FRAME_HEAD_LEN + (size_t)out.head_len;
 	CHECK_INT(frames, n * (FRAME_HEAD_LEN + V4_LEN));
