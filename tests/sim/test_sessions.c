@@ -45,6 +45,70 @@ static void send_unpumped(struct sim *s, struct sim_node *c)
 	engine_recv_client(c->engine, &p, 1, &now);
 }
 
+/* ---- acknowledgements that share cells ---- */
+
+static void send_acks(struct sim *s, struct sim_node *c, unsigned n)
+{
+	enum {
+		LEN = 52,
+		MANY = 100,
+	};
+	const struct session_grant *g = &c->last[EVENT_SESSION_OPEN].grant;
+	const struct now now = sim_now(s);
+	uint8_t bytes[MANY][LEN];
+	struct packet p[MANY];
+
+	memset(bytes, 0, sizeof(bytes));
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *b = bytes[i];
+
+		b[0] = 0x45;
+		b[3] = LEN;
+		b[9] = 6; /* TCP */
+		memcpy(b + 12, g->v4, 4);
+		memcpy(b + 16, (const uint8_t[]){9, 9, 9, 9}, 4);
+		b[32] = 8 << 4;
+		b[33] = 0x10; /* ACK */
+		p[i] = (struct packet){.head = b, .head_len = LEN};
+	}
+	engine_recv_client(c->engine, p, n, &now);
+	sim_pump(s, c);
+}
+
+static void test_acknowledgements_share_cells(void)
+{
+	struct sim *s = make(14);
+	struct sim_node *c = sim_node(s, CLIENT_A);
+	uint64_t cells;
+	uint32_t path;
+
+	NEED(sim_connect(s, c, route, HOPS, &path));
+	sim_run(s, NS_PER_S);
+	send_acks(s, c, 1); /* the first one does not wait: three links of 5 ms */
+	sim_run(s, 16 * NS_PER_MS);
+	CHECK_INT(sim_stats(s, EXIT).exit_rx_packets, 1);
+	sim_run(s, NS_PER_S);
+
+	cells = sim_stats(s, 1).fwd_cells;
+	for (unsigned i = 0; i < 10; i++) {
+		send_acks(s, c, 1);
+		sim_run(s, NS_PER_MS / 10);
+	}
+	sim_run(s, NS_PER_S);
+	CHECK_INT(sim_stats(s, EXIT).exit_rx_packets, 11);
+	CHECK(sim_stats(s, 1).fwd_cells - cells <= 3); /* one acknowledges the answers */
+
+	cells = sim_stats(s, 1).fwd_cells;
+	send_acks(s, c, 1);
+	send_acks(s, c, 100); /* more than a cell holds */
+	send_unpumped(s, c);  /* and another packet, which takes the last along */
+	sim_pump(s, c);
+	sim_run(s, NS_PER_S);
+	CHECK_INT(sim_stats(s, EXIT).exit_rx_packets, 113);
+	CHECK(sim_stats(s, 1).fwd_cells - cells <= 7);
+	sim_free(s);
+}
+
 /* ---- one batch that both uses a session's path and ends it ---- */
 
 static void test_data_and_close_in_one_batch(void)
@@ -363,6 +427,7 @@ static void test_exit_without_ipv4(void)
 
 int main(void)
 {
+	RUN(test_acknowledgements_share_cells);
 	RUN(test_data_and_close_in_one_batch);
 	RUN(test_data_and_attach_in_one_batch);
 	RUN(test_data_and_too_many_bad_tags_in_one_batch);
