@@ -27,8 +27,8 @@ struct ack_hold {
 };
 
 /* ack_hold_take(h, p, sent_ns, now): true when p is a TCP acknowledgement and nothing else, and
- * waits here; sent_ns: when the path's last cell left.  When they fill a cell, they are due at once,
- * and no more is taken. */
+ * waits here; sent_ns: when the path's last cell left.  When they fill a cell, they are due at
+ * once, and no more is taken. */
 bool ack_hold_take(struct ack_hold *h, const struct packet *p, uint64_t sent_ns,
 		   const struct now *now);
 

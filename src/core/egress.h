@@ -50,7 +50,7 @@ struct egress {
 	bool is_blocked;     /* the socket is full */
 	unsigned turn_cells; /* that may leave in one flush */
 	unsigned turn_used;
-	struct rate *rate;   /* of bytes on the wire, IP and UDP headers included; NULL: no limit */
+	struct rate *rate; /* of bytes on the wire, IP and UDP headers included; NULL: no limit */
 	uint64_t tokens_bytes; /* of it, that may leave now */
 	uint64_t now_ns;       /* of the last flush: when queued cells came, near enough */
 };

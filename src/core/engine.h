@@ -117,7 +117,8 @@ void engine_return_batch(struct engine *e, struct tx_batch *b);
 /* engine_block(e, is_blocked, now): the socket is full, or has room again. */
 void engine_block(struct engine *e, bool is_blocked, const struct now *now);
 
-/* engine_set_turn(e, cells): so many at most become batches at once; the rest waits for its turn. */
+/* engine_set_turn(e, cells): so many at most become batches at once; the rest waits for its turn.
+ */
 void engine_set_turn(struct engine *e, unsigned cells);
 
 /* engine_next_turn(e, now): after all batches were sent: more of what waited for that.  False when

@@ -42,8 +42,8 @@ static enum drop take_packet(struct engine *e, void *owner, const struct inner *
 /* When the path wants attention: earlier than its timer knows. */
 static void look_after(struct exit_node *x, struct exit_path *xp)
 {
-	const uint64_t due_ns = MIN(MIN(xp->sp.pack_due_ns, ack_hold_due(&xp->sp.held)),
-				    liveness_due(&xp->sp.live));
+	const uint64_t due_ns =
+	    MIN(MIN(xp->sp.pack_due_ns, ack_hold_due(&xp->sp.held)), liveness_due(&xp->sp.live));
 
 	if (due_ns < xp->timer.due_ns)
 		timers_set(&x->timers, &xp->timer, due_ns);

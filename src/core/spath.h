@@ -73,7 +73,7 @@ struct spath {
 	uint64_t resent_seq;         /* cells up to it were given to others (core/resend.h) */
 	uint64_t lost;               /* sent before one that was acknowledged, and never received */
 	uint64_t tx_bytes, rx_bytes; /* of inner packets */
-	struct ack_hold held; /* packets that have not left yet */
+	struct ack_hold held;        /* packets that have not left yet */
 	struct liveness live;
 	uint64_t proofs_ok, proofs_failed;
 };

@@ -31,8 +31,8 @@ enum {
 struct lane {
 	uint32_t path_id; /* rises with each ATTACH; 0: there is none */
 	bool is_used;
-	uint8_t weight;  /* 0: a backup */
-	uint8_t order;   /* among backups */
+	uint8_t weight;      /* 0: a backup */
+	uint8_t order;       /* among backups */
 	uint32_t rtt_us;     /* 0: not known */
 	uint32_t rtt_min_us; /* what it was without queues */
 	uint32_t settle_us;  /* what was sent so long ago has arrived, or is lost */

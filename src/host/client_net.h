@@ -17,7 +17,7 @@ struct client_net_config {
 	bool is_tun_persistent; /* and is to be deleted with the rest */
 	uint32_t mtu_bytes;
 	uint32_t back_mtu_bytes; /* of what comes in; 0: the same */
-	uint8_t v4[16], v6[16]; /* inner addresses; all zero: none of that family */
+	uint8_t v4[16], v6[16];  /* inner addresses; all zero: none of that family */
 	uint32_t fwmark;
 	uint32_t table;
 	bool has_outside; /* some programs' packets carry MARK_OUTSIDE, once they have a route */

@@ -108,7 +108,7 @@ struct resent {
 
 #define RESENT_HEAD_LEN 11
 
-/* The largest inner packet on the way back, whatever the hops, that leaves room for that head: 1351. */
+/* The largest inner packet on the way back that leaves room for that head, for any hops: 1351. */
 #define INNER_MTU_BACK (BACKWARD_AREA - FRAME_HEAD_LEN - RESENT_HEAD_LEN)
 
 /* resent_put_head: RESENT_HEAD_LEN bytes, the packet follows. */

@@ -98,7 +98,7 @@ static void test_urgent(void)
 	steer_fini(&s);
 }
 
-/* Three lanes, two carriers and a backup, where the second carrier's round trips are the longest. */
+/* Three lanes, two carriers and a backup; the second carrier has the longest round trips. */
 static struct steer crowded(uint32_t rtt_us)
 {
 	struct steer s = three(1, 1, 0);
@@ -137,7 +137,7 @@ static void test_urgent_avoids_the_crowd(void)
 	steer_fini(&s);
 	s = crowded(30000);
 	CHECK_INT(send_urgent(&s, of_second(&s), 1), 0); /* the other carrier will do */
-	s.lane[0].rtt_us = 29000; /* crowded, too */
+	s.lane[0].rtt_us = 29000;                        /* crowded, too */
 	CHECK_INT(send_urgent(&s, of_second(&s) + 1000, 1), 2);
 	steer_fini(&s);
 }
