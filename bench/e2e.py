@@ -140,6 +140,7 @@ class EndToEnd:
             self._report.add(f"tcp.down.{way.name}", down.mbit_per_s, "Mbit/s")
             up = traffic.tcp(self._mesh, way.address, seconds, is_down=False)
             self._report.add(f"tcp.up.{way.name}", up.mbit_per_s, "Mbit/s")
+            self._report.add(f"tcp.sent_again.{way.name}", down.again + up.again, "segments")
             eight = traffic.tcp(self._mesh, way.address, seconds, flows=8)
             self._report.add(f"tcp.down8.{way.name}", eight.mbit_per_s, "Mbit/s")
 

@@ -19,6 +19,7 @@ class Flow:
     mbit_per_s: float
     packets: float
     ends_ns: float  # CPU time of both iperf3
+    again: int  # segments that were sent more than once
 
 
 def _iperf_argv(address, seconds, is_down, flows):
@@ -48,7 +49,8 @@ def tcp(mesh, address, seconds, is_down=True, flows=1):
     used = document["end"]["cpu_utilization_percent"]
     return Flow(received["bits_per_second"] / 1e6,
                 received["bytes"] / document["start"]["tcp_mss_default"],
-                (used["host_total"] + used["remote_total"]) / 100 * received["seconds"] * 1e9)
+                (used["host_total"] + used["remote_total"]) / 100 * received["seconds"] * 1e9,
+                document["end"]["sum_sent"].get("retransmits", 0))
 
 
 class Download:
